@@ -1,0 +1,47 @@
+#pragma once
+
+#include <memory>
+#include <string>
+
+#include "charnn/cli/config.h"
+#include "charnn/io/checkpoint.h"
+#include "charnn/model/network.h"
+
+namespace charnn::cli {
+
+/// The files of a run.
+class RunFolder {
+ public:
+  explicit RunFolder(std::string path) : path_(std::move(path)) {}
+
+  const std::string& path() const noexcept { return path_; }
+  std::string config() const { return path_ + "/config.json"; }
+  std::string last() const { return path_ + "/last.safetensors"; }
+  std::string best() const { return path_ + "/best.safetensors"; }
+  std::string metrics() const { return path_ + "/metrics.jsonl"; }
+  std::string log() const { return path_ + "/train.log"; }
+
+  bool holds_run() const;  ///< at least one of the files exists
+  void create() const;     ///< the folder itself, with its parents
+  void remove_run() const; ///< the files of a run, and nothing else
+
+ private:
+  std::vector<std::string> files() const { return {config(), last(), best(), metrics(), log()}; }
+
+  std::string path_;
+};
+
+/// The checkpoint file that RUN|CKPT on the command line means. Of a run folder: "best" (last, with a word on stderr,
+/// where no validation has been made yet) or "last". Throws Error (usage) if there is none.
+std::string checkpoint_path(const std::string& run_or_file, const std::string& which);
+
+/// A trained network as the commands that read one use it.
+struct LoadedModel {
+  std::string path;
+  Checkpoint checkpoint;
+  Config config;
+  std::shared_ptr<CharRnn> network;  ///< on the CPU, in evaluation mode
+};
+LoadedModel load_model(const std::string& run_or_file, const std::string& which);
+
+}  // namespace charnn::cli

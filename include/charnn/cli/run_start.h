@@ -1,0 +1,35 @@
+#pragma once
+
+#include <optional>
+#include <string>
+
+#include "charnn/cli/config.h"
+#include "charnn/cli/run_folder.h"
+#include "charnn/io/checkpoint.h"
+
+namespace charnn::cli {
+
+/// What the user asked `charnn train` for.
+struct TrainRequest {
+  ConfigInput input;
+  std::string out;
+  std::string init_from;
+  bool resume = false;
+  bool overwrite = false;
+  bool reset_optimizer = false;
+  std::int64_t stop_at = 0;
+};
+
+/// What a training process begins with, all options merged and checked; nothing has been written yet.
+struct TrainStart {
+  RunFolder run;
+  Config config;
+  std::optional<Checkpoint> checkpoint;  ///< to resume, or to take the weights from
+  bool resumed = false;
+};
+
+/// Merges defaults, config file and flags for a new run; for a resumed one, its own config with the changes that are
+/// allowed; with --init-from, the network's shape and vocabulary come from that checkpoint. Throws Error (usage).
+TrainStart prepare_start(const TrainRequest& request);
+
+}  // namespace charnn::cli

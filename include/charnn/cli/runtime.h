@@ -1,0 +1,33 @@
+#pragma once
+
+#include <string>
+#include <string_view>
+
+
+#include "charnn/data/torch.h"
+#include "charnn/train/train_config.h"
+
+namespace charnn::cli {
+
+/// Turns SIGINT and SIGTERM into a wish to stop while it lives; a second signal ends the process at once.
+class StopSignals {
+ public:
+  StopSignals();
+  ~StopSignals();
+  StopSignals(const StopSignals&) = delete;
+  StopSignals& operator=(const StopSignals&) = delete;
+
+  static int received() noexcept;  ///< signal number, or 0
+};
+
+/// Sets LibTorch's number of CPU threads (0: one per core) and finds the device meant. Throws Error (usage) if a GPU is
+/// asked for that is not there.
+torch::Device prepare_device(DeviceChoice choice, std::int64_t threads);
+
+/// Writes to stdout at once. Returns false when nobody reads any more (EPIPE); throws Error for other failures.
+bool write_stdout(std::string_view text);
+
+/// True if `fd` is a terminal that may be coloured (NO_COLOR unset: https://no-color.org).
+bool wants_color(int fd);
+
+}  // namespace charnn::cli

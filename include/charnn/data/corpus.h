@@ -1,0 +1,62 @@
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <span>
+#include <string>
+#include <variant>
+#include <vector>
+
+#include "charnn/base/files.h"
+#include "charnn/data/data_config.h"
+#include "charnn/data/vocabulary.h"
+
+namespace charnn {
+
+/// A contiguous part of a corpus: symbols [begin, end).
+struct Split {
+  std::int64_t begin = 0;
+  std::int64_t end = 0;
+  std::int64_t size() const noexcept { return end - begin; }
+};
+
+/// What tells one corpus from another when a run is resumed.
+struct Fingerprint {
+  std::int64_t bytes = 0;
+  std::uint64_t hash = 0;  ///< XXH3, 64 bits, of the joined text
+  bool operator==(const Fingerprint&) const = default;
+};
+
+/// The text as numbered symbols. Bytes are read straight from the mapped files; characters are numbered once, into one
+/// byte each where the vocabulary has at most 256 symbols, two up to 65,536, else four.
+class Corpus {
+ public:
+  /// Without `vocabulary` the text's own is made (all 256 bytes, or the code points that occur). With it, the text must
+  /// be covered by it. Throws Error (usage): no files, empty text, invalid UTF-8, unknown symbols, fractions above 1.
+  explicit Corpus(const DataConfig& config, std::optional<Vocabulary> vocabulary = std::nullopt);
+
+  const Vocabulary& vocabulary() const noexcept { return *vocabulary_; }
+  std::int64_t size() const noexcept { return size_; }  ///< in symbols
+  const Fingerprint& fingerprint() const noexcept { return fingerprint_; }
+
+  /// Ids of symbols [first, first + out.size()).
+  void copy(std::int64_t first, std::span<std::int64_t> out) const;
+
+  Split all() const noexcept { return {0, size_}; }
+  Split train() const noexcept { return {0, val_begin_}; }
+  Split val() const noexcept { return {val_begin_, test_begin_}; }
+  Split test() const noexcept { return {test_begin_, size_}; }
+
+ private:
+  void number_characters(const std::vector<MappedFile>& files);
+
+  std::optional<Vocabulary> vocabulary_;
+  /// The first alternative is the mapped text itself, for bytes.
+  std::variant<std::vector<MappedFile>, std::vector<std::uint8_t>, std::vector<std::uint16_t>, std::vector<std::uint32_t>> ids_;
+  std::int64_t size_ = 0;
+  std::int64_t val_begin_ = 0;
+  std::int64_t test_begin_ = 0;
+  Fingerprint fingerprint_;
+};
+
+}  // namespace charnn

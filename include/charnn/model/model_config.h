@@ -1,0 +1,26 @@
+#pragma once
+
+#include <array>
+#include <cstdint>
+
+#include "charnn/base/describe.h"
+
+namespace charnn {
+
+enum class Cell { rnn, gru, lstm };
+inline constexpr std::array<const char*, 3> cell_names{"rnn", "gru", "lstm"};
+
+struct ModelConfig {
+  Cell cell = Cell::lstm;
+  std::int64_t layers = 2;
+  std::int64_t hidden = 128;
+  std::int64_t embedding = 64;
+  double dropout = 0.0;
+};
+
+Section describe(ModelConfig& config);
+
+/// Rows of the weight matrices in units of `hidden`: rnn 1; gru 3 (r, z, n); lstm 4 (i, f, g, o), in PyTorch's order.
+constexpr std::int64_t gate_count(Cell cell) { return cell == Cell::lstm ? 4 : cell == Cell::gru ? 3 : 1; }
+
+}  // namespace charnn

@@ -1,0 +1,59 @@
+#pragma once
+
+#include <string>
+#include <utility>
+#include <variant>
+#include <vector>
+
+
+#include "charnn/data/torch.h"
+#include "charnn/model/model_config.h"
+#include "charnn/model/state.h"
+
+namespace charnn {
+
+using NamedTensors = std::vector<std::pair<std::string, torch::Tensor>>;
+
+/// Character-level recurrent network: embedding -> L recurrent layers -> linear decoder.
+/// Parameter names, shapes and gate order are PyTorch's: encoder.weight [V, E], rnn.weight_ih_l0 [G*H, E],
+/// rnn.weight_hh_l0 [G*H, H], rnn.bias_ih_l0 [G*H], ..., decoder.weight [V, H], decoder.bias [V].
+class CharRnn : public torch::nn::Module {
+ public:
+  /// Weights as PyTorch initialises them, from LibTorch's default generator; the forget gate's bias of an lstm begins
+  /// at 1 (Jozefowicz et al. 2015, "An empirical exploration of recurrent network architectures").
+  CharRnn(const ModelConfig& config, std::int64_t vocabulary_size);
+
+  struct Output {
+    torch::Tensor logits;  ///< [T, B, V]
+    State state;           ///< after the last symbol
+  };
+
+  /// `ids` [T, B] int64; `state` of B streams. Dropout acts only while is_training().
+  Output forward(const torch::Tensor& ids, const State& state);
+
+  const ModelConfig& config() const noexcept { return config_; }
+  std::int64_t vocabulary_size() const noexcept { return vocabulary_size_; }
+  std::int64_t parameter_count() const;
+  torch::Device device() const { return encoder_->weight.device(); }
+
+  /// Zero state of `batch_size` streams on the model's device and in its dtype.
+  State zero_state(std::int64_t batch_size) const;
+
+  /// The parameters in a fixed order, sharing their storage.
+  NamedTensors weights() const;
+
+  /// Copies every weight, by name, into the model. Throws Error (usage) if one is missing, unknown or of another shape.
+  void load(const NamedTensors& weights);
+
+ private:
+  ModelConfig config_;
+  std::int64_t vocabulary_size_;
+  torch::nn::Embedding encoder_{nullptr};
+  std::variant<torch::nn::RNN, torch::nn::GRU, torch::nn::LSTM> rnn_;
+  torch::nn::Linear decoder_{nullptr};
+};
+
+/// Copies `source` into `target` tensor by tensor, matched by name; `what` begins the message. Throws as CharRnn::load.
+void copy_by_name(const NamedTensors& source, const NamedTensors& target, std::string_view what);
+
+}  // namespace charnn

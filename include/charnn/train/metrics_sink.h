@@ -1,0 +1,34 @@
+#pragma once
+
+#include <fstream>
+#include <string>
+
+#include "charnn/io/train_state.h"
+#include "charnn/train/sink.h"
+
+namespace charnn {
+
+/// metrics.jsonl: one JSON object a line; first a "run" record, then "step" and "eval" records.
+class MetricsSink : public Sink {
+ public:
+  /// For a new run (`progress.step` 0) the file is made anew. For a resumed one, records of what happened after
+  /// `progress` was saved, and a last line that a crash cut off, are removed: the file goes on with no gap, no repeat.
+  MetricsSink(std::string path, const TrainState& progress);
+
+  /// Seconds of training up to the last record that was kept.
+  double elapsed_before() const noexcept { return elapsed_before_; }
+
+  void begin(const RunInfo& run) override;
+  void record(const StepInfo& step) override;
+  void eval(const EvalInfo& eval) override;
+
+ private:
+  void write(const std::string& line);
+
+  std::string path_;
+  std::ofstream file_;
+  bool has_run_record_ = false;
+  double elapsed_before_ = 0;
+};
+
+}  // namespace charnn

@@ -1,0 +1,66 @@
+#pragma once
+
+#include <cstdint>
+#include <string>
+
+#include "charnn/train/eval_result.h"
+
+namespace charnn {
+
+/// What a run is, told to every sink once, when it begins or goes on.
+struct RunInfo {
+  std::string title;  ///< e.g. "lstm 2 x 128, 224,834 parameters, vocabulary 65"
+  std::string config;           ///< JSON
+  std::int64_t parameters = 0;
+  std::int64_t vocabulary = 0;
+  std::int64_t train_chars = 0;
+  std::int64_t val_chars = 0;
+  std::int64_t first_step = 0;  ///< above 0 for a resumed run
+  std::int64_t last_step = 0;   ///< the plan's end; 0: no step limit
+  double elapsed_before = 0;    ///< seconds already spent by this run, before this process
+  std::string warning;          ///< something the user should know, or empty
+};
+
+/// Where training stands after a step.
+struct StepInfo {
+  std::int64_t step = 0;
+  double epoch = 0;                  ///< with its fraction
+  std::int64_t chars = 0;            ///< characters trained on since the run began
+  double loss = 0;                   ///< nats per character; of this step, or the mean over the steps of a record
+  double lr = 0;
+  double grad_norm = 0;              ///< before clipping
+  double chars_per_second = 0;
+  double elapsed_seconds = 0;        ///< over all resumptions
+};
+
+struct EvalInfo {
+  std::int64_t step = 0;
+  double epoch = 0;
+  std::int64_t chars = 0;
+  EvalResult result;
+  double lr = 0;
+  bool best = false;
+  double seconds = 0;  ///< that the evaluation took
+  double elapsed_seconds = 0;
+  std::string sample;  ///< text the network wrote
+};
+
+struct EndInfo {
+  std::string reason;  ///< "finished", "stopped by SIGINT", ...
+  std::int64_t step = 0;
+  double elapsed_seconds = 0;
+};
+
+/// Receives what happens in training; one implementation a file.
+class Sink {
+ public:
+  virtual ~Sink() = default;
+  virtual void begin(const RunInfo&) {}
+  virtual void step(const StepInfo&) {}    ///< after every step
+  virtual void record(const StepInfo&) {}  ///< every log_every steps; loss is the mean since the last record
+  virtual void busy(const std::string& /*what*/) {}  ///< "validating", "saving": the steps pause
+  virtual void eval(const EvalInfo&) {}
+  virtual void end(const EndInfo&) {}
+};
+
+}  // namespace charnn

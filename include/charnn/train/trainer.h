@@ -1,0 +1,84 @@
+#pragma once
+
+#include <chrono>
+#include <functional>
+#include <string>
+#include <vector>
+
+#include "charnn/data/batcher.h"
+#include "charnn/io/checkpoint.h"
+#include "charnn/model/network.h"
+#include "charnn/train/adam.h"
+#include "charnn/train/sink.h"
+#include "charnn/train/train_config.h"
+
+namespace charnn {
+
+enum class CheckpointKind { last, best };
+
+/// What a trainer works with. It makes none of these and owns none: all must outlive it.
+struct TrainerParts {
+  const TrainConfig& train;
+  const OptimizerConfig& optimizer;
+  const ScheduleConfig& schedule;
+  CharRnn& model;
+  Adam& adam;
+  Batcher& batcher;
+  const Corpus& corpus;
+  std::vector<Sink*> sinks = {};
+  std::function<void(CheckpointKind, const Checkpoint&)> save = {};  ///< empty: nothing is saved
+  std::function<std::string(std::int64_t step)> sample = {};         ///< text to show at an evaluation
+  std::function<bool()> stop = {};                                   ///< true: finish the step, save, return
+  std::string config_json = "{}";                                    ///< goes into every checkpoint
+  double elapsed_before = 0;                                         ///< seconds spent by earlier processes of this run
+  std::int64_t stop_at = 0;                                          ///< end this process at that step; 0: at the plan's end
+};
+
+enum class Outcome { finished, stopped, stop_at };
+
+/// Truncated back-propagation through time over contiguous streams: the recurrent state is carried from window to
+/// window, gradients are not (Williams, Peng 1990).
+class Trainer {
+ public:
+  explicit Trainer(TrainerParts parts);
+
+  /// Trains until the plan (epochs, max_steps, max_minutes) is done, stop_at is reached, or stop() says so; saves before
+  /// it returns. Throws Error with ExitCode::diverged when the loss is no longer a finite number; nothing is saved then.
+  Outcome run();
+
+  /// Takes one step on the next window; returns what it saw.
+  StepInfo step();
+
+  Checkpoint snapshot() const;
+  void restore(const Checkpoint& checkpoint, bool reset_optimizer = false);
+
+  /// Step at which epochs or max_steps end the plan; 0: neither is set.
+  std::int64_t last_step() const;
+  /// Horizon of the schedule.
+  std::int64_t total_steps() const;
+  const TrainState& state() const noexcept { return state_; }
+  double elapsed() const;  ///< seconds since this run began, over all resumptions
+
+ private:
+  bool plan_done() const;
+  bool due(std::int64_t every) const { return every > 0 && state_.step > 0 && state_.step % every == 0; }
+  bool stop_requested() const { return parts_.stop && parts_.stop(); }
+  void record(const StepInfo& info);
+  bool evaluate_now();  ///< false: stopped before the end
+  void save(CheckpointKind kind);
+  double epoch() const;
+
+  TrainerParts parts_;
+  TrainState state_;
+  State recurrent_;
+  std::int64_t saved_step_ = -1;
+  std::chrono::steady_clock::time_point start_;
+  double training_seconds_ = 0;  ///< spent in step() since the last record
+  std::int64_t training_chars_ = 0;
+  double chars_per_second_ = 0;
+};
+
+/// Throws Error (usage) if no limit is set, or the schedule needs a horizon that nothing gives.
+void require_plan(const TrainConfig& train, const ScheduleConfig& schedule);
+
+}  // namespace charnn

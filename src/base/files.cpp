@@ -1,0 +1,117 @@
+#include "charnn/base/files.h"
+
+#include <fcntl.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstdio>
+#include <filesystem>
+#include <system_error>
+#include <utility>
+
+#include <fmt/format.h>
+
+#include "charnn/base/error.h"
+
+namespace charnn {
+namespace {
+
+FileDescriptor open_for_reading(const std::string& path, std::string_view what) {
+  // O_NONBLOCK: opening a FIFO by mistake must give the message below, not wait for a writer.
+  const int fd = ::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+  if (fd >= 0) return FileDescriptor(fd);
+  const std::string reason = std::generic_category().message(errno);
+  fail_input(fmt::format("{} {}: {}", what, path, reason), "a file that can be read",
+             errno == EACCES ? fmt::format("give yourself the right to read it: chmod u+r {}", path)
+                             : "check the path; it is relative to the current folder");
+}
+
+std::size_t regular_size(const FileDescriptor& fd, const std::string& path, std::string_view what) {
+  struct stat status {};
+  if (::fstat(fd.get(), &status) != 0) fail_errno(fmt::format("cannot examine {}", path), "");
+  if (S_ISDIR(status.st_mode))
+    fail_input(fmt::format("{} {} is a directory", what, path), "a file", "name a file inside it");
+  if (!S_ISREG(status.st_mode))
+    fail_input(fmt::format("{} {} is not a regular file", what, path), "a regular file",
+               "write its content to a file first, and name that");
+  return static_cast<std::size_t>(status.st_size);
+}
+
+}  // namespace
+
+FileDescriptor::FileDescriptor(FileDescriptor&& other) noexcept : fd_(std::exchange(other.fd_, -1)) {}
+
+FileDescriptor& FileDescriptor::operator=(FileDescriptor&& other) noexcept {
+  std::swap(fd_, other.fd_);
+  return *this;
+}
+
+FileDescriptor::~FileDescriptor() {
+  if (fd_ >= 0) ::close(fd_);
+}
+
+MappedFile::MappedFile(std::string path, std::string_view what) : path_(std::move(path)) {
+  const FileDescriptor fd = open_for_reading(path_, what);
+  size_ = regular_size(fd, path_, what);
+  if (size_ == 0) return;  // mmap refuses length 0
+  void* address = ::mmap(nullptr, size_, PROT_READ, MAP_PRIVATE, fd.get(), 0);
+  if (address == MAP_FAILED) fail_errno(fmt::format("cannot map {} {}", what, path_), "");
+  data_ = static_cast<const char*>(address);
+}
+
+MappedFile::MappedFile(MappedFile&& other) noexcept
+    : path_(std::move(other.path_)), data_(std::exchange(other.data_, nullptr)), size_(std::exchange(other.size_, 0)) {}
+
+MappedFile::~MappedFile() {
+  if (data_ != nullptr) ::munmap(const_cast<char*>(data_), size_);
+}
+
+AtomicFile::AtomicFile(std::string path)
+    : path_(std::move(path)),
+      temporary_(path_ + ".tmp"),
+      fd_(::open(temporary_.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644)) {
+  if (fd_.get() < 0)
+    fail_errno(fmt::format("cannot write {}", temporary_), "check that the folder exists and that you may write there");
+}
+
+AtomicFile::~AtomicFile() {
+  if (!committed_) ::unlink(temporary_.c_str());
+}
+
+void AtomicFile::write(std::string_view bytes) {
+  while (!bytes.empty()) {
+    const ssize_t written = ::write(fd_.get(), bytes.data(), bytes.size());
+    if (written < 0 && errno == EINTR) continue;
+    if (written < 0) fail_errno(fmt::format("cannot write {}", temporary_), "make room on the disk; the old file is intact");
+    bytes.remove_prefix(static_cast<std::size_t>(written));
+  }
+}
+
+void AtomicFile::commit() {
+  if (::fsync(fd_.get()) != 0)
+    fail_errno(fmt::format("cannot write {} to the disk", temporary_), "make room on the disk; the old file is intact");
+  if (::rename(temporary_.c_str(), path_.c_str()) != 0)
+    fail_errno(fmt::format("cannot rename {} to {}", temporary_, path_), "the old file is intact");
+  committed_ = true;
+  std::filesystem::path folder = std::filesystem::path(path_).parent_path();
+  if (folder.empty()) folder = ".";
+  // The rename itself must reach the disk too, or a power cut could bring the old name back.
+  const FileDescriptor directory(::open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+  // Some file systems cannot sync a folder (EINVAL); there the rename is as safe as it gets.
+  if (directory.get() >= 0 && ::fsync(directory.get()) != 0 && errno != EINVAL)
+    fail_errno(fmt::format("cannot write the folder {} to the disk", folder.string()), "");
+}
+
+void write_file(const std::string& path, std::string_view bytes) {
+  AtomicFile file(path);
+  file.write(bytes);
+  file.commit();
+}
+
+std::string read_file(const std::string& path, std::string_view what) {
+  return std::string(MappedFile(path, what).bytes());
+}
+
+}  // namespace charnn

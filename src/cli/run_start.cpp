@@ -1,0 +1,87 @@
+#include "charnn/cli/run_start.h"
+
+#include <filesystem>
+
+#include <fmt/format.h>
+
+#include "charnn/base/error.h"
+#include "charnn/base/files.h"
+
+namespace charnn::cli {
+namespace {
+
+namespace fs = std::filesystem;
+
+/// runs/NAME, after the config, else after the first text.
+std::string default_out(const TrainRequest& request, const Config& config) {
+  const std::string& source = !request.input.file.empty() || config.data.files.empty() ? request.input.file : config.data.files[0];
+  const std::string name = fs::path(source).stem().string();
+  return "runs/" + (name.empty() ? "run" : name);
+}
+
+/// Refuses fields that `given` set to another value than `before` has; `reason` and `cure` end the message.
+void require_unchanged(Config config, Config before, const KeySet& given, bool (*concerned)(const std::string&, const Field&),
+                       const std::string& owner, const std::string& cure) {
+  const auto now_sections = describe(config);
+  const auto before_sections = describe(before);
+  for (std::size_t s = 0; s < now_sections.size(); ++s)
+    for (std::size_t f = 0; f < now_sections[s].fields.size(); ++f) {
+      const Field& now = now_sections[s].fields[f];
+      const Field& was = before_sections[s].fields[f];
+      const std::string key = now_sections[s].name + "." + now.name;
+      if (concerned(key, now) && given.contains(key) && now.get() != was.get())
+        fail_input(fmt::format("{} = {}", key, to_text(now.get())), fmt::format("{}, as {}", to_text(was.get()), owner), cure);
+    }
+}
+
+TrainStart resume(const TrainRequest& request) {
+  if (request.out.empty())
+    fail_input("--resume without a run folder", "the run to go on with", "add --out DIR");
+  const RunFolder run(request.out);
+  if (!fs::exists(run.last()))
+    fail_input(fmt::format("{} has no checkpoint to resume from", run.path()), "a folder in which charnn train has saved a run",
+               "check the name, or leave --resume out to start a new run there");
+  TrainStart start{run, {}, load_checkpoint(run.last()), true};
+  // The checkpoint's own config says what the weights and the state were made with, whatever happened to config.json.
+  const Config before = config_from_json(start.checkpoint->config, run.last() + " (its config)");
+  KeySet given;
+  if (fs::exists(run.config()))
+    given = read_config(read_file(run.config(), "config"), run.config(), describe(start.config));
+  else
+    start.config = before;
+  given.merge(request.input.apply(start.config));
+  require_unchanged(start.config, before, given, [](const std::string&, const Field& field) { return field.fixed; },
+                    "this run began (it belongs to its weights, its state or its place in the text)",
+                    "leave it out, or start a new run with --init-from " + run.path());
+  return start;
+}
+
+TrainStart begin(const TrainRequest& request) {
+  TrainStart start{RunFolder(""), {}, std::nullopt, false};
+  const KeySet given = request.input.apply(start.config);
+  if (!request.init_from.empty()) {
+    const std::string path = checkpoint_path(request.init_from, "best");
+    start.checkpoint = load_checkpoint(path);
+    const Config trained = config_from_json(start.checkpoint->config, path + " (its config)");
+    const auto shape = [](const std::string& key, const Field& field) {
+      return key == "data.tokens" || (key.rfind("model.", 0) == 0 && field.fixed);
+    };
+    require_unchanged(start.config, trained, given, shape, "the network in " + path + " has it",
+                      "leave it out: with --init-from it comes from the checkpoint");
+    const double dropout = given.contains("model.dropout") ? start.config.model.dropout : trained.model.dropout;
+    start.config.model = trained.model;
+    start.config.model.dropout = dropout;
+    start.config.data.tokens = trained.data.tokens;
+  }
+  start.run = RunFolder(request.out.empty() ? default_out(request, start.config) : request.out);
+  if (start.run.holds_run() && !request.overwrite)
+    fail_input(fmt::format("{} already holds a run", start.run.path()), "a new folder",
+               "go on with it (--resume), replace it (--overwrite), or choose another folder (--out DIR)");
+  return start;
+}
+
+}  // namespace
+
+TrainStart prepare_start(const TrainRequest& request) { return request.resume ? resume(request) : begin(request); }
+
+}  // namespace charnn::cli

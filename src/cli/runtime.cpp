@@ -1,0 +1,76 @@
+#include "charnn/cli/runtime.h"
+
+#include <unistd.h>
+
+#include <cerrno>
+#include <csignal>
+#include <cstdlib>
+#include <thread>
+
+#include <fmt/format.h>
+
+#include "charnn/base/error.h"
+
+namespace charnn::cli {
+namespace {
+
+volatile std::sig_atomic_t stop_signal = 0;
+
+extern "C" void on_stop_signal(int number) {
+  // Checkpoints are replaced atomically, so leaving in the middle of anything costs only the steps since the last one.
+  if (stop_signal != 0) ::_exit(128 + number);
+  stop_signal = number;
+}
+
+void handle(int number, void (*handler)(int)) {
+  struct sigaction action {};
+  action.sa_handler = handler;
+  action.sa_flags = SA_RESTART;
+  ::sigaction(number, &action, nullptr);
+}
+
+}  // namespace
+
+StopSignals::StopSignals() {
+  stop_signal = 0;
+  handle(SIGINT, on_stop_signal);
+  handle(SIGTERM, on_stop_signal);
+}
+
+StopSignals::~StopSignals() {
+  handle(SIGINT, SIG_DFL);
+  handle(SIGTERM, SIG_DFL);
+}
+
+int StopSignals::received() noexcept { return stop_signal; }
+
+torch::Device prepare_device(DeviceChoice choice, std::int64_t threads) {
+  const auto cores = static_cast<std::int64_t>(std::thread::hardware_concurrency());
+  if (threads > 0 || cores > 0) torch::set_num_threads(static_cast<int>(threads > 0 ? threads : cores));
+  if (choice == DeviceChoice::cpu) return torch::kCPU;
+  const bool gpu = torch::cuda::is_available();
+  if (choice == DeviceChoice::cuda && !gpu)
+    fail_input("train.device = \"cuda\": LibTorch sees no CUDA GPU", "a CUDA build of LibTorch and a GPU with its driver",
+               "use --device auto or --device cpu, or build charnn against a CUDA build of LibTorch");
+  if (!gpu) return torch::kCPU;
+  at::globalContext().setDeterministicCuDNN(true);
+  return {torch::kCUDA, 0};
+}
+
+bool write_stdout(std::string_view text) {
+  while (!text.empty()) {
+    const ssize_t written = ::write(STDOUT_FILENO, text.data(), text.size());
+    if (written < 0 && errno == EINTR) continue;
+    if (written < 0 && errno == EPIPE) return false;
+    if (written < 0) fail_errno("cannot write to stdout", "");
+    text.remove_prefix(static_cast<std::size_t>(written));
+  }
+  return true;
+}
+
+bool wants_color(int fd) {
+  const char* no_color = std::getenv("NO_COLOR");
+  return ::isatty(fd) == 1 && (no_color == nullptr || *no_color == '\0');
+}
+
+}  // namespace charnn::cli

@@ -1,0 +1,95 @@
+#include "charnn/data/vocabulary.h"
+
+#include <algorithm>
+#include <numeric>
+
+#include <fmt/format.h>
+
+#include "charnn/base/error.h"
+#include "charnn/base/utf8.h"
+
+namespace charnn {
+
+char32_t take_symbol(std::string_view& text, Tokens tokens) {
+  if (tokens == Tokens::chars) return take_code_point(text);
+  const char32_t byte = static_cast<unsigned char>(text.front());
+  text.remove_prefix(1);
+  return byte;
+}
+
+void require_utf8(std::string_view text, Tokens tokens, std::string_view what) {
+  if (tokens != Tokens::chars) return;
+  if (const auto offset = find_invalid_utf8(text))
+    fail_input(fmt::format("{}: invalid UTF-8 at byte {} (value 0x{:02x})", what, *offset,
+                           static_cast<unsigned char>(text[*offset])),
+               "UTF-8 text, since tokens is \"chars\"",
+               "convert the text (for example iconv -f LATIN1 -t UTF-8), or train with --tokens bytes");
+}
+
+Vocabulary::Vocabulary(Tokens tokens, std::vector<char32_t> symbols) : tokens_(tokens), symbols_(std::move(symbols)) {
+  const char32_t limit = tokens == Tokens::bytes ? 0x100 : 0x110000;
+  const bool ascending = std::adjacent_find(symbols_.begin(), symbols_.end(), std::greater_equal<>()) == symbols_.end();
+  if (symbols_.empty() || !ascending || symbols_.back() >= limit)
+    fail_input("vocabulary is empty, not ascending, or has a symbol that cannot be", "ascending symbols",
+               "the file that holds it is damaged; use another checkpoint");
+  id_of_.assign(symbols_.back() + 1, -1);
+  for (std::size_t i = 0; i < symbols_.size(); ++i) id_of_[symbols_[i]] = static_cast<std::int32_t>(i);
+}
+
+Vocabulary Vocabulary::all_bytes() {
+  std::vector<char32_t> symbols(256);
+  std::iota(symbols.begin(), symbols.end(), char32_t{0});
+  return {Tokens::bytes, std::move(symbols)};
+}
+
+std::optional<std::int64_t> Vocabulary::id(char32_t symbol) const noexcept {
+  if (symbol >= id_of_.size() || id_of_[symbol] < 0) return std::nullopt;
+  return id_of_[symbol];
+}
+
+std::string Vocabulary::text(std::int64_t id) const {
+  const char32_t symbol = symbols_.at(static_cast<std::size_t>(id));
+  return tokens_ == Tokens::chars ? encode_utf8(symbol) : std::string(1, static_cast<char>(symbol));
+}
+
+std::vector<std::int64_t> Vocabulary::encode(std::string_view text, std::string_view what) const {
+  require_utf8(text, tokens_, what);
+  std::vector<std::int64_t> ids;
+  UnknownSymbols unknown;
+  for (std::int64_t position = 0; !text.empty(); ++position) {
+    const char32_t symbol = take_symbol(text, tokens_);
+    if (const auto known = id(symbol))
+      ids.push_back(*known);
+    else
+      unknown.add(symbol, position);
+  }
+  unknown.throw_if_any(*this, what);
+  return ids;
+}
+
+void UnknownSymbols::add(char32_t symbol, std::int64_t position) {
+  const auto at = std::lower_bound(entries_.begin(), entries_.end(), symbol,
+                                   [](const Entry& entry, char32_t wanted) { return entry.symbol < wanted; });
+  if (at != entries_.end() && at->symbol == symbol)
+    ++at->count;
+  else
+    entries_.insert(at, {symbol, position, 1});
+}
+
+void UnknownSymbols::throw_if_any(const Vocabulary& vocabulary, std::string_view what) const {
+  if (entries_.empty()) return;
+  constexpr std::size_t shown_at_most = 20;
+  std::string list;
+  for (std::size_t i = 0; i < std::min(entries_.size(), shown_at_most); ++i) {
+    const Entry& entry = entries_[i];
+    list += fmt::format("{}{} (position {}{})", i == 0 ? "" : ", ", printable(entry.symbol), entry.first,
+                        entry.count > 1 ? fmt::format(", {} times", entry.count) : "");
+  }
+  if (entries_.size() > shown_at_most) list += fmt::format(" and {} more", entries_.size() - shown_at_most);
+  fail_input(fmt::format("{} has {} that the model's vocabulary lacks: {}", what,
+                         entries_.size() == 1 ? "a character" : fmt::format("{} characters", entries_.size()), list),
+             fmt::format("only the {} characters that the model was trained on (charnn info lists them)", vocabulary.size()),
+             "remove or replace them, or train a model on text that has them");
+}
+
+}  // namespace charnn

@@ -1,0 +1,152 @@
+#include "charnn/io/checkpoint.h"
+
+#include <ATen/Context.h>
+#include <fmt/format.h>
+#include <nlohmann/json.hpp>
+
+#include "charnn/base/error.h"
+#include "charnn/base/files.h"
+#include "charnn/base/utf8.h"
+#include "charnn/base/version.h"
+
+namespace charnn {
+namespace {
+
+using nlohmann::json;
+using nlohmann::ordered_json;
+
+constexpr const char* format_name = "charnn-checkpoint-1";
+
+ordered_json vocabulary_json(const Vocabulary& vocabulary) {
+  ordered_json value = {{"tokens", token_names[static_cast<std::size_t>(vocabulary.tokens())]}};
+  if (vocabulary.tokens() == Tokens::bytes) return value;  // all 256
+  value["symbols"] = ordered_json::array();
+  for (const char32_t symbol : vocabulary.symbols()) value["symbols"].push_back(encode_utf8(symbol));
+  return value;
+}
+
+Vocabulary vocabulary_from(const json& value) {
+  if (value.at("tokens") == "bytes") return Vocabulary::all_bytes();
+  std::vector<char32_t> symbols;
+  for (const std::string text : value.at("symbols")) {
+    std::string_view rest = text;
+    if (text.empty() || find_invalid_utf8(text)) throw json::other_error::create(501, "symbol is not UTF-8", nullptr);
+    symbols.push_back(take_code_point(rest));
+  }
+  return {Tokens::chars, std::move(symbols)};
+}
+
+ordered_json train_state_json(const TrainState& s) {
+  return {{"step", s.step},
+          {"optimizer_step", s.optimizer_step},
+          {"epoch", s.cursor.epoch},
+          {"position", s.cursor.position},
+          {"chars", s.chars},
+          {"loss_sum", s.loss_sum},
+          {"loss_chars", s.loss_chars},
+          {"evaluated_step", s.evaluated_step},
+          {"best_loss", s.best_loss ? ordered_json(*s.best_loss) : ordered_json()},
+          {"best_step", s.best_step},
+          {"corpus_bytes", s.corpus.bytes},
+          {"corpus_hash", fmt::format("{:016x}", s.corpus.hash)}};
+}
+
+TrainState train_state_from(const json& value) {
+  TrainState s;
+  s.step = value.at("step");
+  s.optimizer_step = value.at("optimizer_step");
+  s.cursor = {value.at("epoch"), value.at("position")};
+  s.chars = value.at("chars");
+  s.loss_sum = value.at("loss_sum");
+  s.loss_chars = value.at("loss_chars");
+  s.evaluated_step = value.at("evaluated_step");
+  if (!value.at("best_loss").is_null()) s.best_loss = value.at("best_loss").get<double>();
+  s.best_step = value.at("best_step");
+  s.corpus = {value.at("corpus_bytes"), std::stoull(value.at("corpus_hash").get<std::string>(), nullptr, 16)};
+  return s;
+}
+
+/// "model." + name for all of `part`.
+void append(NamedTensors& all, const std::string& prefix, const NamedTensors& part) {
+  for (const auto& [name, tensor] : part) all.emplace_back(prefix + name, tensor);
+}
+
+/// The tensors whose name begins with `prefix`, without it.
+NamedTensors with_prefix(const NamedTensors& all, const std::string& prefix) {
+  NamedTensors part;
+  for (const auto& [name, tensor] : all)
+    if (name.rfind(prefix, 0) == 0) part.emplace_back(name.substr(prefix.size()), tensor);
+  return part;
+}
+
+at::Generator generator(torch::Device device) { return at::globalContext().defaultGenerator(device); }
+
+}  // namespace
+
+void save_checkpoint(const std::string& path, const Checkpoint& c) {
+  NamedTensors tensors;
+  append(tensors, "model.", c.model);
+  append(tensors, "optimizer.exp_avg.", c.exp_avg);
+  append(tensors, "optimizer.exp_avg_sq.", c.exp_avg_sq);
+  tensors.emplace_back("state.h", c.state.h);
+  if (c.state.c.defined()) tensors.emplace_back("state.c", c.state.c);
+  append(tensors, "rng.", c.rng);
+  write_file(path, encode_safetensors(tensors, {{"format", format_name},
+                                                {"charnn_version", version},
+                                                {"config", c.config},
+                                                {"vocab", vocabulary_json(c.vocabulary).dump()},
+                                                {"train_state", train_state_json(c.train).dump()}}));
+}
+
+Checkpoint load_checkpoint(const std::string& path) {
+  const MappedFile mapped(path, "checkpoint");
+  SafeTensors file = decode_safetensors(mapped.bytes(), "checkpoint " + path);
+  const auto metadata = [&](const char* key) -> const std::string& {
+    if (const std::string* text = file.find_metadata(key)) return *text;
+    fail_input(fmt::format("checkpoint {}: no \"{}\" in its metadata", path, key), "a checkpoint written by charnn",
+               "name a run folder, or the last.safetensors or best.safetensors in it");
+  };
+  if (metadata("format") != format_name)
+    fail_input(fmt::format("checkpoint {}: format \"{}\"", path, metadata("format")), fmt::format("\"{}\"", format_name),
+               "use the charnn version that wrote it");
+  metadata("checksum");
+  try {
+    Checkpoint c{metadata("config"),
+                 vocabulary_from(json::parse(metadata("vocab"))),
+                 train_state_from(json::parse(metadata("train_state"))),
+                 with_prefix(file.tensors, "model."),
+                 with_prefix(file.tensors, "optimizer.exp_avg."),
+                 with_prefix(file.tensors, "optimizer.exp_avg_sq."),
+                 {},
+                 with_prefix(file.tensors, "rng.")};
+    for (const auto& [name, tensor] : with_prefix(file.tensors, "state.")) (name == "h" ? c.state.h : c.state.c) = tensor;
+    return c;
+  } catch (const Error&) {
+    throw;
+  } catch (const std::exception& error) {  // of JSON, of a number's text
+    fail_input(fmt::format("checkpoint {}: {}", path, error.what()), "metadata as charnn writes it",
+               "the file is damaged; use another checkpoint");
+  }
+}
+
+NamedTensors capture_rng(torch::Device device) {
+  NamedTensors rng{{"torch_cpu", generator(torch::kCPU).get_state()}};
+  if (device.is_cuda()) rng.emplace_back("torch_cuda", generator(device).get_state());
+  return rng;
+}
+
+void restore_rng(const NamedTensors& rng, torch::Device device) {
+  for (const auto& [name, tensor] : rng) {
+    const bool cuda = name == "torch_cuda";
+    if (cuda && !device.is_cuda()) continue;  // the run has moved to a CPU
+    try {
+      generator(cuda ? device : torch::Device(torch::kCPU)).set_state(tensor);
+    } catch (const c10::Error&) {
+      fail_input(fmt::format("checkpoint: generator state rng.{} of {} bytes", name, tensor.numel()),
+                 "the state of this LibTorch's generator",
+                 "resume with the LibTorch version that wrote it, or start a new run with --init-from");
+    }
+  }
+}
+
+}  // namespace charnn

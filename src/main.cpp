@@ -1,0 +1,31 @@
+#include <cstdio>
+#include <exception>
+#include <new>
+#include <string>
+
+#include "charnn/base/error.h"
+#include "charnn/cli/commands.h"
+
+namespace {
+
+int report(const std::string& message, charnn::ExitCode code) {
+  std::fprintf(stderr, "charnn: %s\n", message.c_str());
+  return static_cast<int>(code);
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  try {
+    return charnn::cli::run(argc, argv);
+  } catch (const charnn::Error& error) {
+    return report(error.what(), error.code());
+  } catch (const std::bad_alloc&) {
+    return report("out of memory\n  cure:     a smaller --hidden, --batch-size or --sequence-length", charnn::ExitCode::failure);
+  } catch (const std::exception& error) {
+    // LibTorch's messages go on with a C++ backtrace, which helps nobody here.
+    std::string message = error.what();
+    if (const auto trace = message.find("\nException raised from"); trace != std::string::npos) message.resize(trace);
+    return report(message, charnn::ExitCode::failure);
+  }
+}

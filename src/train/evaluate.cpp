@@ -1,0 +1,106 @@
+#include "charnn/train/evaluate.h"
+
+#include <algorithm>
+#include <vector>
+
+#include <fmt/format.h>
+
+#include "charnn/base/error.h"
+
+namespace charnn {
+namespace {
+
+/// Puts the model in evaluation mode for a while.
+class EvalMode {
+ public:
+  explicit EvalMode(CharRnn& model) : model_(model), was_training_(model.is_training()) { model_.eval(); }
+  ~EvalMode() { model_.train(was_training_); }
+  EvalMode(const EvalMode&) = delete;
+  EvalMode& operator=(const EvalMode&) = delete;
+
+ private:
+  CharRnn& model_;
+  bool was_training_;
+};
+
+/// One row of predictions: inputs [first, first + steps), of which those from `counted` up to `end` count.
+struct Stream {
+  std::int64_t first;
+  std::int64_t counted;
+  std::int64_t end;
+};
+
+/// Runs streams of equal length side by side, `steps` symbols each, from a zero state.
+bool run_streams(CharRnn& model, const Corpus& corpus, Split split, const std::vector<Stream>& streams, std::int64_t steps,
+                 const std::function<bool()>& stop, EvalResult& result) {
+  constexpr std::int64_t chunk = 128;
+  const std::int64_t count = static_cast<std::int64_t>(streams.size());
+  State state = model.zero_state(count);
+  std::vector<std::int64_t> text;
+  for (std::int64_t done = 0; done < steps; done += chunk) {
+    if (stop && stop()) return false;
+    const std::int64_t length = std::min(chunk, steps - done);
+    torch::Tensor input = torch::zeros({length, count}, torch::kInt64);
+    torch::Tensor target = torch::full({length, count}, -1, torch::kInt64);  // -1: not counted
+    auto inputs = input.accessor<std::int64_t, 2>();
+    auto targets = target.accessor<std::int64_t, 2>();
+    for (std::int64_t s = 0; s < count; ++s) {
+      const Stream& stream = streams[static_cast<std::size_t>(s)];
+      const std::int64_t begin = stream.first + done;
+      const std::int64_t here = std::clamp<std::int64_t>(stream.end - begin, 0, length);
+      if (here == 0) continue;
+      text.resize(static_cast<std::size_t>(here + 1));
+      corpus.copy(split.begin + begin, text);
+      for (std::int64_t t = 0; t < here; ++t) {
+        inputs[t][s] = text[static_cast<std::size_t>(t)];
+        if (begin + t < stream.counted) continue;
+        targets[t][s] = text[static_cast<std::size_t>(t + 1)];
+        ++result.chars;
+      }
+    }
+    auto [logits, next] = model.forward(input.to(model.device()), state);
+    const torch::Tensor flat = logits.reshape({length * count, -1});
+    const auto options = torch::nn::functional::CrossEntropyFuncOptions().ignore_index(-1).reduction(torch::kNone);
+    const torch::Tensor nats =
+        torch::nn::functional::cross_entropy(flat, target.to(model.device()).reshape({-1}), options);
+    result.nats += nats.sum(torch::kDouble).item<double>();
+    state = next;
+  }
+  return true;
+}
+
+}  // namespace
+
+std::optional<EvalResult> evaluate(CharRnn& model, const Corpus& corpus, Split split, const EvalOptions& options) {
+  const std::int64_t predictions = split.size() - 1;
+  if (predictions < 1)
+    fail_input(fmt::format("the part of the text to evaluate has {} characters", split.size()), "at least 2",
+               "use a longer text or a larger val_fraction");
+  const torch::NoGradGuard no_grad;
+  const EvalMode eval_mode(model);
+  EvalResult result;
+  if (options.window > 0) {
+    constexpr std::int64_t side_by_side = 64;
+    const std::int64_t N = options.window;
+    for (std::int64_t begin = 0; begin < predictions; begin += side_by_side * N) {
+      std::vector<Stream> windows;
+      for (std::int64_t at = begin; at < std::min(predictions, begin + side_by_side * N); at += N)
+        windows.push_back({at, at, std::min(at + N, predictions)});
+      if (!run_streams(model, corpus, split, windows, std::min(N, predictions), options.stop, result)) return std::nullopt;
+    }
+    return result;
+  }
+  // The first stream needs no warm-up and goes on for as many characters instead, so that all have `steps` to do.
+  const std::int64_t automatic = std::clamp<std::int64_t>(predictions / (10 * options.warmup), 1, 64);
+  const std::int64_t warmup = std::min(options.warmup, predictions - 1);
+  const std::int64_t count = std::min(options.streams > 0 ? options.streams : automatic, predictions - warmup);
+  const std::int64_t share = (predictions - warmup + count - 1) / count;
+  const std::int64_t steps = warmup + share;
+  std::vector<Stream> streams{{0, 0, std::min(steps, predictions)}};
+  for (std::int64_t begin = steps; begin < predictions; begin += share)
+    streams.push_back({begin - warmup, begin, std::min(begin + share, predictions)});
+  if (!run_streams(model, corpus, split, streams, steps, options.stop, result)) return std::nullopt;
+  return result;
+}
+
+}  // namespace charnn
