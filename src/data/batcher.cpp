@@ -20,7 +20,7 @@ void require_fits(Split split, std::int64_t batch_size, std::int64_t sequence_le
   if (largest_sequence >= 1) cure += fmt::format(", or --sequence-length {} at most", largest_sequence);
   fail_input(fmt::format("the training part of the text has {} characters, too few for batch_size {} x sequence_length {}",
                          split.size(), batch_size, sequence_length),
-             fmt::format("at least batch_size x sequence_length + 1 = {:.0f} characters",
+             fmt::format("at least {} x {} + 1 = {:.0f} characters", batch_size, sequence_length,
                          static_cast<double>(batch_size) * static_cast<double>(sequence_length) + 1),
              cure);
 }

@@ -63,7 +63,6 @@ void BarSink::begin(const RunInfo& run) {
   last_step_ = run.last_step;
   print(run.title);
   if (run.first_step > 0) print(fmt::format("resumed at step {}{}", run.first_step, describe_limit(run.last_step)));
-  if (!run.warning.empty()) print("warning: " + run.warning);
 }
 
 void BarSink::step(const StepInfo& s) {

@@ -46,7 +46,6 @@ void LineSink::begin(const RunInfo& run) {
   last_step_ = run.last_step;
   logger_->info("{}", run.title);
   if (run.first_step > 0) logger_->info("resumed at step {}{}", run.first_step, describe_limit(run.last_step));
-  if (!run.warning.empty()) logger_->warn("{}", run.warning);
 }
 
 void LineSink::record(const StepInfo& s) {

@@ -20,7 +20,7 @@ struct EvalOptions {
   std::int64_t streams = 0;
   std::int64_t warmup = 256;
 
-  std::function<bool()> stop;  ///< asked now and then; true ends the evaluation without a result
+  std::function<bool()> stop = {};  ///< asked now and then; true ends the evaluation without a result
 };
 
 /// Cross-entropy over the whole split, every character predicted once, without dropout. The model's mode (training or

@@ -9,8 +9,8 @@ namespace charnn {
 
 /// What a run is, told to every sink once, when it begins or goes on.
 struct RunInfo {
-  std::string title;  ///< e.g. "lstm 2 x 128, 224,834 parameters, vocabulary 65"
-  std::string config;           ///< JSON
+  std::string title = {};  ///< e.g. "lstm 2 x 128, 224,834 parameters, vocabulary 65"
+  std::string config = {};      ///< JSON
   std::int64_t parameters = 0;
   std::int64_t vocabulary = 0;
   std::int64_t train_chars = 0;
@@ -18,7 +18,6 @@ struct RunInfo {
   std::int64_t first_step = 0;  ///< above 0 for a resumed run
   std::int64_t last_step = 0;   ///< the plan's end; 0: no step limit
   double elapsed_before = 0;    ///< seconds already spent by this run, before this process
-  std::string warning;          ///< something the user should know, or empty
 };
 
 /// Where training stands after a step.

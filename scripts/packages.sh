@@ -1,0 +1,29 @@
+# Sourced by the other scripts: installs what charnn needs and is missing.
+
+# What a build needs. libopenblas0-openmp: with another BLAS, Debian's LibTorch is several times slower.
+build_packages=(g++ cmake ninja-build libcli11-dev libspdlog-dev libfmt-dev nlohmann-json3-dev libutfcpp-dev libxxhash-dev)
+torch_packages=(libtorch-dev libopenblas0-openmp)
+python_packages=(python3 python3-venv python3-pip)
+test_packages=(libgtest-dev)
+
+# install_packages PACKAGE...: those of them that dpkg does not know as installed.
+install_packages() {
+  local missing=() package
+  if ! command -v apt-get >/dev/null; then
+    echo "This is not Debian or Ubuntu. Install what these packages hold, then build with CMake (see README.md):" >&2
+    echo "  $*" >&2
+    exit 1
+  fi
+  for package in "$@"; do
+    [ "$(dpkg-query -W -f='${db:Status-Status}' "$package" 2>/dev/null || true)" = installed ] || missing+=("$package")
+  done
+  [ ${#missing[@]} = 0 ] && return
+  local sudo=()
+  if [ "$(id -u)" != 0 ]; then
+    command -v sudo >/dev/null || { echo "Please install as root: ${missing[*]}" >&2; exit 1; }
+    sudo=(sudo)
+  fi
+  echo "installing ${missing[*]}"
+  "${sudo[@]}" apt-get update -q
+  "${sudo[@]}" env DEBIAN_FRONTEND=noninteractive apt-get install -y -q --no-install-recommends "${missing[@]}"
+}

@@ -1,0 +1,43 @@
+#!/usr/bin/env bash
+# Installs what is missing, builds with warnings as errors, and runs every test.
+#   scripts/test.sh                       against the system's LibTorch (Debian's libtorch-dev)
+#   scripts/test.sh --libtorch pip        against PyPI's torch, in .venv (made if missing, about 5 GB)
+#   scripts/test.sh --preset asan-ubsan   under sanitizers
+set -euo pipefail
+cd "$(dirname "$0")/.."
+. scripts/packages.sh
+
+libtorch=system
+preset=dev
+while [ $# -gt 0 ]; do
+  case $1 in
+    --libtorch) libtorch=${2:-}; shift ;;
+    --preset) preset=${2:-}; shift ;;
+    *) sed -n '2,5s/^# \{0,1\}//p' "$0" >&2; exit 2 ;;
+  esac
+  shift
+done
+
+packages=("${build_packages[@]}" "${test_packages[@]}" "${python_packages[@]}")
+build=build/$preset
+options=()
+case $libtorch in
+  system)
+    packages+=("${torch_packages[@]}")
+    # Not the active Python's torch, whatever it may be.
+    options+=("-DTorch_DIR=" "-DCMAKE_PREFIX_PATH=/usr") ;;
+  pip)
+    build=$build-pip ;;
+  *) echo "test.sh: --libtorch is system or pip, not '$libtorch'" >&2; exit 2 ;;
+esac
+install_packages "${packages[@]}"
+if [ "$libtorch" = pip ]; then
+  [ -x .venv/bin/python ] || python3 -m venv .venv
+  .venv/bin/python -c 'import torch, safetensors' 2>/dev/null || .venv/bin/python -m pip install -q torch safetensors numpy
+  torch=$(.venv/bin/python -c 'import torch, os; print(os.path.dirname(torch.__file__))')
+  options+=("-DCMAKE_PREFIX_PATH=$torch" "-DCHARNN_TORCH_PYTHON=$PWD/.venv/bin/python")
+fi
+
+cmake --preset "$preset" -B "$build" "${options[@]}"
+cmake --build "$build"
+ctest --test-dir "$build" --output-on-failure --no-tests=error -j "$(nproc)"

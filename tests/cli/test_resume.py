@@ -1,0 +1,120 @@
+"""Stopping and going on: bit for bit as if nothing had happened."""
+import os
+import random
+import signal
+import subprocess
+import time
+
+from tests.cli.support import BINARY, SMALL, Case
+
+
+class Resume(Case):
+    def check_same(self, a, b):
+        self.same_file(f"{a}/last.safetensors", f"{b}/last.safetensors")
+        self.same_file(f"{a}/best.safetensors", f"{b}/best.safetensors")
+        self.assertEqual(self.metrics(a), self.metrics(b))
+        sample = ["--length", "200", "--seed", "3", "--checkpoint", "last"]
+        self.assertEqual(self.out("sample", self.path(a), *sample), self.out("sample", self.path(b), *sample))
+
+    def test_stop_at_and_resume_is_exact_for_every_cell(self):
+        for cell in ("rnn", "gru", "lstm"):
+            with self.subTest(cell=cell):
+                self.train(f"{cell}-whole", "--cell", cell)
+                # 100: in the middle of an epoch and of a metrics record.
+                self.train(f"{cell}-parts", "--cell", cell, "--stop-at", "100")
+                self.run_charnn("train", "--resume", "--out", self.path(f"{cell}-parts"))
+                self.check_same(f"{cell}-whole", f"{cell}-parts")
+
+    def test_longer_plan_given_on_resume(self):
+        self.train("whole", "--schedule", "constant")
+        self.train("parts", "--schedule", "constant", "--max-steps", "90")
+        self.run_charnn("train", "--resume", "--out", self.path("parts"), "--max-steps", "200")
+        self.same_file("whole/last.safetensors", "parts/last.safetensors")
+
+    def test_signals_save_and_resume_is_exact(self):
+        arguments = ["train", "--data", self.text, *SMALL, "--max-steps", "600"]
+        self.run_charnn(*arguments, "--out", self.path("whole"))
+        for number, code in ((signal.SIGTERM, 143), (signal.SIGINT, 130), (signal.SIGKILL, -9)):
+            with self.subTest(signal=number):
+                out = f"parts-{code}"
+                process = subprocess.Popen([BINARY, *arguments, "--out", self.path(out)], stderr=subprocess.DEVNULL)
+                metrics = self.folder / out / "metrics.jsonl"
+                while process.poll() is None and not (metrics.exists() and '"event":"step"' in metrics.read_text()):
+                    time.sleep(0.005)
+                time.sleep(random.uniform(0, 0.5))
+                process.send_signal(number)
+                self.assertIn(process.wait(timeout=60), (code, 0))
+                self.run_charnn("train", "--resume", "--out", self.path(out))
+                self.check_same("whole", out)
+
+    def test_second_sigint_leaves_at_once_and_the_checkpoint_is_whole(self):
+        process = subprocess.Popen([BINARY, "train", "--data", self.text, *SMALL, "--max-steps", "1000000", "--out",
+                                    self.path("r"), "--hidden", "256"], stderr=subprocess.DEVNULL)
+        metrics = self.folder / "r/metrics.jsonl"
+        while not (metrics.exists() and '"event":"step"' in metrics.read_text()):
+            time.sleep(0.01)
+        process.send_signal(signal.SIGINT)
+        process.send_signal(signal.SIGINT)
+        self.assertEqual(process.wait(timeout=60), 130)
+        self.run_charnn("info", self.path("r"), "--checkpoint", "last")
+
+    def test_resuming_a_finished_run_changes_nothing(self):
+        self.train("a", "--max-steps", "40")
+        before = {p.name: p.read_bytes() for p in (self.folder / "a").iterdir() if p.name != "train.log"}
+        self.run_charnn("train", "--resume", "--out", self.path("a"))
+        self.assertEqual(before, {p.name: p.read_bytes() for p in (self.folder / "a").iterdir() if p.name != "train.log"})
+
+    def test_what_may_change_and_what_may_not(self):
+        self.train("a", "--max-steps", "20")
+        run = ["train", "--resume", "--out", self.path("a")]
+        for flag, value in (("--hidden", 32), ("--cell", "gru"), ("--batch-size", 5), ("--tokens", "bytes"), ("--seed", 2)):
+            self.refused(*run, flag, value, says=["as this run began"])
+        self.run_charnn(*run, "--max-steps", "30", "--lr", "0.001", "--schedule", "constant", "--eval-every", "5",
+                        "--threads", "1", "--hidden", "16")
+        lines = self.metrics("a")
+        self.assertEqual(lines[-1]["step"], 30)
+        self.assertEqual([r["lr"] for r in lines if r["event"] == "step"][-1], 0.001)
+
+    def test_changed_corpus_is_refused(self):
+        self.train("a", "--max-steps", "20")
+        self.write("text.txt", (self.folder / "text.txt").read_text().replace("cat", "cut"))
+        self.refused("train", "--resume", "--out", self.path("a"), says=["has changed", "--init-from"])
+
+    def test_moved_corpus_can_be_named(self):
+        self.train("a", "--max-steps", "20")
+        os.rename(self.text, self.path("moved.txt"))
+        self.refused("train", "--resume", "--out", self.path("a"), says=["text.txt", "No such file"])
+        self.run_charnn("train", "--resume", "--out", self.path("a"), "--data", self.path("moved.txt"), "--max-steps", "25")
+
+    def test_reset_optimizer_only_when_told(self):
+        self.train("kept", "--max-steps", "60", "--stop-at", "30")
+        self.train("lost", "--max-steps", "60", "--stop-at", "30")
+        self.same_file("kept/last.safetensors", "lost/last.safetensors")
+        self.run_charnn("train", "--resume", "--out", self.path("kept"))
+        self.run_charnn("train", "--resume", "--out", self.path("lost"), "--reset-optimizer")
+        self.assertNotEqual((self.folder / "kept/last.safetensors").read_bytes(),
+                            (self.folder / "lost/last.safetensors").read_bytes())
+        self.refused("train", "--data", self.text, "--reset-optimizer", says=["--resume"])
+
+    def test_nothing_to_resume(self):
+        self.refused("train", "--resume", says=["--out"])
+        self.refused("train", "--resume", "--out", self.path("none"), says=["no checkpoint"])
+
+
+class InitFrom(Case):
+    def test_new_run_from_trained_weights(self):
+        self.train("a", "--cell", "gru")
+        other = self.write("other.txt", "the mat sat on the cat, and it saw The dog.\n" * 100)
+        done = self.run_charnn("train", "--init-from", self.path("a"), "--data", other, "--out", self.path("b"), "--lr", "0",
+                               "--max-steps", "1", "--batch-size", "2", "--warmup-steps", "0")
+        self.assertIn(b"gru 2 x 16", done.stderr)
+        a, b = (self.out("sample", self.path(run), "--seed", "1", "--length", "100") for run in ("a", "b"))
+        self.assertEqual(a, b, "a learning rate of 0 keeps the weights as they were")
+
+    def test_unknown_characters_and_other_shapes_are_refused(self):
+        self.train("a", "--max-steps", "5")
+        odd = self.write("odd.txt", "Über the cat." * 100)
+        self.refused("train", "--init-from", self.path("a"), "--data", odd, "--out", self.path("b"), says=["'Ü'", "vocabulary lacks"])
+        self.refused("train", "--init-from", self.path("a"), "--data", self.text, "--hidden", "99", "--out", self.path("b"),
+                     says=["model.hidden = 99", "16"])
+        self.assertFalse((self.folder / "b").exists(), "a refused run leaves nothing behind")

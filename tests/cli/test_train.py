@@ -1,0 +1,110 @@
+"""charnn train as a new user meets it: run folder, output, limits, evaluation, info."""
+import json
+import math
+
+from tests.cli.support import ROOT, Case
+
+
+class Train(Case):
+    def test_counting_counts(self):
+        self.run_charnn("train", "configs/counting.json", "--out", self.path("r"), cwd=ROOT)
+        text = self.out("sample", self.path("r"), "--prompt", "1 2", "--length", "40", "--temperature", "0").decode()
+        self.assertEqual(text, ("1 2 3 " * 10)[:43])
+
+    def test_run_folder_is_complete_and_repeats_the_run(self):
+        self.train("a")
+        files = sorted(p.name for p in (self.folder / "a").iterdir())
+        self.assertEqual(files, ["best.safetensors", "config.json", "last.safetensors", "metrics.jsonl", "train.log"])
+        self.run_charnn("train", self.path("a/config.json"), "--out", self.path("b"))
+        self.same_file("a/last.safetensors", "b/last.safetensors")
+        self.same_file("a/best.safetensors", "b/best.safetensors")
+        self.assertEqual(self.metrics("a"), self.metrics("b"))
+
+    def test_metrics(self):
+        self.train("a")
+        records = self.metrics("a", drop=())
+        self.assertEqual((records[0]["event"], records[0]["schema_version"]), ("run", 1))
+        steps = [r for r in records if r["event"] == "step"]
+        evals = [r for r in records if r["event"] == "eval"]
+        self.assertEqual([r["step"] for r in steps], list(range(7, 201, 7)))
+        self.assertEqual([r["step"] for r in evals], [30, 60, 90, 120, 150, 180, 200])
+        for record in steps:
+            self.assertLessEqual({"step", "epoch", "chars", "loss", "bits_per_char", "lr", "grad_norm",
+                                  "chars_per_second", "elapsed_seconds"}, set(record))
+            self.assertAlmostEqual(record["bits_per_char"], record["loss"] / math.log(2), places=12)
+        self.assertLess(steps[-1]["loss"], 0.9 * steps[0]["loss"])
+
+    def test_pipe_gets_plain_lines_and_quiet_says_nothing(self):
+        noisy = self.train("a")
+        self.assertEqual(noisy.stdout, b"")
+        self.assertNotIn(b"\x1b", noisy.stderr)
+        self.assertIn(b"validation loss", noisy.stderr)
+        self.assertIn(b"charnn sample " + self.path("a").encode(), noisy.stderr)
+        quiet = self.train("b", "--quiet")
+        self.assertEqual(quiet.stderr + quiet.stdout, b"")
+
+    def test_nothing_is_overwritten_unasked(self):
+        self.train("a", "--max-steps", "5")
+        before = (self.folder / "a/last.safetensors").read_bytes()
+        self.refused("train", "--data", self.text, "--out", self.path("a"), says=["--resume", "--overwrite"])
+        self.assertEqual((self.folder / "a/last.safetensors").read_bytes(), before)
+        self.write("a/notes.txt", "mine")
+        self.train("a", "--max-steps", "6", "--overwrite")
+        self.assertEqual((self.folder / "a/notes.txt").read_text(), "mine")
+        self.assertNotEqual((self.folder / "a/last.safetensors").read_bytes(), before)
+
+    def test_bytes(self):
+        data = self.write("noise.bin", bytes(range(256)) * 30)
+        self.run_charnn("train", "--data", data, "--tokens", "bytes", "--hidden", "8", "--layers", "1", "--batch-size", "4",
+                        "--max-steps", "3", "--out", self.path("r"))
+        self.assertEqual(json.loads(self.out("info", self.path("r"), "--json"))["vocabulary_size"], 256)
+
+    def test_without_validation(self):
+        self.train("a", "--val-fraction", "0", "--max-steps", "20")
+        self.assertFalse((self.folder / "a/best.safetensors").exists())
+        done = self.run_charnn("sample", self.path("a"), "--length", "5", "--seed", "1")
+        self.assertEqual(len(done.stdout), 5)
+        self.assertIn(b"last checkpoint", done.stderr)
+
+    def test_max_minutes(self):
+        self.train("a", "--max-steps", "0", "--max-minutes", "0.02", "--schedule", "constant")
+        self.assertIn("finished", (self.folder / "a/train.log").read_text())
+
+    def test_divergence(self):
+        self.refused("train", "--data", self.text, "--hidden", "8", "--batch-size", "4", "--cell", "rnn", "--lr", "10",
+                     "--clip-norm", "0", "--warmup-steps", "0", "--weight-decay", "1e39", "--out", self.path("r"), "--quiet",
+                     code=3, says=["diverged", "--lr"])
+        self.run_charnn("info", self.path("r"), "--checkpoint", "last")
+
+
+class EvalAndInfo(Case):
+    def test_eval(self):
+        self.train("a")
+        last_eval = [r for r in self.metrics("a") if r["event"] == "eval"][-1]
+        report = json.loads(self.out("eval", self.path("a"), "--checkpoint", "last", "--json"))
+        self.assertAlmostEqual(report["nats_per_char"], last_eval["loss"], places=6)
+        self.assertAlmostEqual(report["bits_per_char"], report["nats_per_char"] / math.log(2), places=12)
+        self.assertAlmostEqual(report["perplexity"], math.exp(report["nats_per_char"]), places=9)
+        size = (self.folder / "text.txt").stat().st_size
+        self.assertEqual(report["chars"], int(size * 0.1) - 1)
+        whole = json.loads(self.out("eval", self.path("a"), "--data", self.text, "--json"))
+        self.assertEqual((whole["split"], whole["chars"]), ("all", size - 1))
+        windowed = json.loads(self.out("eval", self.path("a"), "--window", "16", "--json"))
+        self.assertGreater(windowed["nats_per_char"], report["nats_per_char"] * 0.9)
+        self.assertIn(b"bits/char", self.out("eval", self.path("a")))
+        self.refused("eval", self.path("a"), "--split", "test", says=["test split has 0 characters"])
+        odd = self.write("odd.txt", "The cat ß ß")
+        self.refused("eval", self.path("a"), "--data", odd, says=["'ß' (position 8, 2 times)"])
+        self.write("text.txt", "changed")
+        self.refused("eval", self.path("a"), says=["has changed", "--data"])
+
+    def test_info(self):
+        self.train("a")
+        info = json.loads(self.out("info", self.path("a"), "--checkpoint", "last", "--json"))
+        self.assertEqual(info["step"], 200)
+        self.assertEqual(info["config"]["model"]["hidden"], 16)
+        self.assertEqual(info["vocabulary_size"], len(info["symbols"]))
+        self.assertEqual(info["best"]["step"], 200)
+        text = self.out("info", self.path("a")).decode()
+        self.assertIn("lstm, 2 layers of 16", text)
+        self.assertIn("'\\n'", text)

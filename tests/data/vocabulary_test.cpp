@@ -1,0 +1,47 @@
+#include "charnn/data/vocabulary.h"
+
+#include "tests/support.h"
+
+namespace charnn {
+namespace {
+
+using test::error_of;
+using test::expect_contains;
+
+TEST(Vocabulary, EncodesAndDecodes) {
+  const Vocabulary vocabulary(Tokens::chars, {U'a', U'b', U'é'});
+  EXPECT_EQ(vocabulary.encode("béa", "prompt"), (std::vector<std::int64_t>{1, 2, 0}));
+  EXPECT_EQ(vocabulary.text(2), "é");
+}
+
+TEST(Vocabulary, NamesEveryUnknownCharacter) {
+  const Vocabulary vocabulary(Tokens::chars, {U'a', U'b'});
+  const std::string message = error_of([&] { vocabulary.encode("aXbéX", "the prompt"); });
+  expect_contains(message, "the prompt has 2 characters");
+  expect_contains(message, "'X' (position 1, 2 times)");
+  expect_contains(message, "'é' (position 3)");
+}
+
+TEST(Vocabulary, PointsToTheInvalidByte) {
+  const Vocabulary vocabulary(Tokens::chars, {U'a'});
+  const std::string message = error_of([&] { vocabulary.encode("aa\xff", "the prompt"); });
+  expect_contains(message, "invalid UTF-8 at byte 2 (value 0xff)");
+  expect_contains(message, "--tokens bytes");
+}
+
+TEST(Vocabulary, BytesKnowEveryByte) {
+  const Vocabulary vocabulary = Vocabulary::all_bytes();
+  EXPECT_EQ(vocabulary.size(), 256);
+  EXPECT_EQ(vocabulary.encode("\xff\x01", "prompt"), (std::vector<std::int64_t>{255, 1}));
+  EXPECT_EQ(vocabulary.text(255), "\xff");
+}
+
+TEST(Vocabulary, RefusesWhatCannotBe) {
+  error_of([] { Vocabulary(Tokens::chars, {}); });
+  error_of([] { Vocabulary(Tokens::chars, {U'b', U'a'}); });
+  error_of([] { Vocabulary(Tokens::bytes, {0x100}); });
+  error_of([] { Vocabulary(Tokens::chars, {0x110000}); });
+}
+
+}  // namespace
+}  // namespace charnn
