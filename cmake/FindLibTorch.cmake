@@ -58,8 +58,17 @@ find_package_handle_standard_args(LibTorch
 
 if(LibTorch_FOUND AND NOT TARGET LibTorch::LibTorch)
   add_library(LibTorch::LibTorch INTERFACE IMPORTED)
+  # PyPI's torch brings a copy of fmt (and of others) that would hide the system's. Only its own folders are shown.
+  set(_include "${LibTorch_INCLUDE_DIR}")
+  if(EXISTS "${_include}/fmt" AND NOT "${_include}" STREQUAL "/usr/include")
+    set(_include "${CMAKE_BINARY_DIR}/libtorch-include")
+    file(MAKE_DIRECTORY "${_include}")
+    foreach(_folder ATen c10 caffe2 torch)
+      file(CREATE_LINK "${LibTorch_INCLUDE_DIR}/${_folder}" "${_include}/${_folder}" SYMBOLIC)
+    endforeach()
+  endif()
   target_include_directories(LibTorch::LibTorch SYSTEM INTERFACE
-    "${LibTorch_INCLUDE_DIR}" "${LibTorch_INCLUDE_DIR}/torch/csrc/api/include")
+    "${_include}" "${_include}/torch/csrc/api/include")
   set(_libraries "${LibTorch_torch_LIBRARY}" "${LibTorch_torch_cpu_LIBRARY}" "${LibTorch_c10_LIBRARY}")
 
   # Debian's LibTorch takes whatever libblas.so.3 the system offers: the reference one is about 20 times slower than

@@ -21,11 +21,13 @@ int main(int argc, char** argv) {
   } catch (const charnn::Error& error) {
     return report(error.what(), error.code());
   } catch (const std::bad_alloc&) {
-    return report("out of memory\n  cure:     a smaller --hidden, --batch-size or --sequence-length", charnn::ExitCode::failure);
+    return report("out of memory\n  cure:     a smaller --hidden, --batch-size or --sequence-length",
+                  charnn::ExitCode::failure);
   } catch (const std::exception& error) {
     // LibTorch's messages go on with a C++ backtrace, which helps nobody here.
     std::string message = error.what();
-    if (const auto trace = message.find("\nException raised from"); trace != std::string::npos) message.resize(trace);
+    if (const auto trace = message.find("\nException raised from"); trace != std::string::npos)
+      message.resize(trace);
     return report(message, charnn::ExitCode::failure);
   }
 }

@@ -19,7 +19,8 @@ bool Range::contains(double number) const {
 }
 
 std::string Range::text() const {
-  if (std::isinf(max)) return std::isinf(min) ? "" : fmt::format("{} {}", min_excluded ? "above" : "at least", min);
+  if (std::isinf(max))
+    return std::isinf(min) ? "" : fmt::format("{} {}", min_excluded ? "above" : "at least", min);
   return fmt::format("from {} to {}{}", min, max_excluded ? "below " : "", max);
 }
 
@@ -75,11 +76,16 @@ Field Field::text_list(std::string name, std::vector<std::string>& value, std::s
 
 std::string Field::type_text() const {
   switch (type) {
-    case Type::integer: return "a whole number";
-    case Type::real: return "a number";
-    case Type::text: return "a text";
-    case Type::text_list: return "a list of texts";
-    case Type::choice: return fmt::format("one of {}", fmt::join(choices, ", "));
+    case Type::integer:
+      return "a whole number";
+    case Type::real:
+      return "a number";
+    case Type::text:
+      return "a text";
+    case Type::text_list:
+      return "a list of texts";
+    case Type::choice:
+      return fmt::format("one of {}", fmt::join(choices, ", "));
   }
   return "";
 }
@@ -97,7 +103,8 @@ void assign(const Field& field, const Value& value, std::string_view where) {
   if (field.type == Field::Type::real && std::holds_alternative<std::int64_t>(value))
     checked = static_cast<double>(std::get<std::int64_t>(value));
   if (checked.index() != field.get().index()) refuse();
-  if (const auto* whole = std::get_if<std::int64_t>(&checked); whole && !field.range.contains(static_cast<double>(*whole)))
+  if (const auto* whole = std::get_if<std::int64_t>(&checked);
+      whole && !field.range.contains(static_cast<double>(*whole)))
     refuse();
   if (const auto* real = std::get_if<double>(&checked); real && !field.range.contains(*real)) refuse();
   if (field.type == Field::Type::choice) {
@@ -118,10 +125,14 @@ void assign_text(const Field& field, const std::string& text, std::string_view w
     assign(field, Value(number), where);
   };
   switch (field.type) {
-    case Field::Type::integer: return parse(std::int64_t{});
-    case Field::Type::real: return parse(double{});
-    case Field::Type::text_list: return assign(field, Value(std::vector<std::string>{text}), where);
-    default: return assign(field, Value(text), where);
+    case Field::Type::integer:
+      return parse(std::int64_t{});
+    case Field::Type::real:
+      return parse(double{});
+    case Field::Type::text_list:
+      return assign(field, Value(std::vector<std::string>{text}), where);
+    default:
+      return assign(field, Value(text), where);
   }
 }
 
@@ -136,7 +147,8 @@ std::string nearest(std::string_view word, const std::vector<std::string>& candi
   std::string best;
   std::size_t best_distance = std::string::npos;
   for (const std::string& candidate : candidates) {
-    std::vector<std::size_t> row(candidate.size() + 1);  // distances of one prefix of `word` to all of candidate's
+    std::vector<std::size_t> row(candidate.size() +
+                                 1);  // distances of one prefix of `word` to all of candidate's
     std::iota(row.begin(), row.end(), std::size_t{0});
     for (std::size_t i = 0; i < word.size(); ++i) {
       std::size_t diagonal = row[0];

@@ -1,14 +1,13 @@
 #include "charnn/base/files.h"
 
-#include <fcntl.h>
-#include <sys/mman.h>
-#include <sys/stat.h>
-#include <unistd.h>
-
 #include <cerrno>
 #include <cstdio>
+#include <fcntl.h>
 #include <filesystem>
+#include <sys/mman.h>
+#include <sys/stat.h>
 #include <system_error>
+#include <unistd.h>
 #include <utility>
 
 #include <fmt/format.h>
@@ -62,7 +61,9 @@ MappedFile::MappedFile(std::string path, std::string_view what) : path_(std::mov
 }
 
 MappedFile::MappedFile(MappedFile&& other) noexcept
-    : path_(std::move(other.path_)), data_(std::exchange(other.data_, nullptr)), size_(std::exchange(other.size_, 0)) {}
+    : path_(std::move(other.path_)),
+      data_(std::exchange(other.data_, nullptr)),
+      size_(std::exchange(other.size_, 0)) {}
 
 MappedFile::~MappedFile() {
   if (data_ != nullptr) ::munmap(const_cast<char*>(data_), size_);
@@ -73,7 +74,8 @@ AtomicFile::AtomicFile(std::string path)
       temporary_(path_ + ".tmp"),
       fd_(::open(temporary_.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644)) {
   if (fd_.get() < 0)
-    fail_errno(fmt::format("cannot write {}", temporary_), "check that the folder exists and that you may write there");
+    fail_errno(fmt::format("cannot write {}", temporary_),
+               "check that the folder exists and that you may write there");
 }
 
 AtomicFile::~AtomicFile() {
@@ -84,14 +86,16 @@ void AtomicFile::write(std::string_view bytes) {
   while (!bytes.empty()) {
     const ssize_t written = ::write(fd_.get(), bytes.data(), bytes.size());
     if (written < 0 && errno == EINTR) continue;
-    if (written < 0) fail_errno(fmt::format("cannot write {}", temporary_), "make room on the disk; the old file is intact");
+    if (written < 0)
+      fail_errno(fmt::format("cannot write {}", temporary_), "make room on the disk; the old file is intact");
     bytes.remove_prefix(static_cast<std::size_t>(written));
   }
 }
 
 void AtomicFile::commit() {
   if (::fsync(fd_.get()) != 0)
-    fail_errno(fmt::format("cannot write {} to the disk", temporary_), "make room on the disk; the old file is intact");
+    fail_errno(fmt::format("cannot write {} to the disk", temporary_),
+               "make room on the disk; the old file is intact");
   if (::rename(temporary_.c_str(), path_.c_str()) != 0)
     fail_errno(fmt::format("cannot rename {} to {}", temporary_, path_), "the old file is intact");
   committed_ = true;

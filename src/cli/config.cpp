@@ -35,12 +35,12 @@ KeySet ConfigInput::apply(Config& config) const {
     lists[key].push_back(text);
     assign(field, Value(lists[key]), where);
   };
-  for (const auto& [key, text] : flags)
-    set(key, text, "--" + find_field(sections, key, key).flag);
+  for (const auto& [key, text] : flags) set(key, text, "--" + find_field(sections, key, key).flag);
   for (const std::string& text : sets) {
     const auto equals = text.find('=');
     if (equals == std::string::npos)
-      fail_input(fmt::format("--set {}", text), "--set section.key=value", "for example --set train.batch_size=64");
+      fail_input(fmt::format("--set {}", text), "--set section.key=value",
+                 "for example --set train.batch_size=64");
     set(text.substr(0, equals), text.substr(equals + 1), "--set " + text.substr(0, equals));
   }
   return given;
@@ -56,7 +56,9 @@ void add_config_flags(CLI::App& command, ConfigInput& input, const std::vector<s
         for (const std::string& text : texts) input.flags.emplace_back(key, text);
         return true;
       };
-      const std::string help = field.type == Field::Type::choice ? fmt::format("{}: {}", field.type_text(), field.help) : field.help;
+      const std::string help = field.type == Field::Type::choice
+                                   ? fmt::format("{}: {}", field.type_text(), field.help)
+                                   : field.help;
       command.add_option_function<std::vector<std::string>>("--" + field.flag, take, help)
           ->allow_extra_args(false)  // each use of the flag takes one value; a CONFIG may follow
           ->multi_option_policy(field.type == Field::Type::text_list ? CLI::MultiOptionPolicy::TakeAll

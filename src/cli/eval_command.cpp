@@ -35,14 +35,15 @@ Split split_of(const Corpus& corpus, const std::string& name) {
 
 int eval(const Options& options) {
   const LoadedModel loaded = load_model(options.model, options.checkpoint);
-  const torch::Device device = prepare_device(loaded.config.train.device == DeviceChoice::cpu ? DeviceChoice::cpu
-                                                                                               : DeviceChoice::automatic,
-                                              options.threads);
+  const torch::Device device = prepare_device(
+      loaded.config.train.device == DeviceChoice::cpu ? DeviceChoice::cpu : DeviceChoice::automatic,
+      options.threads);
   DataConfig data = loaded.config.data;
   if (!options.files.empty()) data.files = options.files;
   const Corpus corpus(data, loaded.checkpoint.vocabulary);
   if (options.files.empty() && corpus.fingerprint() != loaded.checkpoint.train.corpus)
-    fail_input("the text that the network was trained on has changed since", "the same text, so that the splits are the same",
+    fail_input("the text that the network was trained on has changed since",
+               "the same text, so that the splits are the same",
                "restore it, or name a text with --data FILE");
   // A text of the user's own is meant as a whole, the run's own corpus for its validation part.
   const std::string name = !options.split.empty() ? options.split : options.files.empty() ? "val" : "all";
@@ -60,12 +61,14 @@ int eval(const Options& options) {
     write_stdout(report.dump(2) + "\n");
     return 0;
   }
-  const std::string state = options.eval.window > 0 ? fmt::format("state reset every {} characters", options.eval.window)
-                                                    : "state carried over the whole split";
-  write_stdout(fmt::format("{} at step {}, split {}, {} characters, {}\n"
-                           "nats/char   {:.6f}\nbits/char   {:.6f}\nperplexity  {:.6f}\n",
-                           loaded.path, loaded.checkpoint.train.step, name, result.chars, state, result.loss(),
-                           bits(result.loss()), std::exp(result.loss())));
+  const std::string state = options.eval.window > 0
+                                ? fmt::format("state reset every {} characters", options.eval.window)
+                                : "state carried over the whole split";
+  write_stdout(
+      fmt::format("{} at step {}, split {}, {} characters, {}\n"
+                  "nats/char   {:.6f}\nbits/char   {:.6f}\nperplexity  {:.6f}\n",
+                  loaded.path, loaded.checkpoint.train.step, name, result.chars, state, result.loss(),
+                  bits(result.loss()), std::exp(result.loss())));
   return 0;
 }
 
@@ -74,19 +77,28 @@ int eval(const Options& options) {
 void add_eval(CLI::App& app, const Globals&, Action& action) {
   auto options = std::make_shared<Options>();
   CLI::App* command = app.add_subcommand("eval", "measure how well a network predicts a text");
-  command->add_option("model", options->model, "run folder or checkpoint file")->required()->type_name("RUN|CKPT");
+  command->add_option("model", options->model, "run folder or checkpoint file")
+      ->required()
+      ->type_name("RUN|CKPT");
   command->add_option("--data", options->files, "text to evaluate; default: the run's own corpus")
       ->allow_extra_args(false)
       ->type_name("FILE");
-  command->add_option("--split", options->split, "part of the text: train, val, test or all; default: val, or all with --data")
+  command
+      ->add_option("--split", options->split,
+                   "part of the text: train, val, test or all; default: val, or all with --data")
       ->check(CLI::IsMember({"train", "val", "test", "all"}));
-  command->add_option("--window", options->eval.window, "reset the state every N characters; 0: carry it over the whole split")
+  command
+      ->add_option("--window", options->eval.window,
+                   "reset the state every N characters; 0: carry it over the whole split")
       ->check(CLI::NonNegativeNumber);
-  command->add_option("--streams", options->eval.streams,
-                      "read the split as N streams at once, each warmed up on the 256 characters before it; 1: unbroken; "
-                      "0: as many as suit its length")
+  command
+      ->add_option(
+          "--streams", options->eval.streams,
+          "read the split as N streams at once, each warmed up on the 256 characters before it; 1: unbroken; "
+          "0: as many as suit its length")
       ->check(CLI::NonNegativeNumber);
-  command->add_option("--threads", options->threads, "CPU threads; 0: one per core")->check(CLI::NonNegativeNumber);
+  command->add_option("--threads", options->threads, "CPU threads; 0: one per core")
+      ->check(CLI::NonNegativeNumber);
   command->add_option("--checkpoint", options->checkpoint, "of a run folder: best or last")
       ->check(CLI::IsMember({"best", "last"}))
       ->capture_default_str();

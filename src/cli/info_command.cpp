@@ -30,10 +30,13 @@ nlohmann::ordered_json report_of(const LoadedModel& loaded) {
   const TrainState& train = loaded.checkpoint.train;
   nlohmann::ordered_json symbols = nlohmann::ordered_json::array();
   if (loaded.checkpoint.vocabulary.tokens() == Tokens::chars)
-    for (const char32_t symbol : loaded.checkpoint.vocabulary.symbols()) symbols.push_back(encode_utf8(symbol));
+    for (const char32_t symbol : loaded.checkpoint.vocabulary.symbols())
+      symbols.push_back(encode_utf8(symbol));
   nlohmann::ordered_json best;
   if (train.best_loss)
-    best = {{"step", train.best_step}, {"nats_per_char", *train.best_loss}, {"bits_per_char", bits(*train.best_loss)}};
+    best = {{"step", train.best_step},
+            {"nats_per_char", *train.best_loss},
+            {"bits_per_char", bits(*train.best_loss)}};
   return {{"checkpoint", loaded.path},
           {"file_bytes", std::filesystem::file_size(loaded.path)},
           {"parameters", loaded.network->parameter_count()},
@@ -57,15 +60,19 @@ int info(const Options& options) {
   }
   const TrainState& train = loaded.checkpoint.train;
   const ModelConfig& model = loaded.config.model;
-  std::string text = fmt::format("checkpoint  {} ({} bytes)\n", loaded.path, std::filesystem::file_size(loaded.path));
-  text += fmt::format("network     {}, {} layers of {}, embedding {}, {} parameters\n", cell_names[static_cast<std::size_t>(model.cell)],
-                      model.layers, model.hidden, model.embedding, loaded.network->parameter_count());
-  text += fmt::format("trained     {} steps, {} characters, epoch {}\n", train.step, train.chars, train.cursor.epoch);
+  std::string text =
+      fmt::format("checkpoint  {} ({} bytes)\n", loaded.path, std::filesystem::file_size(loaded.path));
+  text += fmt::format("network     {}, {} layers of {}, embedding {}, {} parameters\n",
+                      cell_names[static_cast<std::size_t>(model.cell)], model.layers, model.hidden,
+                      model.embedding, loaded.network->parameter_count());
+  text += fmt::format("trained     {} steps, {} characters, epoch {}\n", train.step, train.chars,
+                      train.cursor.epoch);
   if (train.best_loss)
-    text += fmt::format("best        {:.6f} nats/char ({:.6f} bits/char) at step {}\n", *train.best_loss, bits(*train.best_loss),
-                        train.best_step);
+    text += fmt::format("best        {:.6f} nats/char ({:.6f} bits/char) at step {}\n", *train.best_loss,
+                        bits(*train.best_loss), train.best_step);
   text += fmt::format("corpus      {} bytes, hash {:016x}\n", train.corpus.bytes, train.corpus.hash);
-  text += fmt::format("vocabulary  {}: {}\n", loaded.checkpoint.vocabulary.size(), symbols_text(loaded.checkpoint.vocabulary));
+  text += fmt::format("vocabulary  {}: {}\n", loaded.checkpoint.vocabulary.size(),
+                      symbols_text(loaded.checkpoint.vocabulary));
   text += "config      " + to_json_text(loaded.config);
   write_stdout(text);
   return 0;
@@ -76,7 +83,9 @@ int info(const Options& options) {
 void add_info(CLI::App& app, const Globals&, Action& action) {
   auto options = std::make_shared<Options>();
   CLI::App* command = app.add_subcommand("info", "show what a checkpoint holds");
-  command->add_option("model", options->model, "run folder or checkpoint file")->required()->type_name("RUN|CKPT");
+  command->add_option("model", options->model, "run folder or checkpoint file")
+      ->required()
+      ->type_name("RUN|CKPT");
   command->add_option("--checkpoint", options->checkpoint, "of a run folder: best or last")
       ->check(CLI::IsMember({"best", "last"}))
       ->capture_default_str();

@@ -1,6 +1,5 @@
-#include <unistd.h>
-
 #include <csignal>
+#include <unistd.h>
 
 #include <CLI/CLI.hpp>
 #include <fmt/format.h>
@@ -17,15 +16,19 @@ int run(int argc, char** argv) {
   std::signal(SIGPIPE, SIG_IGN);  // a reader that goes away is seen as EPIPE where it is written
   Globals globals;
   Action action;
-  CLI::App app("Trains a character-level recurrent network on any text and writes new text with it.", "charnn");
+  CLI::App app("Trains a character-level recurrent network on any text and writes new text with it.",
+               "charnn");
   app.set_version_flag("--version", fmt::format("charnn {} (LibTorch {})", version, TORCH_VERSION));
   app.add_flag("-q,--quiet", globals.quiet, "print nothing but results and errors");
-  app.add_flag("-v,--verbose", globals.verbose, "train: a line for every record of metrics.jsonl instead of a bar");
+  app.add_flag("-v,--verbose", globals.verbose,
+               "train: a line for every record of metrics.jsonl instead of a bar");
   app.fallthrough();  // the flags above may follow the command
   app.require_subcommand(1);
   app.get_formatter()->column_width(34);
-  app.footer("Exit status: 0 success, 1 failure, 2 bad usage or input, 3 training diverged, 130/143 stopped by a signal "
-             "after saving.\n\nBegin with:\n  charnn train --data FILE --out runs/mine\n  charnn sample runs/mine");
+  app.footer(
+      "Exit status: 0 success, 1 failure, 2 bad usage or input, 3 training diverged, 130/143 stopped by a "
+      "signal "
+      "after saving.\n\nBegin with:\n  charnn train --data FILE --out runs/mine\n  charnn sample runs/mine");
   add_train(app, globals, action);
   add_sample(app, globals, action);
   add_eval(app, globals, action);

@@ -20,7 +20,8 @@ void RunFolder::create() const {
   std::error_code error;
   fs::create_directories(path_, error);
   if (error || !fs::is_directory(path_))
-    fail_input(fmt::format("run folder {}: {}", path_, error ? error.message() : "a file of that name is in the way"),
+    fail_input(fmt::format("run folder {}: {}", path_,
+                           error ? error.message() : "a file of that name is in the way"),
                "a folder that can be made and written to", "choose another with --out DIR");
 }
 
@@ -36,12 +37,14 @@ std::string checkpoint_path(const std::string& run_or_file, const std::string& w
     fail_input(fmt::format("{} has no checkpoint", run_or_file), "a run folder made by charnn train",
                "check the name, or train first: charnn train CONFIG.json --out " + run_or_file);
   if (which == "best")
-    fmt::print(stderr, "charnn: no validation has been made yet in {}; using its last checkpoint\n", run_or_file);
+    fmt::print(stderr, "charnn: no validation has been made yet in {}; using its last checkpoint\n",
+               run_or_file);
   return run.last();
 }
 
 LoadedModel load_model(const std::string& run_or_file, const std::string& which) {
-  LoadedModel loaded{checkpoint_path(run_or_file, which), load_checkpoint(checkpoint_path(run_or_file, which)), {}, {}};
+  LoadedModel loaded{
+      checkpoint_path(run_or_file, which), load_checkpoint(checkpoint_path(run_or_file, which)), {}, {}};
   loaded.config = config_from_json(loaded.checkpoint.config, loaded.path + " (its config)");
   loaded.network = std::make_shared<CharRnn>(loaded.config.model, loaded.checkpoint.vocabulary.size());
   loaded.network->load(loaded.checkpoint.model);

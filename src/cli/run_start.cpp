@@ -14,14 +14,16 @@ namespace fs = std::filesystem;
 
 /// runs/NAME, after the config, else after the first text.
 std::string default_out(const TrainRequest& request, const Config& config) {
-  const std::string& source = !request.input.file.empty() || config.data.files.empty() ? request.input.file : config.data.files[0];
+  const std::string& source =
+      !request.input.file.empty() || config.data.files.empty() ? request.input.file : config.data.files[0];
   const std::string name = fs::path(source).stem().string();
   return "runs/" + (name.empty() ? "run" : name);
 }
 
 /// Refuses fields that `given` set to another value than `before` has; `reason` and `cure` end the message.
-void require_unchanged(Config config, Config before, const KeySet& given, bool (*concerned)(const std::string&, const Field&),
-                       const std::string& owner, const std::string& cure) {
+void require_unchanged(Config config, Config before, const KeySet& given,
+                       bool (*concerned)(const std::string&, const Field&), const std::string& owner,
+                       const std::string& cure) {
   const auto now_sections = describe(config);
   const auto before_sections = describe(before);
   for (std::size_t s = 0; s < now_sections.size(); ++s)
@@ -30,7 +32,8 @@ void require_unchanged(Config config, Config before, const KeySet& given, bool (
       const Field& was = before_sections[s].fields[f];
       const std::string key = now_sections[s].name + "." + now.name;
       if (concerned(key, now) && given.contains(key) && now.get() != was.get())
-        fail_input(fmt::format("{} = {}", key, to_text(now.get())), fmt::format("{}, as {}", to_text(was.get()), owner), cure);
+        fail_input(fmt::format("{} = {}", key, to_text(now.get())),
+                   fmt::format("{}, as {}", to_text(was.get()), owner), cure);
     }
 }
 
@@ -39,10 +42,12 @@ TrainStart resume(const TrainRequest& request) {
     fail_input("--resume without a run folder", "the run to go on with", "add --out DIR");
   const RunFolder run(request.out);
   if (!fs::exists(run.last()))
-    fail_input(fmt::format("{} has no checkpoint to resume from", run.path()), "a folder in which charnn train has saved a run",
+    fail_input(fmt::format("{} has no checkpoint to resume from", run.path()),
+               "a folder in which charnn train has saved a run",
                "check the name, or leave --resume out to start a new run there");
   TrainStart start{run, {}, load_checkpoint(run.last()), true};
-  // The checkpoint's own config says what the weights and the state were made with, whatever happened to config.json.
+  // The checkpoint's own config says what the weights and the state were made with, whatever happened to
+  // config.json.
   const Config before = config_from_json(start.checkpoint->config, run.last() + " (its config)");
   KeySet given;
   if (fs::exists(run.config()))
@@ -50,9 +55,10 @@ TrainStart resume(const TrainRequest& request) {
   else
     start.config = before;
   given.merge(request.input.apply(start.config));
-  require_unchanged(start.config, before, given, [](const std::string&, const Field& field) { return field.fixed; },
-                    "this run began (it belongs to its weights, its state or its place in the text)",
-                    "leave it out, or start a new run with --init-from " + run.path());
+  require_unchanged(
+      start.config, before, given, [](const std::string&, const Field& field) { return field.fixed; },
+      "this run began (it belongs to its weights, its state or its place in the text)",
+      "leave it out, or start a new run with --init-from " + run.path());
   return start;
 }
 
@@ -68,7 +74,8 @@ TrainStart begin(const TrainRequest& request) {
     };
     require_unchanged(start.config, trained, given, shape, "the network in " + path + " has it",
                       "leave it out: with --init-from it comes from the checkpoint");
-    const double dropout = given.contains("model.dropout") ? start.config.model.dropout : trained.model.dropout;
+    const double dropout =
+        given.contains("model.dropout") ? start.config.model.dropout : trained.model.dropout;
     start.config.model = trained.model;
     start.config.model.dropout = dropout;
     start.config.data.tokens = trained.data.tokens;
@@ -82,6 +89,8 @@ TrainStart begin(const TrainRequest& request) {
 
 }  // namespace
 
-TrainStart prepare_start(const TrainRequest& request) { return request.resume ? resume(request) : begin(request); }
+TrainStart prepare_start(const TrainRequest& request) {
+  return request.resume ? resume(request) : begin(request);
+}
 
 }  // namespace charnn::cli

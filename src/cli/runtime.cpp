@@ -1,11 +1,10 @@
 #include "charnn/cli/runtime.h"
 
-#include <unistd.h>
-
 #include <cerrno>
 #include <csignal>
 #include <cstdlib>
 #include <thread>
+#include <unistd.h>
 
 #include <fmt/format.h>
 
@@ -17,7 +16,8 @@ namespace {
 volatile std::sig_atomic_t stop_signal = 0;
 
 extern "C" void on_stop_signal(int number) {
-  // Checkpoints are replaced atomically, so leaving in the middle of anything costs only the steps since the last one.
+  // Checkpoints are replaced atomically, so leaving in the middle of anything costs only the steps since the
+  // last one.
   if (stop_signal != 0) ::_exit(128 + number);
   stop_signal = number;
 }
@@ -50,7 +50,8 @@ torch::Device prepare_device(DeviceChoice choice, std::int64_t threads) {
   if (choice == DeviceChoice::cpu) return torch::kCPU;
   const bool gpu = torch::cuda::is_available();
   if (choice == DeviceChoice::cuda && !gpu)
-    fail_input("train.device = \"cuda\": LibTorch sees no CUDA GPU", "a CUDA build of LibTorch and a GPU with its driver",
+    fail_input("train.device = \"cuda\": LibTorch sees no CUDA GPU",
+               "a CUDA build of LibTorch and a GPU with its driver",
                "use --device auto or --device cpu, or build charnn against a CUDA build of LibTorch");
   if (!gpu) return torch::kCPU;
   at::globalContext().setDeterministicCuDNN(true);

@@ -1,9 +1,8 @@
-#include <unistd.h>
-
-#include <iterator>
 #include <iostream>
+#include <iterator>
 #include <memory>
 #include <random>
+#include <unistd.h>
 
 #include <fmt/format.h>
 
@@ -38,8 +37,10 @@ int sample(const Options& options, const Globals& globals) {
   options.config.apply(loaded.config);
   const Vocabulary& vocabulary = loaded.checkpoint.vocabulary;
   const std::string prompt = prompt_of(options);
-  const auto ids = vocabulary.encode(prompt, options.prompt_file.empty() ? "the prompt" : "prompt file " + options.prompt_file);
-  const std::uint64_t seed = options.seed >= 0 ? static_cast<std::uint64_t>(options.seed) : std::random_device()();
+  const auto ids = vocabulary.encode(
+      prompt, options.prompt_file.empty() ? "the prompt" : "prompt file " + options.prompt_file);
+  const std::uint64_t seed =
+      options.seed >= 0 ? static_cast<std::uint64_t>(options.seed) : std::random_device()();
   if (options.seed < 0 && !globals.quiet && loaded.config.sample.temperature > 0)
     fmt::print(stderr, "charnn: seed {} (give --seed {} for the same text again)\n", seed, seed);
   const Stepper stepper(*loaded.network);
@@ -59,19 +60,24 @@ int sample(const Options& options, const Globals& globals) {
 void add_sample(CLI::App& app, const Globals& globals, Action& action) {
   auto options = std::make_shared<Options>();
   CLI::App* command = app.add_subcommand("sample", "write new text with a trained network");
-  command->add_option("model", options->model, "run folder or checkpoint file")->required()->type_name("RUN|CKPT");
+  command->add_option("model", options->model, "run folder or checkpoint file")
+      ->required()
+      ->type_name("RUN|CKPT");
   auto* prompt = command->add_option("-p,--prompt", options->prompt, "text to go on from");
   command->add_option("--prompt-file", options->prompt_file, "file with the text to go on from; - for stdin")
       ->excludes(prompt)
       ->type_name("FILE|-");
-  command->add_option("--seed", options->seed, "the same seed writes the same text; default: a new one each time")
+  command
+      ->add_option("--seed", options->seed,
+                   "the same seed writes the same text; default: a new one each time")
       ->check(CLI::NonNegativeNumber);
   command->add_option("--checkpoint", options->checkpoint, "of a run folder: best or last")
       ->check(CLI::IsMember({"best", "last"}))
       ->capture_default_str();
   command->add_flag("--no-echo", options->no_echo, "do not print the prompt");
   add_config_flags(*command, options->config, {"sample"});
-  command->callback([&action, &globals, options] { action = [&globals, options] { return sample(*options, globals); }; });
+  command->callback(
+      [&action, &globals, options] { action = [&globals, options] { return sample(*options, globals); }; });
 }
 
 }  // namespace charnn::cli

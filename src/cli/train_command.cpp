@@ -1,9 +1,8 @@
-#include <unistd.h>
-
 #include <algorithm>
 #include <csignal>
 #include <memory>
 #include <optional>
+#include <unistd.h>
 
 #include <fmt/format.h>
 #include <spdlog/sinks/basic_file_sink.h>
@@ -29,32 +28,39 @@ void preflight(const Config& config, const Corpus& corpus) {
   require_plan(config.train, config.schedule);
   require_fits(corpus.train(), config.train.batch_size, config.train.sequence_length);
   if (config.data.val_fraction > 0 && corpus.val().size() < 2)
-    fail_input(fmt::format("the validation part of the text has {} characters (val_fraction {} of {})", corpus.val().size(),
-                           config.data.val_fraction, corpus.size()),
-               "at least 2", fmt::format("--val-fraction {:.3g} or more, a longer text, or --val-fraction 0 for no validation",
-                                         2.0 / static_cast<double>(corpus.size())));
+    fail_input(
+        fmt::format("the validation part of the text has {} characters (val_fraction {} of {})",
+                    corpus.val().size(), config.data.val_fraction, corpus.size()),
+        "at least 2",
+        fmt::format("--val-fraction {:.3g} or more, a longer text, or --val-fraction 0 for no validation",
+                    2.0 / static_cast<double>(corpus.size())));
 }
 
 Corpus open_corpus(const Config& config, const TrainStart& start) {
-  if (!start.resumed) return start.checkpoint ? Corpus(config.data, start.checkpoint->vocabulary) : Corpus(config.data);
+  if (!start.resumed)
+    return start.checkpoint ? Corpus(config.data, start.checkpoint->vocabulary) : Corpus(config.data);
   Corpus corpus(config.data);
   const Fingerprint& before = start.checkpoint->train.corpus;
   const Fingerprint& now = corpus.fingerprint();
   if (now != before)
-    fail_input(fmt::format("the corpus has changed since this run began: {} bytes, hash {:016x}", now.bytes, now.hash),
+    fail_input(fmt::format("the corpus has changed since this run began: {} bytes, hash {:016x}", now.bytes,
+                           now.hash),
                fmt::format("{} bytes, hash {:016x}", before.bytes, before.hash),
-               "restore the text, or start a new run from these weights: charnn train --init-from CKPT --data FILE --out NEW");
+               "restore the text, or start a new run from these weights: charnn train --init-from CKPT "
+               "--data FILE --out NEW");
   return corpus;
 }
 
-std::string sample_text(const CharRnn& model, const Vocabulary& vocabulary, const Config& config, std::int64_t step) {
+std::string sample_text(const CharRnn& model, const Vocabulary& vocabulary, const Config& config,
+                        std::int64_t step) {
   constexpr std::int64_t shown = 200;
   const SampleConfig sample{config.sample.temperature, std::min(config.sample.length, shown)};
   std::string text;
-  generate(Stepper(model), vocabulary, {}, sample, static_cast<std::uint64_t>(config.train.seed + step), [&](std::int64_t id) {
-    text += vocabulary.text(id);
-    return true;
-  });
+  generate(Stepper(model), vocabulary, {}, sample, static_cast<std::uint64_t>(config.train.seed + step),
+           [&](std::int64_t id) {
+             text += vocabulary.text(id);
+             return true;
+           });
   return text;
 }
 
@@ -90,10 +96,11 @@ RunInfo run_info(const Config& config, const CharRnn& model, const Corpus& corpu
                  const std::string& config_json, torch::Device device) {
   const ModelConfig& m = config.model;
   RunInfo info;
-  info.title = fmt::format("{} {} x {}, {} parameters; {} training and {} validation characters, vocabulary {}; {}, {} threads",
-                           cell_names[static_cast<std::size_t>(m.cell)], m.layers, m.hidden, model.parameter_count(),
-                           corpus.train().size(), corpus.val().size(), corpus.vocabulary().size(), device.str(),
-                           torch::get_num_threads());
+  info.title = fmt::format(
+      "{} {} x {}, {} parameters; {} training and {} validation characters, vocabulary {}; {}, {} threads",
+      cell_names[static_cast<std::size_t>(m.cell)], m.layers, m.hidden, model.parameter_count(),
+      corpus.train().size(), corpus.val().size(), corpus.vocabulary().size(), device.str(),
+      torch::get_num_threads());
   info.config = config_json;
   info.parameters = model.parameter_count();
   info.vocabulary = corpus.vocabulary().size();
@@ -107,8 +114,10 @@ RunInfo run_info(const Config& config, const CharRnn& model, const Corpus& corpu
 void say_next(const Globals& globals, const RunFolder& run, const TrainState& state, Outcome outcome) {
   if (globals.quiet) return;
   if (state.best_loss)
-    fmt::print(stderr, "best validation loss {} at step {}, in {}\n", describe_loss(*state.best_loss), state.best_step, run.best());
-  if (outcome != Outcome::finished) fmt::print(stderr, "go on:  charnn train --resume --out {}\n", run.path());
+    fmt::print(stderr, "best validation loss {} at step {}, in {}\n", describe_loss(*state.best_loss),
+               state.best_step, run.best());
+  if (outcome != Outcome::finished)
+    fmt::print(stderr, "go on:  charnn train --resume --out {}\n", run.path());
   fmt::print(stderr, "sample: charnn sample {}\n", run.path());
 }
 
@@ -137,22 +146,24 @@ int train(const TrainRequest& request, const Globals& globals) {
   std::vector<Sink*> sinks{&metrics};
   display.add_to(sinks);
 
-  Trainer trainer({.train = config.train,
-                   .optimizer = config.optimizer,
-                   .schedule = config.schedule,
-                   .model = model,
-                   .adam = adam,
-                   .batcher = batcher,
-                   .corpus = corpus,
-                   .sinks = sinks,
-                   .save = [&](CheckpointKind kind, const Checkpoint& c) {
-                     save_checkpoint(kind == CheckpointKind::best ? run.best() : run.last(), c);
-                   },
-                   .sample = [&](std::int64_t step) { return sample_text(model, corpus.vocabulary(), config, step); },
-                   .stop = [] { return StopSignals::received() != 0; },
-                   .config_json = config_json,
-                   .elapsed_before = metrics.elapsed_before(),
-                   .stop_at = request.stop_at});
+  Trainer trainer(
+      {.train = config.train,
+       .optimizer = config.optimizer,
+       .schedule = config.schedule,
+       .model = model,
+       .adam = adam,
+       .batcher = batcher,
+       .corpus = corpus,
+       .sinks = sinks,
+       .save =
+           [&](CheckpointKind kind, const Checkpoint& c) {
+             save_checkpoint(kind == CheckpointKind::best ? run.best() : run.last(), c);
+           },
+       .sample = [&](std::int64_t step) { return sample_text(model, corpus.vocabulary(), config, step); },
+       .stop = [] { return StopSignals::received() != 0; },
+       .config_json = config_json,
+       .elapsed_before = metrics.elapsed_before(),
+       .stop_at = request.stop_at});
   if (start.resumed) trainer.restore(*start.checkpoint, request.reset_optimizer);
   const RunInfo info = run_info(config, model, corpus, trainer, config_json, device);
   for (Sink* sink : sinks) sink->begin(info);
@@ -160,8 +171,9 @@ int train(const TrainRequest& request, const Globals& globals) {
 
   const int signal = StopSignals::received();
   const std::string reason = outcome == Outcome::finished ? "finished"
-                             : outcome == Outcome::stop_at ? "stopped as asked (--stop-at)"
-                                                           : fmt::format("stopped by SIG{}, saved", signal == SIGINT ? "INT" : "TERM");
+                             : outcome == Outcome::stop_at
+                                 ? "stopped as asked (--stop-at)"
+                                 : fmt::format("stopped by SIG{}, saved", signal == SIGINT ? "INT" : "TERM");
   for (Sink* sink : sinks) sink->end({reason, trainer.state().step, trainer.elapsed()});
   say_next(globals, run, trainer.state(), outcome);
   return outcome == Outcome::stopped ? 128 + signal : 0;
@@ -172,22 +184,31 @@ int train(const TrainRequest& request, const Globals& globals) {
 void add_train(CLI::App& app, const Globals& globals, Action& action) {
   auto request = std::make_shared<TrainRequest>();
   CLI::App* command = app.add_subcommand("train", "train a network on a text, or go on training");
-  command->add_option("config", request->input.file, "config file (JSON); every option can also be given as a flag")
+  command
+      ->add_option("config", request->input.file,
+                   "config file (JSON); every option can also be given as a flag")
       ->type_name("CONFIG.json");
-  command->add_option("--out", request->out, "run folder; default: runs/ and the name of the config or the text")->type_name("DIR");
-  auto* resume = command->add_flag("--resume", request->resume, "go on with the run in --out exactly where it stopped");
+  command
+      ->add_option("--out", request->out, "run folder; default: runs/ and the name of the config or the text")
+      ->type_name("DIR");
+  auto* resume =
+      command->add_flag("--resume", request->resume, "go on with the run in --out exactly where it stopped");
   command->add_flag("--overwrite", request->overwrite, "replace the run in --out")->excludes(resume);
   command->add_option("--init-from", request->init_from, "start a new run from the weights of a trained one")
       ->excludes(resume)
       ->type_name("RUN|CKPT");
-  command->add_flag("--reset-optimizer", request->reset_optimizer,
-                    "with --resume: forget Adam's moments (training gets worse for a while)")
+  command
+      ->add_flag("--reset-optimizer", request->reset_optimizer,
+                 "with --resume: forget Adam's moments (training gets worse for a while)")
       ->needs(resume);
-  command->add_option("--stop-at", request->stop_at, "end this process at step N, the plan unchanged; --resume goes on")
+  command
+      ->add_option("--stop-at", request->stop_at,
+                   "end this process at step N, the plan unchanged; --resume goes on")
       ->check(CLI::NonNegativeNumber)
       ->type_name("N");
   add_config_flags(*command, request->input, {"data", "model", "optimizer", "schedule", "train", "sample"});
-  command->callback([&action, &globals, request] { action = [&globals, request] { return train(*request, globals); }; });
+  command->callback(
+      [&action, &globals, request] { action = [&globals, request] { return train(*request, globals); }; });
 }
 
 }  // namespace charnn::cli

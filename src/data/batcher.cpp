@@ -10,7 +10,8 @@
 namespace charnn {
 
 void require_fits(Split split, std::int64_t batch_size, std::int64_t sequence_length) {
-  const std::int64_t inputs = std::max<std::int64_t>(split.size() - 1, 0);  // the last symbol is a target only
+  const std::int64_t inputs =
+      std::max<std::int64_t>(split.size() - 1, 0);  // the last symbol is a target only
   // Divided, not multiplied: the product of two large options could overflow.
   if (inputs / batch_size >= sequence_length) return;
   const std::int64_t largest_batch = inputs / sequence_length;
@@ -18,11 +19,13 @@ void require_fits(Split split, std::int64_t batch_size, std::int64_t sequence_le
   std::string cure = "use a longer text";
   if (largest_batch >= 1) cure += fmt::format(", or --batch-size {} at most", largest_batch);
   if (largest_sequence >= 1) cure += fmt::format(", or --sequence-length {} at most", largest_sequence);
-  fail_input(fmt::format("the training part of the text has {} characters, too few for batch_size {} x sequence_length {}",
-                         split.size(), batch_size, sequence_length),
-             fmt::format("at least {} x {} + 1 = {:.0f} characters", batch_size, sequence_length,
-                         static_cast<double>(batch_size) * static_cast<double>(sequence_length) + 1),
-             cure);
+  fail_input(
+      fmt::format(
+          "the training part of the text has {} characters, too few for batch_size {} x sequence_length {}",
+          split.size(), batch_size, sequence_length),
+      fmt::format("at least {} x {} + 1 = {:.0f} characters", batch_size, sequence_length,
+                  static_cast<double>(batch_size) * static_cast<double>(sequence_length) + 1),
+      cure);
 }
 
 Batcher::Batcher(const Corpus& corpus, Split split, std::int64_t batch_size, std::int64_t sequence_length)
@@ -38,14 +41,15 @@ std::int64_t Batcher::windows_per_epoch() const noexcept {
 void Batcher::seek(Cursor cursor) {
   if (cursor.epoch < 0 || cursor.position < 0 || cursor.position >= stream_length_)
     fail_input(fmt::format("data cursor: epoch {}, position {}", cursor.epoch, cursor.position),
-               fmt::format("a position below the stream length {}", stream_length_), "the checkpoint is damaged; use another");
+               fmt::format("a position below the stream length {}", stream_length_),
+               "the checkpoint is damaged; use another");
   cursor_ = cursor;
 }
 
 Batch Batcher::next() {
   const std::int64_t length = std::min(sequence_length_, stream_length_ - cursor_.position);
-  Batch batch{torch::empty({length, batch_size_}, torch::kInt64), torch::empty({length, batch_size_}, torch::kInt64),
-              cursor_.position == 0};
+  Batch batch{torch::empty({length, batch_size_}, torch::kInt64),
+              torch::empty({length, batch_size_}, torch::kInt64), cursor_.position == 0};
   std::int64_t* input = batch.input.data_ptr<std::int64_t>();
   std::int64_t* target = batch.target.data_ptr<std::int64_t>();
   std::vector<std::int64_t> window(static_cast<std::size_t>(length + 1));

@@ -15,7 +15,8 @@ namespace {
 
 std::vector<MappedFile> map_files(const DataConfig& config) {
   if (config.files.empty())
-    fail_input("no corpus was named", "at least one text file", "add --data FILE, or data.files in the config file");
+    fail_input("no corpus was named", "at least one text file",
+               "add --data FILE, or data.files in the config file");
   std::vector<MappedFile> files;
   std::size_t bytes = 0;
   for (const std::string& path : config.files) {
@@ -23,13 +24,14 @@ std::vector<MappedFile> map_files(const DataConfig& config) {
     bytes += files.back().bytes().size();
   }
   if (bytes == 0)
-    fail_input(fmt::format("corpus {} is empty", config.files.front()), "a text with at least a few hundred characters",
-               "name another file with --data FILE");
+    fail_input(fmt::format("corpus {} is empty", config.files.front()),
+               "a text with at least a few hundred characters", "name another file with --data FILE");
   return files;
 }
 
 Fingerprint fingerprint_of(const std::vector<MappedFile>& files) {
-  const std::unique_ptr<XXH3_state_t, XXH_errorcode (*)(XXH3_state_t*)> state(XXH3_createState(), XXH3_freeState);
+  const std::unique_ptr<XXH3_state_t, XXH_errorcode (*)(XXH3_state_t*)> state(XXH3_createState(),
+                                                                              XXH3_freeState);
   XXH3_64bits_reset(state.get());
   Fingerprint fingerprint;
   for (const MappedFile& file : files) {
@@ -52,10 +54,11 @@ Vocabulary characters_of(const std::vector<MappedFile>& files) {
 
 }  // namespace
 
-Corpus::Corpus(const DataConfig& config, std::optional<Vocabulary> vocabulary) : vocabulary_(std::move(vocabulary)) {
+Corpus::Corpus(const DataConfig& config, std::optional<Vocabulary> vocabulary)
+    : vocabulary_(std::move(vocabulary)) {
   if (config.val_fraction + config.test_fraction >= 1)
-    fail_input(fmt::format("data.val_fraction {} + data.test_fraction {} leave nothing to train on", config.val_fraction,
-                           config.test_fraction),
+    fail_input(fmt::format("data.val_fraction {} + data.test_fraction {} leave nothing to train on",
+                           config.val_fraction, config.test_fraction),
                "a sum below 1", "lower one of them");
   if (!config.document_separator.empty())
     fail_input(fmt::format("data.document_separator = \"{}\"", config.document_separator),
@@ -72,7 +75,9 @@ Corpus::Corpus(const DataConfig& config, std::optional<Vocabulary> vocabulary) :
     if (!vocabulary_) vocabulary_ = characters_of(files);
     number_characters(files);
   }
-  const auto part = [&](double fraction) { return static_cast<std::int64_t>(static_cast<double>(size_) * fraction); };
+  const auto part = [&](double fraction) {
+    return static_cast<std::int64_t>(static_cast<double>(size_) * fraction);
+  };
   test_begin_ = size_ - part(config.test_fraction);
   val_begin_ = test_begin_ - part(config.val_fraction);
 }
@@ -101,9 +106,7 @@ void Corpus::number_characters(const std::vector<MappedFile>& files) {
 }
 
 void Corpus::copy(std::int64_t first, std::span<std::int64_t> out) const {
-  const auto from_ids = [&](const auto& ids) {
-    std::copy_n(ids.begin() + first, out.size(), out.begin());
-  };
+  const auto from_ids = [&](const auto& ids) { std::copy_n(ids.begin() + first, out.size(), out.begin()); };
   const auto from_files = [&](const std::vector<MappedFile>& files) {
     std::size_t skip = static_cast<std::size_t>(first);
     for (const MappedFile& file : files) {

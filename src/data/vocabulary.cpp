@@ -26,9 +26,11 @@ void require_utf8(std::string_view text, Tokens tokens, std::string_view what) {
                "convert the text (for example iconv -f LATIN1 -t UTF-8), or train with --tokens bytes");
 }
 
-Vocabulary::Vocabulary(Tokens tokens, std::vector<char32_t> symbols) : tokens_(tokens), symbols_(std::move(symbols)) {
+Vocabulary::Vocabulary(Tokens tokens, std::vector<char32_t> symbols)
+    : tokens_(tokens), symbols_(std::move(symbols)) {
   const char32_t limit = tokens == Tokens::bytes ? 0x100 : 0x110000;
-  const bool ascending = std::adjacent_find(symbols_.begin(), symbols_.end(), std::greater_equal<>()) == symbols_.end();
+  const bool ascending =
+      std::adjacent_find(symbols_.begin(), symbols_.end(), std::greater_equal<>()) == symbols_.end();
   if (symbols_.empty() || !ascending || symbols_.back() >= limit)
     fail_input("vocabulary is empty, not ascending, or has a symbol that cannot be", "ascending symbols",
                "the file that holds it is damaged; use another checkpoint");
@@ -86,10 +88,12 @@ void UnknownSymbols::throw_if_any(const Vocabulary& vocabulary, std::string_view
                         entry.count > 1 ? fmt::format(", {} times", entry.count) : "");
   }
   if (entries_.size() > shown_at_most) list += fmt::format(" and {} more", entries_.size() - shown_at_most);
-  fail_input(fmt::format("{} has {} that the model's vocabulary lacks: {}", what,
-                         entries_.size() == 1 ? "a character" : fmt::format("{} characters", entries_.size()), list),
-             fmt::format("only the {} characters that the model was trained on (charnn info lists them)", vocabulary.size()),
-             "remove or replace them, or train a model on text that has them");
+  fail_input(
+      fmt::format("{} has {} that the model's vocabulary lacks: {}", what,
+                  entries_.size() == 1 ? "a character" : fmt::format("{} characters", entries_.size()), list),
+      fmt::format("only the {} characters that the model was trained on (charnn info lists them)",
+                  vocabulary.size()),
+      "remove or replace them, or train a model on text that has them");
 }
 
 }  // namespace charnn

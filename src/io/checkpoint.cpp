@@ -30,7 +30,8 @@ Vocabulary vocabulary_from(const json& value) {
   std::vector<char32_t> symbols;
   for (const std::string text : value.at("symbols")) {
     std::string_view rest = text;
-    if (text.empty() || find_invalid_utf8(text)) throw json::other_error::create(501, "symbol is not UTF-8", nullptr);
+    if (text.empty() || find_invalid_utf8(text))
+      throw json::other_error::create(501, "symbol is not UTF-8", nullptr);
     symbols.push_back(take_code_point(rest));
   }
   return {Tokens::chars, std::move(symbols)};
@@ -103,12 +104,13 @@ Checkpoint load_checkpoint(const std::string& path) {
   SafeTensors file = decode_safetensors(mapped.bytes(), "checkpoint " + path);
   const auto metadata = [&](const char* key) -> const std::string& {
     if (const std::string* text = file.find_metadata(key)) return *text;
-    fail_input(fmt::format("checkpoint {}: no \"{}\" in its metadata", path, key), "a checkpoint written by charnn",
+    fail_input(fmt::format("checkpoint {}: no \"{}\" in its metadata", path, key),
+               "a checkpoint written by charnn",
                "name a run folder, or the last.safetensors or best.safetensors in it");
   };
   if (metadata("format") != format_name)
-    fail_input(fmt::format("checkpoint {}: format \"{}\"", path, metadata("format")), fmt::format("\"{}\"", format_name),
-               "use the charnn version that wrote it");
+    fail_input(fmt::format("checkpoint {}: format \"{}\"", path, metadata("format")),
+               fmt::format("\"{}\"", format_name), "use the charnn version that wrote it");
   metadata("checksum");
   try {
     Checkpoint c{metadata("config"),
@@ -119,7 +121,8 @@ Checkpoint load_checkpoint(const std::string& path) {
                  with_prefix(file.tensors, "optimizer.exp_avg_sq."),
                  {},
                  with_prefix(file.tensors, "rng.")};
-    for (const auto& [name, tensor] : with_prefix(file.tensors, "state.")) (name == "h" ? c.state.h : c.state.c) = tensor;
+    for (const auto& [name, tensor] : with_prefix(file.tensors, "state."))
+      (name == "h" ? c.state.h : c.state.c) = tensor;
     return c;
   } catch (const Error&) {
     throw;

@@ -42,7 +42,8 @@ std::vector<std::string> all_keys(const std::vector<Section>& sections) {
   return keys;
 }
 
-/// The known key that was probably meant: first by its last part (forgotten or wrong section), then as a whole.
+/// The known key that was probably meant: first by its last part (forgotten or wrong section), then as a
+/// whole.
 std::string suggestion(const std::vector<Section>& sections, const std::string& key) {
   const std::string last = key.substr(key.rfind('.') + 1);
   const std::vector<std::string> keys = all_keys(sections);
@@ -51,7 +52,8 @@ std::string suggestion(const std::vector<Section>& sections, const std::string& 
   return nearest(key, keys);
 }
 
-/// Receives the parser's events and sets the fields; a config is an object of sections, a section an object of options.
+/// Receives the parser's events and sets the fields; a config is an object of sections, a section an object
+/// of options.
 class ConfigReader : public nlohmann::json_sax<json> {
  public:
   ConfigReader(std::string_view text, const std::string& source, const std::vector<Section>& sections)
@@ -60,7 +62,8 @@ class ConfigReader : public nlohmann::json_sax<json> {
   KeySet read() {
     const TrackedIterator begin{text_.data(), &furthest_};
     const TrackedIterator end{text_.data() + text_.size(), &furthest_};
-    json::sax_parse(begin, end, this, nlohmann::detail::input_format_t::json, /*strict=*/true, /*ignore_comments=*/true);
+    json::sax_parse(begin, end, this, nlohmann::detail::input_format_t::json, /*strict=*/true,
+                    /*ignore_comments=*/true);
     return std::move(seen_);
   }
 
@@ -118,10 +121,11 @@ class ConfigReader : public nlohmann::json_sax<json> {
 
   bool parse_error(std::size_t, const std::string& token, const json::exception& error) override {
     key_end_ = furthest_;
-    std::string reason = error.what();  // "[json.exception.parse_error.101] parse error at line 1, column 2: ..."
+    std::string reason =
+        error.what();  // "[json.exception.parse_error.101] parse error at line 1, column 2: ..."
     if (const auto colon = reason.find("] "); colon != std::string::npos) reason.erase(0, colon + 2);
-    fail_input(fmt::format("{}: {} (at '{}')", position_of(furthest_), reason, token), "a JSON object; // comments are allowed",
-               "correct the config file at this place");
+    fail_input(fmt::format("{}: {} (at '{}')", position_of(furthest_), reason, token),
+               "a JSON object; // comments are allowed", "correct the config file at this place");
   }
 
  private:
@@ -132,11 +136,11 @@ class ConfigReader : public nlohmann::json_sax<json> {
   }
 
   [[noreturn]] bool refuse(const std::string& found) const {
-    if (depth_ == 2)
-      fail_input(fmt::format("{} = {}", where(), found), field_->allowed_text(), field_->help);
-    fail_input(fmt::format("{}: found {}", depth_ == 0 ? position_of(furthest_) : where(), found),
-               depth_ == 0 ? "an object { ... } with sections" : "an object { ... } with this section's options",
-               "see the config reference in the README");
+    if (depth_ == 2) fail_input(fmt::format("{} = {}", where(), found), field_->allowed_text(), field_->help);
+    fail_input(
+        fmt::format("{}: found {}", depth_ == 0 ? position_of(furthest_) : where(), found),
+        depth_ == 0 ? "an object { ... } with sections" : "an object { ... } with this section's options",
+        "see the config reference in the README");
   }
 
   [[noreturn]] void unknown_section() const {
@@ -144,9 +148,12 @@ class ConfigReader : public nlohmann::json_sax<json> {
     for (const Section& section : sections_) names.push_back(section.name);
     for (const std::string& key : all_keys(sections_))
       if (key.substr(key.rfind('.') + 1) == key_)
-        fail_input(fmt::format("{}: unknown section", where()), "a section of the config: " + fmt::format("{}", fmt::join(names, ", ")),
-                   fmt::format("it is an option of a section: write \"{}\": {{\"{}\": ...}}", key.substr(0, key.find('.')), key_));
-    fail_input(fmt::format("{}: unknown section", where()), "a section of the config: " + fmt::format("{}", fmt::join(names, ", ")),
+        fail_input(fmt::format("{}: unknown section", where()),
+                   "a section of the config: " + fmt::format("{}", fmt::join(names, ", ")),
+                   fmt::format("it is an option of a section: write \"{}\": {{\"{}\": ...}}",
+                               key.substr(0, key.find('.')), key_));
+    fail_input(fmt::format("{}: unknown section", where()),
+               "a section of the config: " + fmt::format("{}", fmt::join(names, ", ")),
                fmt::format("nearest: \"{}\"", nearest(key_, names)));
   }
 
@@ -185,11 +192,13 @@ KeySet read_config(std::string_view text, const std::string& source, const std::
   return ConfigReader(text, source, sections).read();
 }
 
-const Field& find_field(const std::vector<Section>& sections, const std::string& key, const std::string& where) {
+const Field& find_field(const std::vector<Section>& sections, const std::string& key,
+                        const std::string& where) {
   for (const Section& section : sections)
     for (const Field& field : section.fields)
       if (section.name + "." + field.name == key) return field;
-  fail_input(fmt::format("{}: unknown key \"{}\"", where, key), "a key of the config reference (charnn schema --markdown)",
+  fail_input(fmt::format("{}: unknown key \"{}\"", where, key),
+             "a key of the config reference (charnn schema --markdown)",
              fmt::format("nearest known key: \"{}\"", suggestion(sections, key)));
 }
 
@@ -209,17 +218,27 @@ namespace {
 ordered_json field_schema(const Field& field) {
   ordered_json schema = {{"description", field.help}, {"default", to_json(field.get())}};
   switch (field.type) {
-    case Field::Type::integer: schema["type"] = "integer"; break;
-    case Field::Type::real: schema["type"] = "number"; break;
-    case Field::Type::text: schema["type"] = "string"; break;
-    case Field::Type::choice: schema["enum"] = field.choices; break;
+    case Field::Type::integer:
+      schema["type"] = "integer";
+      break;
+    case Field::Type::real:
+      schema["type"] = "number";
+      break;
+    case Field::Type::text:
+      schema["type"] = "string";
+      break;
+    case Field::Type::choice:
+      schema["enum"] = field.choices;
+      break;
     case Field::Type::text_list:
       schema["type"] = "array";
       schema["items"] = {{"type", "string"}};
       break;
   }
-  if (std::isfinite(field.range.min)) schema[field.range.min_excluded ? "exclusiveMinimum" : "minimum"] = field.range.min;
-  if (std::isfinite(field.range.max)) schema[field.range.max_excluded ? "exclusiveMaximum" : "maximum"] = field.range.max;
+  if (std::isfinite(field.range.min))
+    schema[field.range.min_excluded ? "exclusiveMinimum" : "minimum"] = field.range.min;
+  if (std::isfinite(field.range.max))
+    schema[field.range.max_excluded ? "exclusiveMaximum" : "maximum"] = field.range.max;
   return schema;
 }
 

@@ -44,7 +44,8 @@ std::uint64_t hash_parts(std::string_view header, std::string_view data) {
 }
 
 [[noreturn]] void refuse(const std::string& what, const std::string& found, const std::string& expected) {
-  fail_input(fmt::format("{}: {}", what, found), expected, "the file is damaged or of another kind; use another checkpoint");
+  fail_input(fmt::format("{}: {}", what, found), expected,
+             "the file is damaged or of another kind; use another checkpoint");
 }
 
 /// Parses the header; nlohmann would silently keep the last of two equal keys.
@@ -76,7 +77,8 @@ Entry parse_entry(const std::string& name, const json& value, const std::string&
   Entry entry;
   entry.name = name;
   const auto member = [&](const char* key) -> const json& {
-    if (!value.is_object() || !value.contains(key)) refuse(place, fmt::format("no \"{}\"", key), "dtype, shape, data_offsets");
+    if (!value.is_object() || !value.contains(key))
+      refuse(place, fmt::format("no \"{}\"", key), "dtype, shape, data_offsets");
     return value.at(key);
   };
   const json& dtype = member("dtype");
@@ -84,7 +86,8 @@ Entry parse_entry(const std::string& name, const json& value, const std::string&
     if (dtype == known.name) entry.dtype = &known;
   if (entry.dtype == nullptr) refuse(place, "dtype " + dtype.dump(-1, ' ', true), "F32, F64, I64 or U8");
   const auto number = [&](const json& item) {
-    if (!item.is_number_unsigned()) refuse(place, "a size or offset that is not a whole number", "whole numbers");
+    if (!item.is_number_unsigned())
+      refuse(place, "a size or offset that is not a whole number", "whole numbers");
     return item.get<std::uint64_t>();
   };
   const json& shape = member("shape");
@@ -102,18 +105,22 @@ Entry parse_entry(const std::string& name, const json& value, const std::string&
   entry.begin = number(offsets[0]);
   entry.end = number(offsets[1]);
   if (entry.end < entry.begin || entry.end - entry.begin != bytes)
-    refuse(place, fmt::format("data_offsets [{}, {}]", entry.begin, entry.end), fmt::format("{} bytes, as dtype and shape say", bytes));
+    refuse(place, fmt::format("data_offsets [{}, {}]", entry.begin, entry.end),
+           fmt::format("{} bytes, as dtype and shape say", bytes));
   return entry;
 }
 
-void verify_checksum(std::string_view header, std::string_view data, const std::string& stored, const std::string& what) {
+void verify_checksum(std::string_view header, std::string_view data, const std::string& stored,
+                     const std::string& what) {
   std::string blanked(header);
   const auto at = blanked.find(checksum_key);
   if (stored.size() != blank_checksum.size() || at == std::string::npos)
     refuse(what, "the checksum has another form", "16 hexadecimal digits");
   blanked.replace(at + checksum_key.size(), blank_checksum.size(), blank_checksum);
   const std::string actual = fmt::format("{:016x}", hash_parts(blanked, data));
-  if (actual != stored) refuse(what, fmt::format("checksum {}", actual), fmt::format("checksum {}, as stored in the file", stored));
+  if (actual != stored)
+    refuse(what, fmt::format("checksum {}", actual),
+           fmt::format("checksum {}, as stored in the file", stored));
 }
 
 }  // namespace
@@ -131,14 +138,18 @@ std::string encode_safetensors(const NamedTensors& tensors, Metadata metadata) {
   std::string data;
   for (const auto& [name, tensor] : tensors) {
     const torch::Tensor flat = tensor.detach().to(torch::kCPU).contiguous();
-    const auto dtype = std::find_if(dtypes.begin(), dtypes.end(), [&](const Dtype& d) { return d.type == flat.scalar_type(); });
-    if (dtype == dtypes.end()) throw Error(ExitCode::failure, fmt::format("tensor {}: dtype cannot be saved", name), "", "");
+    const auto dtype = std::find_if(dtypes.begin(), dtypes.end(),
+                                    [&](const Dtype& d) { return d.type == flat.scalar_type(); });
+    if (dtype == dtypes.end())
+      throw Error(ExitCode::failure, fmt::format("tensor {}: dtype cannot be saved", name), "", "");
     const std::uint64_t begin = data.size();
     data.append(static_cast<const char*>(flat.data_ptr()), flat.nbytes());
-    header[name] = {{"dtype", dtype->name}, {"shape", flat.sizes().vec()}, {"data_offsets", {begin, data.size()}}};
+    header[name] = {
+        {"dtype", dtype->name}, {"shape", flat.sizes().vec()}, {"data_offsets", {begin, data.size()}}};
   }
   std::string text = header.dump();
-  text.append((8 - text.size() % 8) % 8, ' ');  // the data begins on a multiple of 8, as the format's own writer does it
+  text.append((8 - text.size() % 8) % 8,
+              ' ');  // the data begins on a multiple of 8, as the format's own writer does it
   const std::string checksum = fmt::format("{:016x}", hash_parts(text, data));
   text.replace(text.find(checksum_key) + checksum_key.size(), checksum.size(), checksum);
   const std::uint64_t length = text.size();
@@ -149,10 +160,12 @@ std::string encode_safetensors(const NamedTensors& tensors, Metadata metadata) {
 
 SafeTensors decode_safetensors(std::string_view bytes, const std::string& what) {
   std::uint64_t length = 0;
-  if (bytes.size() < sizeof length) refuse(what, fmt::format("{} bytes long", bytes.size()), "a safetensors file");
+  if (bytes.size() < sizeof length)
+    refuse(what, fmt::format("{} bytes long", bytes.size()), "a safetensors file");
   std::memcpy(&length, bytes.data(), sizeof length);
   if (length > max_header || length > bytes.size() - sizeof length)
-    refuse(what, fmt::format("header length {} in a file of {} bytes", length, bytes.size()), "a safetensors file");
+    refuse(what, fmt::format("header length {} in a file of {} bytes", length, bytes.size()),
+           "a safetensors file");
   const std::string_view text = bytes.substr(sizeof length, length);
   const std::string_view data = bytes.substr(sizeof length + length);
   const json header = parse_header(text, what);
@@ -170,22 +183,29 @@ SafeTensors decode_safetensors(std::string_view bytes, const std::string& what) 
       file.metadata[key] = text_value.get<std::string>();
     }
   }
-  // In order of their bytes, each tensor begins where the one before ended: no overlap, no gap, nothing left over.
-  std::sort(entries.begin(), entries.end(),
-            [](const Entry& a, const Entry& b) { return std::tie(a.begin, a.end) < std::tie(b.begin, b.end); });
+  // In order of their bytes, each tensor begins where the one before ended: no overlap, no gap, nothing left
+  // over.
+  std::sort(entries.begin(), entries.end(), [](const Entry& a, const Entry& b) {
+    return std::tie(a.begin, a.end) < std::tie(b.begin, b.end);
+  });
   std::uint64_t expected = 0;
   for (const Entry& entry : entries) {
     if (entry.begin != expected || entry.end > data.size())
-      refuse(what, fmt::format("tensor {}: bytes {} to {}", json(entry.name).dump(-1, ' ', true), entry.begin, entry.end),
+      refuse(what,
+             fmt::format("tensor {}: bytes {} to {}", json(entry.name).dump(-1, ' ', true), entry.begin,
+                         entry.end),
              fmt::format("bytes from {} on, up to {} at most", expected, data.size()));
     expected = entry.end;
   }
-  if (expected != data.size()) refuse(what, fmt::format("{} bytes after the last tensor", data.size() - expected), "none");
-  if (const std::string* checksum = file.find_metadata("checksum")) verify_checksum(text, data, *checksum, what);
+  if (expected != data.size())
+    refuse(what, fmt::format("{} bytes after the last tensor", data.size() - expected), "none");
+  if (const std::string* checksum = file.find_metadata("checksum"))
+    verify_checksum(text, data, *checksum, what);
 
   for (const Entry& entry : entries) {
     torch::Tensor tensor = torch::empty(entry.shape, entry.dtype->type);
-    if (entry.end > entry.begin) std::memcpy(tensor.data_ptr(), data.data() + entry.begin, entry.end - entry.begin);
+    if (entry.end > entry.begin)
+      std::memcpy(tensor.data_ptr(), data.data() + entry.begin, entry.end - entry.begin);
     file.tensors.emplace_back(entry.name, tensor);
   }
   return file;

@@ -3,15 +3,18 @@
 namespace charnn {
 
 Section describe(ModelConfig& c) {
-  return {"model",
-          "The network",
-          {Field::choice("cell", c.cell, cell_names, "kind of recurrent cell (rnn: tanh)").fixed_for_run(),
-           Field::integer("layers", c.layers, from_to(1, 64), "recurrent layers, one on top of the other").fixed_for_run(),
-           Field::integer("hidden", c.hidden, from_to(1, 65536), "hidden units of each layer").fixed_for_run(),
-           Field::integer("embedding", c.embedding, from_to(1, 65536), "size of the vector that stands for a character")
-               .fixed_for_run(),
-           Field::real("dropout", c.dropout, from_to_below(0, 1),
-                       "share of units dropped between layers and before the decoder, in training only")}};
+  return {
+      "model",
+      "The network",
+      {Field::choice("cell", c.cell, cell_names, "kind of recurrent cell (rnn: tanh)").fixed_for_run(),
+       Field::integer("layers", c.layers, from_to(1, 64), "recurrent layers, one on top of the other")
+           .fixed_for_run(),
+       Field::integer("hidden", c.hidden, from_to(1, 65536), "hidden units of each layer").fixed_for_run(),
+       Field::integer("embedding", c.embedding, from_to(1, 65536),
+                      "size of the vector that stands for a character")
+           .fixed_for_run(),
+       Field::real("dropout", c.dropout, from_to_below(0, 1),
+                   "share of units dropped between layers and before the decoder, in training only")}};
 }
 
 }  // namespace charnn

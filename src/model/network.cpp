@@ -11,13 +11,17 @@ namespace charnn {
 namespace {
 
 std::variant<torch::nn::RNN, torch::nn::GRU, torch::nn::LSTM> make_rnn(const ModelConfig& c) {
-  // torch warns about dropout that has no layer to act between; the dropout before the decoder is in forward().
+  // torch warns about dropout that has no layer to act between; the dropout before the decoder is in
+  // forward().
   const double between_layers = c.layers > 1 ? c.dropout : 0.0;
   const auto with = [&](auto options) { return options.num_layers(c.layers).dropout(between_layers); };
   switch (c.cell) {
-    case Cell::rnn: return torch::nn::RNN(with(torch::nn::RNNOptions(c.embedding, c.hidden)));
-    case Cell::gru: return torch::nn::GRU(with(torch::nn::GRUOptions(c.embedding, c.hidden)));
-    case Cell::lstm: break;
+    case Cell::rnn:
+      return torch::nn::RNN(with(torch::nn::RNNOptions(c.embedding, c.hidden)));
+    case Cell::gru:
+      return torch::nn::GRU(with(torch::nn::GRUOptions(c.embedding, c.hidden)));
+    case Cell::lstm:
+      break;
   }
   return torch::nn::LSTM(with(torch::nn::LSTMOptions(c.embedding, c.hidden)));
 }
@@ -89,11 +93,13 @@ void CharRnn::load(const NamedTensors& source) { copy_by_name(source, weights(),
 void copy_by_name(const NamedTensors& source, const NamedTensors& target, std::string_view what) {
   const torch::NoGradGuard no_grad;
   for (const auto& [name, tensor] : target) {
-    const auto found = std::find_if(source.begin(), source.end(), [&, &name = name](const auto& s) { return s.first == name; });
+    const auto found = std::find_if(source.begin(), source.end(),
+                                    [&, &name = name](const auto& s) { return s.first == name; });
     if (found == source.end() || found->second.sizes() != tensor.sizes())
       fail_input(fmt::format("{}: tensor {} is {}", what, name,
                              found == source.end() ? "missing" : "of shape " + shape_of(found->second)),
-                 fmt::format("shape {}", shape_of(tensor)), "the checkpoint does not fit its own config; use another");
+                 fmt::format("shape {}", shape_of(tensor)),
+                 "the checkpoint does not fit its own config; use another");
     torch::Tensor(tensor).copy_(found->second);
   }
   if (source.size() != target.size())

@@ -9,7 +9,8 @@ namespace {
 
 template <class T>
 std::vector<T> to_vector(const torch::Tensor& tensor) {
-  const torch::Tensor flat = tensor.detach().to(torch::kCPU, torch::CppTypeToScalarType<T>::value).contiguous();
+  const torch::Tensor flat =
+      tensor.detach().to(torch::kCPU, torch::CppTypeToScalarType<T>::value).contiguous();
   return {flat.data_ptr<T>(), flat.data_ptr<T>() + flat.numel()};
 }
 
@@ -20,8 +21,8 @@ T sigmoid(T x) {
 
 /// Backwards through affine(): adds to its bias and matrix gradients and to d_in [in_size].
 template <class T>
-void affine_backward(const std::vector<T>& matrix, const T* in, std::int64_t in_size, const std::vector<T>& d_out,
-                     std::vector<T>& d_bias, std::vector<T>& d_matrix, T* d_in) {
+void affine_backward(const std::vector<T>& matrix, const T* in, std::int64_t in_size,
+                     const std::vector<T>& d_out, std::vector<T>& d_bias, std::vector<T>& d_matrix, T* d_in) {
   const std::size_t n = d_out.size();
   for (std::size_t j = 0; j < n; ++j) d_bias[j] += d_out[j];
   for (std::int64_t k = 0; k < in_size; ++k) {
@@ -39,12 +40,13 @@ void affine_backward(const std::vector<T>& matrix, const T* in, std::int64_t in_
 template <class T>
 CellWeights<T> CellWeights<T>::from(const torch::Tensor& weight_ih, const torch::Tensor& weight_hh,
                                     const torch::Tensor& bias_ih, const torch::Tensor& bias_hh) {
-  return {weight_ih.size(1),          weight_hh.size(1),     to_vector<T>(weight_ih.t()),
+  return {weight_ih.size(1),           weight_hh.size(1),     to_vector<T>(weight_ih.t()),
           to_vector<T>(weight_hh.t()), to_vector<T>(bias_ih), to_vector<T>(bias_hh)};
 }
 
 template <class T>
-void affine(const std::vector<T>& bias, const std::vector<T>& matrix, const T* in, std::int64_t in_size, T* out) {
+void affine(const std::vector<T>& bias, const std::vector<T>& matrix, const T* in, std::int64_t in_size,
+            T* out) {
   const std::int64_t n = static_cast<std::int64_t>(bias.size());
   T* __restrict sum = out;
   std::copy(bias.begin(), bias.end(), sum);
@@ -104,7 +106,9 @@ void cell_backward(Cell cell, const CellWeights<T>& w, const CellTape<T>& tape, 
   for (std::int64_t j = 0; j < H; ++j) {
     const std::size_t at = static_cast<std::size_t>(j);
     switch (cell) {
-      case Cell::rnn: d_ih[at] = d_hh[at] = dh[j] * (T(1) - gate[j] * gate[j]); break;
+      case Cell::rnn:
+        d_ih[at] = d_hh[at] = dh[j] * (T(1) - gate[j] * gate[j]);
+        break;
       case Cell::gru: {
         const T r = gate[j], z = gate[H + j], n = gate[2 * H + j];
         const T d_n = dh[j] * (T(1) - z) * (T(1) - n * n);
@@ -134,17 +138,21 @@ void cell_backward(Cell cell, const CellWeights<T>& w, const CellTape<T>& tape, 
   }
   std::fill(dx, dx + w.input, T(0));
   affine_backward(w.weight_ih, tape.x.data(), w.input, d_ih, gradient.bias_ih, gradient.weight_ih, dx);
-  affine_backward(w.weight_hh, tape.h_prev.data(), H, d_hh, gradient.bias_hh, gradient.weight_hh, dh_prev.data());
+  affine_backward(w.weight_hh, tape.h_prev.data(), H, d_hh, gradient.bias_hh, gradient.weight_hh,
+                  dh_prev.data());
   std::copy(dh_prev.begin(), dh_prev.end(), dh);
 }
 
-template void affine(const std::vector<float>&, const std::vector<float>&, const float*, std::int64_t, float*);
+template void affine(const std::vector<float>&, const std::vector<float>&, const float*, std::int64_t,
+                     float*);
 template struct CellWeights<float>;
 template struct CellWeights<double>;
 template void cell_forward(Cell, const CellWeights<float>&, const float*, float*, float*, CellTape<float>&);
-template void cell_forward(Cell, const CellWeights<double>&, const double*, double*, double*, CellTape<double>&);
-template void cell_backward(Cell, const CellWeights<float>&, const CellTape<float>&, float*, float*, float*, CellWeights<float>&);
-template void cell_backward(Cell, const CellWeights<double>&, const CellTape<double>&, double*, double*, double*,
-                            CellWeights<double>&);
+template void cell_forward(Cell, const CellWeights<double>&, const double*, double*, double*,
+                           CellTape<double>&);
+template void cell_backward(Cell, const CellWeights<float>&, const CellTape<float>&, float*, float*, float*,
+                            CellWeights<float>&);
+template void cell_backward(Cell, const CellWeights<double>&, const CellTape<double>&, double*, double*,
+                            double*, CellWeights<double>&);
 
 }  // namespace charnn

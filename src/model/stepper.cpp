@@ -20,15 +20,16 @@ Stepper::Stepper(const CharRnn& model) : config_(model.config()) {
   encoder_ = floats(weights.at("encoder.weight"));
   for (std::int64_t l = 0; l < config_.layers; ++l) {
     const auto of_layer = [&](const char* kind) { return weights.at(fmt::format("rnn.{}_l{}", kind, l)); };
-    layers_.push_back(CellWeights<float>::from(of_layer("weight_ih"), of_layer("weight_hh"), of_layer("bias_ih"),
-                                               of_layer("bias_hh")));
+    layers_.push_back(CellWeights<float>::from(of_layer("weight_ih"), of_layer("weight_hh"),
+                                               of_layer("bias_ih"), of_layer("bias_hh")));
   }
   decoder_weight_ = floats(weights.at("decoder.weight").t());
   decoder_bias_ = floats(weights.at("decoder.bias"));
 }
 
 StepState Stepper::zero_state() const {
-  const std::vector<std::vector<float>> zeros(layers_.size(), std::vector<float>(static_cast<std::size_t>(config_.hidden)));
+  const std::vector<std::vector<float>> zeros(layers_.size(),
+                                              std::vector<float>(static_cast<std::size_t>(config_.hidden)));
   return {zeros, zeros, {}};
 }
 

@@ -3,11 +3,13 @@
 namespace charnn {
 
 Section describe(SampleConfig& c) {
-  return {"sample",
-          "Writing text",
-          {Field::real("temperature", c.temperature, from_to(0, 100),
-                       "divides the logits: below 1 bolder towards the likely, above 1 wilder; 0: always the likeliest"),
-           Field::integer("length", c.length, at_least(0), "characters to write")}};
+  return {
+      "sample",
+      "Writing text",
+      {Field::real(
+           "temperature", c.temperature, from_to(0, 100),
+           "divides the logits: below 1 bolder towards the likely, above 1 wilder; 0: always the likeliest"),
+       Field::integer("length", c.length, at_least(0), "characters to write")}};
 }
 
 }  // namespace charnn

@@ -4,7 +4,8 @@
 
 namespace charnn {
 
-Adam::Adam(NamedTensors parameters, const OptimizerConfig& config) : parameters_(std::move(parameters)), config_(config) {
+Adam::Adam(NamedTensors parameters, const OptimizerConfig& config)
+    : parameters_(std::move(parameters)), config_(config) {
   for (const auto& [name, weight] : parameters_) {
     exp_avg_.emplace_back(name, torch::zeros_like(weight, torch::MemoryFormat::Contiguous).detach());
     exp_avg_sq_.emplace_back(name, torch::zeros_like(weight, torch::MemoryFormat::Contiguous).detach());

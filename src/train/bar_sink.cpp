@@ -1,9 +1,8 @@
 #include "charnn/train/bar_sink.h"
 
+#include <algorithm>
 #include <sys/ioctl.h>
 #include <unistd.h>
-
-#include <algorithm>
 
 #include <fmt/format.h>
 
@@ -40,17 +39,21 @@ void BarSink::draw(const std::string& activity) {
   std::string text = fmt::format("step {}{}  loss {:.3f}", s.step, describe_limit(last_step_), smooth_loss_);
   if (val_loss_ > 0) text += fmt::format("  val {:.3f} ({:.2f} bits)", val_loss_, bits(val_loss_));
   if (last_step_ > 0 && s.chars_per_second > 0) {
-    const double chars_left = static_cast<double>(last_step_ - s.step) * static_cast<double>(s.chars) / static_cast<double>(s.step);
+    const double chars_left =
+        static_cast<double>(last_step_ - s.step) * static_cast<double>(s.chars) / static_cast<double>(s.step);
     text += fmt::format("  {} left", describe_seconds(chars_left / s.chars_per_second));
   }
-  text += fmt::format("  epoch {:.2f}  {:.0f} chars/s  lr {:.2g}  |g| {:.2f}", s.epoch, s.chars_per_second, s.lr, s.grad_norm);
+  text += fmt::format("  epoch {:.2f}  {:.0f} chars/s  lr {:.2g}  |g| {:.2f}", s.epoch, s.chars_per_second,
+                      s.lr, s.grad_norm);
   if (!activity.empty()) text = activity + "  " + text;
 
   const std::size_t columns = width() - 1;  // a full line would wrap and could not be redrawn in place
   std::string bar;
   constexpr std::size_t bar_width = 20;
   if (last_step_ > 0 && columns > bar_width + 40) {
-    const auto full = static_cast<std::size_t>(static_cast<double>(bar_width) * std::min(1.0, static_cast<double>(s.step) / static_cast<double>(last_step_)));
+    const auto full = static_cast<std::size_t>(
+        static_cast<double>(bar_width) *
+        std::min(1.0, static_cast<double>(s.step) / static_cast<double>(last_step_)));
     bar = fmt::format("[{:=<{}}{: <{}}] ", "", full, "", bar_width - full);
   }
   text.resize(std::min(text.size(), columns - std::min(columns, bar.size())));
@@ -62,7 +65,8 @@ void BarSink::draw(const std::string& activity) {
 void BarSink::begin(const RunInfo& run) {
   last_step_ = run.last_step;
   print(run.title);
-  if (run.first_step > 0) print(fmt::format("resumed at step {}{}", run.first_step, describe_limit(run.last_step)));
+  if (run.first_step > 0)
+    print(fmt::format("resumed at step {}{}", run.first_step, describe_limit(run.last_step)));
 }
 
 void BarSink::step(const StepInfo& s) {
@@ -80,7 +84,8 @@ void BarSink::busy(const std::string& what) {
 
 void BarSink::eval(const EvalInfo& e) {
   val_loss_ = e.result.loss();
-  print(fmt::format("step {}: validation loss {}{}", e.step, describe_loss(val_loss_), e.best ? ", the best so far" : ""));
+  print(fmt::format("step {}: validation loss {}{}", e.step, describe_loss(val_loss_),
+                    e.best ? ", the best so far" : ""));
   const std::string sample = safe_for_terminal(e.sample);
   print(color_ ? "\x1b[2m" + sample + "\x1b[0m" : sample);
 }

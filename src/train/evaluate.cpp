@@ -31,8 +31,8 @@ struct Stream {
 };
 
 /// Runs streams of equal length side by side, `steps` symbols each, from a zero state.
-bool run_streams(CharRnn& model, const Corpus& corpus, Split split, const std::vector<Stream>& streams, std::int64_t steps,
-                 const std::function<bool()>& stop, EvalResult& result) {
+bool run_streams(CharRnn& model, const Corpus& corpus, Split split, const std::vector<Stream>& streams,
+                 std::int64_t steps, const std::function<bool()>& stop, EvalResult& result) {
   constexpr std::int64_t chunk = 128;
   const std::int64_t count = static_cast<std::int64_t>(streams.size());
   State state = model.zero_state(count);
@@ -60,7 +60,8 @@ bool run_streams(CharRnn& model, const Corpus& corpus, Split split, const std::v
     }
     auto [logits, next] = model.forward(input.to(model.device()), state);
     const torch::Tensor flat = logits.reshape({length * count, -1});
-    const auto options = torch::nn::functional::CrossEntropyFuncOptions().ignore_index(-1).reduction(torch::kNone);
+    const auto options =
+        torch::nn::functional::CrossEntropyFuncOptions().ignore_index(-1).reduction(torch::kNone);
     const torch::Tensor nats =
         torch::nn::functional::cross_entropy(flat, target.to(model.device()).reshape({-1}), options);
     result.nats += nats.sum(torch::kDouble).item<double>();
@@ -71,7 +72,8 @@ bool run_streams(CharRnn& model, const Corpus& corpus, Split split, const std::v
 
 }  // namespace
 
-std::optional<EvalResult> evaluate(CharRnn& model, const Corpus& corpus, Split split, const EvalOptions& options) {
+std::optional<EvalResult> evaluate(CharRnn& model, const Corpus& corpus, Split split,
+                                   const EvalOptions& options) {
   const std::int64_t predictions = split.size() - 1;
   if (predictions < 1)
     fail_input(fmt::format("the part of the text to evaluate has {} characters", split.size()), "at least 2",
@@ -86,14 +88,17 @@ std::optional<EvalResult> evaluate(CharRnn& model, const Corpus& corpus, Split s
       std::vector<Stream> windows;
       for (std::int64_t at = begin; at < std::min(predictions, begin + side_by_side * N); at += N)
         windows.push_back({at, at, std::min(at + N, predictions)});
-      if (!run_streams(model, corpus, split, windows, std::min(N, predictions), options.stop, result)) return std::nullopt;
+      if (!run_streams(model, corpus, split, windows, std::min(N, predictions), options.stop, result))
+        return std::nullopt;
     }
     return result;
   }
-  // The first stream needs no warm-up and goes on for as many characters instead, so that all have `steps` to do.
+  // The first stream needs no warm-up and goes on for as many characters instead, so that all have `steps` to
+  // do.
   const std::int64_t automatic = std::clamp<std::int64_t>(predictions / (10 * options.warmup), 1, 64);
   const std::int64_t warmup = std::min(options.warmup, predictions - 1);
-  const std::int64_t count = std::min(options.streams > 0 ? options.streams : automatic, predictions - warmup);
+  const std::int64_t count =
+      std::min(options.streams > 0 ? options.streams : automatic, predictions - warmup);
   const std::int64_t share = (predictions - warmup + count - 1) / count;
   const std::int64_t steps = warmup + share;
   std::vector<Stream> streams{{0, 0, std::min(steps, predictions)}};

@@ -24,7 +24,8 @@ MetricsSink::MetricsSink(std::string path, const TrainState& progress) : path_(s
       if (!record.is_object()) continue;
       const std::string event = record.value("event", "");
       if (event == "run") has_run_record_ = true;
-      if (record.value("step", std::int64_t{0}) > (event == "eval" ? progress.evaluated_step : progress.step)) continue;
+      if (record.value("step", std::int64_t{0}) > (event == "eval" ? progress.evaluated_step : progress.step))
+        continue;
       elapsed_before_ = record.value("elapsed_seconds", elapsed_before_);
       kept.append(text, at, end - at + 1);
     }
@@ -35,7 +36,9 @@ MetricsSink::MetricsSink(std::string path, const TrainState& progress) : path_(s
 
 void MetricsSink::write(const std::string& line) {
   file_ << line << '\n' << std::flush;
-  if (!file_) fail_errno(fmt::format("cannot write {}", path_), "make room on the disk, then resume; the checkpoints are intact");
+  if (!file_)
+    fail_errno(fmt::format("cannot write {}", path_),
+               "make room on the disk, then resume; the checkpoints are intact");
 }
 
 void MetricsSink::begin(const RunInfo& run) {

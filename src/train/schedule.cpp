@@ -6,7 +6,8 @@
 
 namespace charnn {
 
-double learning_rate(const ScheduleConfig& schedule, double peak, std::int64_t step, std::int64_t total_steps) {
+double learning_rate(const ScheduleConfig& schedule, double peak, std::int64_t step,
+                     std::int64_t total_steps) {
   if (step < schedule.warmup_steps)
     return peak * static_cast<double>(step + 1) / static_cast<double>(schedule.warmup_steps);
   if (schedule.kind == ScheduleKind::constant) return peak;

@@ -3,45 +3,56 @@
 namespace charnn {
 
 Section describe(OptimizerConfig& c) {
-  return {"optimizer",
-          "Adam (Kingma, Ba 2014), made once for the life of a run",
-          {Field::real("lr", c.lr, from_to(0, 10), "learning rate at its peak"),
-           Field::real("beta1", c.beta1, from_to_below(0, 1), "decay of the first moment (mean of the gradient)"),
-           Field::real("beta2", c.beta2, from_to_below(0, 1), "decay of the second moment (mean of its square)"),
-           Field::real("eps", c.eps, above(0), "added to the denominator"),
-           Field::real("weight_decay", c.weight_decay, at_least(0), "times the weight, added to its gradient"),
-           Field::real("clip_norm", c.clip_norm, at_least(0), "largest norm of all gradients together; 0: no clipping")}};
+  return {
+      "optimizer",
+      "Adam (Kingma, Ba 2014), made once for the life of a run",
+      {Field::real("lr", c.lr, from_to(0, 10), "learning rate at its peak"),
+       Field::real("beta1", c.beta1, from_to_below(0, 1), "decay of the first moment (mean of the gradient)"),
+       Field::real("beta2", c.beta2, from_to_below(0, 1), "decay of the second moment (mean of its square)"),
+       Field::real("eps", c.eps, above(0), "added to the denominator"),
+       Field::real("weight_decay", c.weight_decay, at_least(0), "times the weight, added to its gradient"),
+       Field::real("clip_norm", c.clip_norm, at_least(0),
+                   "largest norm of all gradients together; 0: no clipping")}};
 }
 
 Section describe(ScheduleConfig& c) {
-  return {"schedule",
-          "The learning rate over time",
-          {Field::choice("kind", c.kind, schedule_names, "what happens after the warm-up").with_flag("schedule"),
-           Field::integer("warmup_steps", c.warmup_steps, at_least(0), "steps in which the rate rises from 0 to lr"),
-           Field::real("final_lr_ratio", c.final_lr_ratio, from_to(0, 1), "cosine: the rate at the end, as a share of lr"),
-           Field::integer("total_steps", c.total_steps, at_least(0),
-                          "cosine: step at which the end is reached; 0: from epochs and max_steps")}};
+  return {
+      "schedule",
+      "The learning rate over time",
+      {Field::choice("kind", c.kind, schedule_names, "what happens after the warm-up").with_flag("schedule"),
+       Field::integer("warmup_steps", c.warmup_steps, at_least(0),
+                      "steps in which the rate rises from 0 to lr"),
+       Field::real("final_lr_ratio", c.final_lr_ratio, from_to(0, 1),
+                   "cosine: the rate at the end, as a share of lr"),
+       Field::integer("total_steps", c.total_steps, at_least(0),
+                      "cosine: step at which the end is reached; 0: from epochs and max_steps")}};
 }
 
 Section describe(TrainConfig& c) {
-  return {"train",
-          "How training goes",
-          {Field::integer("batch_size", c.batch_size, from_to(1, 1 << 20), "streams of text trained side by side").fixed_for_run(),
-           Field::integer("sequence_length", c.sequence_length, from_to(1, 1 << 20),
-                          "characters per step and stream that gradients flow back through (truncated BPTT)")
-               .fixed_for_run(),
-           Field::integer("epochs", c.epochs, at_least(0), "passes over the training text; 0: no such limit"),
-           Field::integer("max_steps", c.max_steps, at_least(0), "optimizer steps; 0: no such limit"),
-           Field::real("max_minutes", c.max_minutes, at_least(0), "minutes of training, over all resumptions; 0: no such limit"),
-           Field::integer("eval_every", c.eval_every, at_least(0), "steps between evaluations; 0: only at the end"),
-           Field::integer("checkpoint_every", c.checkpoint_every, at_least(0),
-                          "steps between checkpoints; 0: only with evaluations and at the end"),
-           Field::integer("log_every", c.log_every, at_least(1), "steps between records in metrics.jsonl"),
-           Field::integer("seed", c.seed, from_to(0, 9007199254740992.0), "seed of initial weights, dropout and samples")
-               .fixed_for_run(),
-           Field::choice("device", c.device, device_names, "auto: a CUDA GPU if LibTorch has one, else the CPU"),
-           Field::integer("threads", c.threads, from_to(0, 1024), "CPU threads; 0: one per core"),
-           Field::choice("precision", c.precision, precision_names, "number format of training").fixed_for_run()}};
+  return {
+      "train",
+      "How training goes",
+      {Field::integer("batch_size", c.batch_size, from_to(1, 1 << 20), "streams of text trained side by side")
+           .fixed_for_run(),
+       Field::integer("sequence_length", c.sequence_length, from_to(1, 1 << 20),
+                      "characters per step and stream that gradients flow back through (truncated BPTT)")
+           .fixed_for_run(),
+       Field::integer("epochs", c.epochs, at_least(0), "passes over the training text; 0: no such limit"),
+       Field::integer("max_steps", c.max_steps, at_least(0), "optimizer steps; 0: no such limit"),
+       Field::real("max_minutes", c.max_minutes, at_least(0),
+                   "minutes of training, over all resumptions; 0: no such limit"),
+       Field::integer("eval_every", c.eval_every, at_least(0),
+                      "steps between evaluations; 0: only at the end"),
+       Field::integer("checkpoint_every", c.checkpoint_every, at_least(0),
+                      "steps between checkpoints; 0: only with evaluations and at the end"),
+       Field::integer("log_every", c.log_every, at_least(1), "steps between records in metrics.jsonl"),
+       Field::integer("seed", c.seed, from_to(0, 9007199254740992.0),
+                      "seed of initial weights, dropout and samples")
+           .fixed_for_run(),
+       Field::choice("device", c.device, device_names, "auto: a CUDA GPU if LibTorch has one, else the CPU"),
+       Field::integer("threads", c.threads, from_to(0, 1024), "CPU threads; 0: one per core"),
+       Field::choice("precision", c.precision, precision_names, "number format of training")
+           .fixed_for_run()}};
 }
 
 }  // namespace charnn

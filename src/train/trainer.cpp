@@ -14,7 +14,9 @@ namespace {
 
 using Clock = std::chrono::steady_clock;
 
-double seconds_since(Clock::time_point start) { return std::chrono::duration<double>(Clock::now() - start).count(); }
+double seconds_since(Clock::time_point start) {
+  return std::chrono::duration<double>(Clock::now() - start).count();
+}
 
 }  // namespace
 
@@ -22,13 +24,16 @@ void require_plan(const TrainConfig& train, const ScheduleConfig& schedule) {
   if (train.epochs == 0 && train.max_steps == 0 && train.max_minutes == 0)
     fail_input("train.epochs, train.max_steps and train.max_minutes are all 0", "at least one limit",
                "set one of them, for example --epochs 10");
-  if (schedule.kind == ScheduleKind::cosine && train.epochs == 0 && train.max_steps == 0 && schedule.total_steps == 0)
-    fail_input("schedule.kind is cosine, but nothing says where it ends", "epochs, max_steps or schedule.total_steps",
-               "set one of them, or --schedule constant");
+  if (schedule.kind == ScheduleKind::cosine && train.epochs == 0 && train.max_steps == 0 &&
+      schedule.total_steps == 0)
+    fail_input("schedule.kind is cosine, but nothing says where it ends",
+               "epochs, max_steps or schedule.total_steps", "set one of them, or --schedule constant");
 }
 
 Trainer::Trainer(TrainerParts parts)
-    : parts_(std::move(parts)), recurrent_(parts_.model.zero_state(parts_.train.batch_size)), start_(Clock::now()) {
+    : parts_(std::move(parts)),
+      recurrent_(parts_.model.zero_state(parts_.train.batch_size)),
+      start_(Clock::now()) {
   require_plan(parts_.train, parts_.schedule);
   state_.corpus = parts_.corpus.fingerprint();
   parts_.model.train();
@@ -54,7 +59,8 @@ double Trainer::epoch() const {
 
 bool Trainer::plan_done() const {
   const std::int64_t last = last_step();
-  return (last > 0 && state_.step >= last) || (parts_.train.max_minutes > 0 && elapsed() >= 60 * parts_.train.max_minutes);
+  return (last > 0 && state_.step >= last) ||
+         (parts_.train.max_minutes > 0 && elapsed() >= 60 * parts_.train.max_minutes);
 }
 
 StepInfo Trainer::step() {
@@ -63,16 +69,19 @@ StepInfo Trainer::step() {
   if (batch.starts_epoch) recurrent_ = parts_.model.zero_state(parts_.train.batch_size);
   const torch::Device device = parts_.model.device();
   auto [logits, next] = parts_.model.forward(batch.input.to(device), recurrent_);
-  const torch::Tensor loss = torch::nn::functional::cross_entropy(logits.reshape({-1, parts_.model.vocabulary_size()}),
-                                                                  batch.target.to(device).reshape({-1}));
+  const torch::Tensor loss = torch::nn::functional::cross_entropy(
+      logits.reshape({-1, parts_.model.vocabulary_size()}), batch.target.to(device).reshape({-1}));
   parts_.adam.zero_grad();
   loss.backward();
   const double grad_norm = parts_.adam.clip_gradients(parts_.optimizer.clip_norm);
   const double nats = loss.item<double>();
   if (!std::isfinite(nats) || !std::isfinite(grad_norm))
-    throw Error(ExitCode::diverged,
-                fmt::format("training diverged at step {}: loss {}, gradient norm {}", state_.step + 1, nats, grad_norm),
-                "finite numbers", "lower the learning rate (--lr) or clip_norm, and resume from the last checkpoint, which is intact");
+    throw Error(
+        ExitCode::diverged,
+        fmt::format("training diverged at step {}: loss {}, gradient norm {}", state_.step + 1, nats,
+                    grad_norm),
+        "finite numbers",
+        "lower the learning rate (--lr) or clip_norm, and resume from the last checkpoint, which is intact");
   const double lr = learning_rate(parts_.schedule, parts_.optimizer.lr, state_.step, total_steps());
   parts_.adam.step(lr);
   recurrent_ = next.detach();
@@ -106,16 +115,26 @@ bool Trainer::evaluate_now() {
   const auto result = evaluate(parts_.model, parts_.corpus, parts_.corpus.val(), {.stop = parts_.stop});
   if (!result) return false;
   if (!std::isfinite(result->nats))
-    throw Error(ExitCode::diverged, fmt::format("training diverged: validation loss {} at step {}", result->loss(), state_.step),
-                "a finite number", "lower the learning rate (--lr), and resume from the last checkpoint, which is intact");
+    throw Error(ExitCode::diverged,
+                fmt::format("training diverged: validation loss {} at step {}", result->loss(), state_.step),
+                "a finite number",
+                "lower the learning rate (--lr), and resume from the last checkpoint, which is intact");
   state_.evaluated_step = state_.step;
   const bool best = !state_.best_loss || result->loss() < *state_.best_loss;
   if (best) {
     state_.best_loss = result->loss();
     state_.best_step = state_.step;
   }
-  const double lr = learning_rate(parts_.schedule, parts_.optimizer.lr, std::max<std::int64_t>(state_.step - 1, 0), total_steps());
-  const EvalInfo info{state_.step, epoch(), state_.chars, *result, lr, best, seconds_since(start), elapsed(),
+  const double lr = learning_rate(parts_.schedule, parts_.optimizer.lr,
+                                  std::max<std::int64_t>(state_.step - 1, 0), total_steps());
+  const EvalInfo info{state_.step,
+                      epoch(),
+                      state_.chars,
+                      *result,
+                      lr,
+                      best,
+                      seconds_since(start),
+                      elapsed(),
                       parts_.sample ? parts_.sample(state_.step) : ""};
   for (Sink* sink : parts_.sinks) sink->eval(info);
   if (best) save(CheckpointKind::best);
@@ -135,7 +154,8 @@ Outcome Trainer::run() {
   if (state_.step == 0) save(CheckpointKind::last);
   for (;;) {
     const bool done = plan_done();
-    const bool eval_due = validates && (due(parts_.train.eval_every) || done) && state_.evaluated_step != state_.step;
+    const bool eval_due =
+        validates && (due(parts_.train.eval_every) || done) && state_.evaluated_step != state_.step;
     const bool complete = !eval_due || evaluate_now();
     if (eval_due || due(parts_.train.checkpoint_every)) save(CheckpointKind::last);
     const bool here = parts_.stop_at > 0 && state_.step >= parts_.stop_at;
@@ -151,9 +171,9 @@ Outcome Trainer::run() {
 }
 
 Checkpoint Trainer::snapshot() const {
-  Checkpoint c{parts_.config_json,      parts_.corpus.vocabulary(), state_,
-               parts_.model.weights(),  parts_.adam.exp_avg(),      parts_.adam.exp_avg_sq(),
-               recurrent_,              capture_rng(parts_.model.device())};
+  Checkpoint c{
+      parts_.config_json,    parts_.corpus.vocabulary(), state_,     parts_.model.weights(),
+      parts_.adam.exp_avg(), parts_.adam.exp_avg_sq(),   recurrent_, capture_rng(parts_.model.device())};
   c.train.optimizer_step = parts_.adam.steps();
   c.train.cursor = parts_.batcher.cursor();
   return c;
@@ -171,7 +191,8 @@ void Trainer::restore(const Checkpoint& c, bool reset_optimizer) {
   }
   for (const auto& [name, tensor] : source)
     if (!tensor.defined())
-      fail_input(fmt::format("checkpoint: tensor state.{} is missing", name), "the carried state", "use another checkpoint");
+      fail_input(fmt::format("checkpoint: tensor state.{} is missing", name), "the carried state",
+                 "use another checkpoint");
   copy_by_name(source, target, "state");
   restore_rng(c.rng, parts_.model.device());
   state_ = c.train;

@@ -45,7 +45,8 @@ TEST(Corpus, JoinsFilesInTheOrderGiven) {
     EXPECT_EQ(corpus.vocabulary().text(across[0]) + corpus.vocabulary().text(across[1]), "da");
     EXPECT_EQ(corpus.fingerprint().bytes, 4);
     config.files = {folder.write("all", "cdab")};
-    EXPECT_EQ(Corpus(config).fingerprint(), corpus.fingerprint()) << "the text counts, not how it is cut into files";
+    EXPECT_EQ(Corpus(config).fingerprint(), corpus.fingerprint())
+        << "the text counts, not how it is cut into files";
   }
 }
 

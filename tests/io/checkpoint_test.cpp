@@ -12,14 +12,28 @@ using test::expect_contains;
 Checkpoint example() {
   const ModelConfig config{.cell = Cell::lstm, .layers = 1, .hidden = 4, .embedding = 3};
   const CharRnn model(config, 3);
-  Checkpoint c{"{\"a\":1}", Vocabulary(Tokens::chars, {U'\n', U'a', U'é'}), {}, model.weights(), {}, {}, model.zero_state(2),
+  Checkpoint c{"{\"a\":1}",
+               Vocabulary(Tokens::chars, {U'\n', U'a', U'é'}),
+               {},
+               model.weights(),
+               {},
+               {},
+               model.zero_state(2),
                capture_rng(torch::kCPU)};
   for (const auto& [name, weight] : c.model) {
     c.exp_avg.emplace_back(name, torch::randn_like(weight).detach());
     c.exp_avg_sq.emplace_back(name, torch::rand_like(weight).detach());
   }
-  c.train = {.step = 12, .optimizer_step = 11, .cursor = {1, 30}, .chars = 99, .loss_sum = 0.1 + 0.2, .loss_chars = 5,
-             .evaluated_step = 10, .best_loss = 1.0 / 3, .best_step = 10, .corpus = {1234, 0xfedcba9876543210U}};
+  c.train = {.step = 12,
+             .optimizer_step = 11,
+             .cursor = {1, 30},
+             .chars = 99,
+             .loss_sum = 0.1 + 0.2,
+             .loss_chars = 5,
+             .evaluated_step = 10,
+             .best_loss = 1.0 / 3,
+             .best_step = 10,
+             .corpus = {1234, 0xfedcba9876543210U}};
   return c;
 }
 
@@ -60,17 +74,24 @@ TEST(Checkpoint, GeneratorGoesOnWhereItWas) {
   torch::manual_seed(1);
   restore_rng(rng, torch::kCPU);
   EXPECT_TRUE(torch::equal(torch::rand({5}), expected));
-  expect_contains(error_of([] { restore_rng({{"torch_cpu", torch::zeros({3}, torch::kUInt8)}}, torch::kCPU); }), "rng.torch_cpu");
+  expect_contains(error_of([] {
+                    restore_rng({{"torch_cpu", torch::zeros({3}, torch::kUInt8)}}, torch::kCPU);
+                  }),
+                  "rng.torch_cpu");
 }
 
 TEST(Checkpoint, RefusesOtherFiles) {
   const test::TemporaryFolder folder;
-  expect_contains(error_of([&] { load_checkpoint(folder.write("png", "\x89PNG\r\n\x1a\n and more bytes")); }), "header length");
+  expect_contains(error_of([&] { load_checkpoint(folder.write("png", "\x89PNG\r\n\x1a\n and more bytes")); }),
+                  "header length");
   const std::string other = encode_safetensors({{"a", torch::zeros({2})}}, {});
   expect_contains(error_of([&] { load_checkpoint(folder.write("other", other)); }), "no \"format\"");
   const std::string newer = encode_safetensors({}, {{"format", "charnn-checkpoint-9"}});
   expect_contains(error_of([&] { load_checkpoint(folder.write("newer", newer)); }), "charnn-checkpoint-9");
-  const std::string partial = encode_safetensors({}, {{"format", "charnn-checkpoint-1"}, {"config", "{}"}, {"vocab", "{\"tokens\":\"chars\",\"symbols\":[1]}"}, {"train_state", "{}"}});
+  const std::string partial = encode_safetensors({}, {{"format", "charnn-checkpoint-1"},
+                                                      {"config", "{}"},
+                                                      {"vocab", "{\"tokens\":\"chars\",\"symbols\":[1]}"},
+                                                      {"train_state", "{}"}});
   expect_contains(error_of([&] { load_checkpoint(folder.write("partial", partial)); }), "metadata");
 }
 

@@ -15,7 +15,10 @@ struct Options {
 
   std::vector<Section> sections() {
     return {{"data", "", {Field::text_list("files", files, "text files")}},
-            {"train", "", {Field::integer("batch_size", batch_size, at_least(1), "streams"), Field::real("lr", lr, at_least(0), "rate")}}};
+            {"train",
+             "",
+             {Field::integer("batch_size", batch_size, at_least(1), "streams"),
+              Field::real("lr", lr, at_least(0), "rate")}}};
   }
 };
 
@@ -26,8 +29,10 @@ std::string error_in(const std::string& json) {
 
 TEST(ReadConfig, ReadsValuesAndComments) {
   Options options;
-  const KeySet given = read_config("{ // a comment\n \"train\": {\"lr\": 1, /* two */ \"batch_size\": 8}, \"data\": {\"files\": [\"a\", \"b\"]}}",
-                                   "run.json", options.sections());
+  const KeySet given = read_config(
+      "{ // a comment\n \"train\": {\"lr\": 1, /* two */ \"batch_size\": 8}, \"data\": {\"files\": [\"a\", "
+      "\"b\"]}}",
+      "run.json", options.sections());
   EXPECT_EQ(options.lr, 1.0);
   EXPECT_EQ(options.batch_size, 8);
   EXPECT_EQ(options.files, (std::vector<std::string>{"a", "b"}));
@@ -45,7 +50,8 @@ TEST(ReadConfig, UnknownKeyNamesPlaceAndNearest) {
 }
 
 TEST(ReadConfig, RefusesWrongTypesWithTheirPlace) {
-  for (const char* value : {"\"8\"", "8.5", "true", "null", "[8]", "{}", "0", "-1", "1e400", "NaN", "18446744073709551615"}) {
+  for (const char* value :
+       {"\"8\"", "8.5", "true", "null", "[8]", "{}", "0", "-1", "1e400", "NaN", "18446744073709551615"}) {
     const std::string message = error_in(std::string("{\"train\": {\"batch_size\": ") + value + "}}");
     expect_contains(message, "run.json:1:");
     expect_contains(message, "expected:");

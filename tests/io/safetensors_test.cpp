@@ -22,7 +22,10 @@ std::string refusal(const std::string& bytes) {
 }
 
 TEST(SafeTensors, ComesBackTheSame) {
-  const NamedTensors tensors{{"b", torch::randn({2, 3})}, {"a", torch::arange(5, torch::kUInt8)}, {"scalar", torch::tensor(7, torch::kInt64)}, {"empty", torch::zeros({0})}};
+  const NamedTensors tensors{{"b", torch::randn({2, 3})},
+                             {"a", torch::arange(5, torch::kUInt8)},
+                             {"scalar", torch::tensor(7, torch::kInt64)},
+                             {"empty", torch::zeros({0})}};
   const std::string bytes = encode_safetensors(tensors, {{"note", "ä\n\"x\""}});
   EXPECT_EQ(encode_safetensors(tensors, {{"note", "ä\n\"x\""}}), bytes);
   const SafeTensors file = decode_safetensors(bytes, "x");
@@ -58,15 +61,32 @@ TEST(SafeTensors, RefusesMalformedHeaders) {
   expect_contains(refusal(std::string(8, '\xff')), "header length");
   expect_contains(refusal(with_header("[]")), "not a JSON object");
   expect_contains(refusal(with_header("{")), "not a JSON object");
-  expect_contains(refusal(with_header(R"({"a":{"dtype":"F32","shape":[1],"data_offsets":[0,4]},"a":{"dtype":"F32","shape":[1],"data_offsets":[0,4]}})", four)), "twice");
-  expect_contains(refusal(with_header(R"({"a":{"dtype":"BF8","shape":[1],"data_offsets":[0,4]}})", four)), "dtype");
-  expect_contains(refusal(with_header(R"({"a":{"dtype":"F32","shape":[2],"data_offsets":[0,4]}})", four)), "8 bytes");
-  expect_contains(refusal(with_header(R"({"a":{"dtype":"F32","shape":[-1],"data_offsets":[0,4]}})", four)), "not a whole number");
-  expect_contains(refusal(with_header(R"({"a":{"dtype":"F32","shape":[4294967296,4294967296,16],"data_offsets":[0,4]}})", four)), "overflows");
-  expect_contains(refusal(with_header(R"({"a":{"dtype":"F32","shape":[1],"data_offsets":[4,0]}})", four)), "data_offsets");
-  expect_contains(refusal(with_header(R"({"a":{"dtype":"F32","shape":[1],"data_offsets":[4,8]}})", eight)), "from 0 on");
-  expect_contains(refusal(with_header(R"({"a":{"dtype":"F32","shape":[1],"data_offsets":[0,4]},"b":{"dtype":"F32","shape":[1],"data_offsets":[0,4]}})", four)), "from 4 on");
-  expect_contains(refusal(with_header(R"({"a":{"dtype":"F32","shape":[2],"data_offsets":[0,8]}})", four)), "up to 4");
+  expect_contains(
+      refusal(with_header(
+          R"({"a":{"dtype":"F32","shape":[1],"data_offsets":[0,4]},"a":{"dtype":"F32","shape":[1],"data_offsets":[0,4]}})",
+          four)),
+      "twice");
+  expect_contains(refusal(with_header(R"({"a":{"dtype":"BF8","shape":[1],"data_offsets":[0,4]}})", four)),
+                  "dtype");
+  expect_contains(refusal(with_header(R"({"a":{"dtype":"F32","shape":[2],"data_offsets":[0,4]}})", four)),
+                  "8 bytes");
+  expect_contains(refusal(with_header(R"({"a":{"dtype":"F32","shape":[-1],"data_offsets":[0,4]}})", four)),
+                  "not a whole number");
+  expect_contains(
+      refusal(with_header(R"({"a":{"dtype":"F32","shape":[4294967296,4294967296,16],"data_offsets":[0,4]}})",
+                          four)),
+      "overflows");
+  expect_contains(refusal(with_header(R"({"a":{"dtype":"F32","shape":[1],"data_offsets":[4,0]}})", four)),
+                  "data_offsets");
+  expect_contains(refusal(with_header(R"({"a":{"dtype":"F32","shape":[1],"data_offsets":[4,8]}})", eight)),
+                  "from 0 on");
+  expect_contains(
+      refusal(with_header(
+          R"({"a":{"dtype":"F32","shape":[1],"data_offsets":[0,4]},"b":{"dtype":"F32","shape":[1],"data_offsets":[0,4]}})",
+          four)),
+      "from 4 on");
+  expect_contains(refusal(with_header(R"({"a":{"dtype":"F32","shape":[2],"data_offsets":[0,8]}})", four)),
+                  "up to 4");
   expect_contains(refusal(with_header(R"({"__metadata__":{"x":1}})")), "not a text");
   expect_contains(refusal(with_header(std::string(100, '['))), "not");
 }

@@ -11,7 +11,8 @@ using test::expect_contains;
 TEST(CharRnn, NamesAndShapesArePyTorchs) {
   const CharRnn model({.cell = Cell::gru, .layers = 2, .hidden = 5, .embedding = 3}, 7);
   std::string names;
-  for (const auto& [name, tensor] : model.weights()) names += name + " " + std::to_string(tensor.size(0)) + "\n";
+  for (const auto& [name, tensor] : model.weights())
+    names += name + " " + std::to_string(tensor.size(0)) + "\n";
   EXPECT_EQ(names,
             "encoder.weight 7\n"
             "rnn.weight_ih_l0 15\nrnn.weight_hh_l0 15\nrnn.bias_ih_l0 15\nrnn.bias_hh_l0 15\n"
@@ -25,7 +26,9 @@ TEST(CharRnn, ForgetBiasIsOneAtFirstAndNeverWrittenOnLoading) {
   const CharRnn fresh(config, 5);
   NamedTensors trained;
   for (const auto& [name, tensor] : fresh.weights()) {
-    const torch::Tensor forget = name.find("bias_") != std::string::npos && name.find("rnn") == 0 ? tensor.slice(0, 4, 8) : torch::Tensor();
+    const torch::Tensor forget = name.find("bias_") != std::string::npos && name.find("rnn") == 0
+                                     ? tensor.slice(0, 4, 8)
+                                     : torch::Tensor();
     if (forget.defined()) {
       const float expected = name.find("_ih_") != std::string::npos ? 1.0F : 0.0F;
       EXPECT_TRUE(torch::equal(forget, torch::full({4}, expected))) << name;
@@ -34,7 +37,8 @@ TEST(CharRnn, ForgetBiasIsOneAtFirstAndNeverWrittenOnLoading) {
   }
   CharRnn loaded(config, 5);
   loaded.load(trained);
-  for (const auto& [name, tensor] : loaded.weights()) EXPECT_TRUE(torch::equal(tensor, torch::full_like(tensor, 0.25))) << name;
+  for (const auto& [name, tensor] : loaded.weights())
+    EXPECT_TRUE(torch::equal(tensor, torch::full_like(tensor, 0.25))) << name;
 }
 
 TEST(CharRnn, CarriedStateContinuesTheSequence) {

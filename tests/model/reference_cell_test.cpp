@@ -13,9 +13,9 @@ constexpr std::int64_t I = 3, H = 4, T = 5;
 struct Case {
   Cell cell;
   CellWeights<double> weights;
-  std::vector<double> x;            ///< [T, I]
-  std::vector<double> h0, c0;       ///< [H]
-  std::vector<double> by_h, by_c;   ///< [T, H], [H]: the loss is sum by_h * h_t + sum by_c * c_T
+  std::vector<double> x;           ///< [T, I]
+  std::vector<double> h0, c0;      ///< [H]
+  std::vector<double> by_h, by_c;  ///< [T, H], [H]: the loss is sum by_h * h_t + sum by_c * c_T
 };
 
 std::vector<double> random_vector(std::int64_t size) {
@@ -41,7 +41,8 @@ double loss_of(const Case& k, std::vector<CellTape<double>>* tapes = nullptr) {
   for (std::int64_t t = 0; t < T; ++t) {
     CellTape<double> tape;
     cell_forward(k.cell, k.weights, k.x.data() + t * I, h.data(), c.data(), tape);
-    for (std::int64_t j = 0; j < H; ++j) loss += k.by_h[static_cast<std::size_t>(t * H + j)] * h[static_cast<std::size_t>(j)];
+    for (std::int64_t j = 0; j < H; ++j)
+      loss += k.by_h[static_cast<std::size_t>(t * H + j)] * h[static_cast<std::size_t>(j)];
     if (tapes != nullptr) tapes->push_back(tape);
   }
   if (k.cell == Cell::lstm)
@@ -60,8 +61,10 @@ TEST_P(ReferenceCell, GradientsMatchNumericalDifferentiation) {
     std::fill(part->begin(), part->end(), 0.0);
   std::vector<double> dx(k.x.size()), dh(static_cast<std::size_t>(H), 0.0), dc = k.by_c;
   for (std::int64_t t = T - 1; t >= 0; --t) {
-    for (std::int64_t j = 0; j < H; ++j) dh[static_cast<std::size_t>(j)] += k.by_h[static_cast<std::size_t>(t * H + j)];
-    cell_backward(k.cell, k.weights, tapes[static_cast<std::size_t>(t)], dh.data(), dc.data(), dx.data() + t * I, gradient);
+    for (std::int64_t j = 0; j < H; ++j)
+      dh[static_cast<std::size_t>(j)] += k.by_h[static_cast<std::size_t>(t * H + j)];
+    cell_backward(k.cell, k.weights, tapes[static_cast<std::size_t>(t)], dh.data(), dc.data(),
+                  dx.data() + t * I, gradient);
   }
   const auto check = [&](std::vector<double>& values, const std::vector<double>& analytic, const char* what) {
     ASSERT_EQ(values.size(), analytic.size());
@@ -102,12 +105,14 @@ TEST_P(ReferenceCell, MatchesTorchModules) {
 
   const auto w = CellWeights<double>::from(weights["rnn.weight_ih_l0"], weights["rnn.weight_hh_l0"],
                                            weights["rnn.bias_ih_l0"], weights["rnn.bias_hh_l0"]);
-  std::vector<double> h(state.h.data_ptr<double>(), state.h.data_ptr<double>() + H), c(static_cast<std::size_t>(H), 0.0);
+  std::vector<double> h(state.h.data_ptr<double>(), state.h.data_ptr<double>() + H),
+      c(static_cast<std::size_t>(H), 0.0);
   if (config.cell == Cell::lstm) c.assign(state.c.data_ptr<double>(), state.c.data_ptr<double>() + H);
   std::vector<CellTape<double>> tapes(static_cast<std::size_t>(T));
   for (std::int64_t t = 0; t < T; ++t) {
     const torch::Tensor x = weights["encoder.weight"][ids[t][0].item<std::int64_t>()].detach().contiguous();
-    cell_forward(config.cell, w, x.data_ptr<double>(), h.data(), c.data(), tapes[static_cast<std::size_t>(t)]);
+    cell_forward(config.cell, w, x.data_ptr<double>(), h.data(), c.data(),
+                 tapes[static_cast<std::size_t>(t)]);
   }
   for (std::int64_t j = 0; j < H; ++j) {
     EXPECT_NEAR(next.h[0][0][j].item<double>(), h[static_cast<std::size_t>(j)], 1e-12);
@@ -118,12 +123,15 @@ TEST_P(ReferenceCell, MatchesTorchModules) {
   CellWeights<double> gradient = w;
   for (auto* part : {&gradient.weight_ih, &gradient.weight_hh, &gradient.bias_ih, &gradient.bias_hh})
     std::fill(part->begin(), part->end(), 0.0);
-  std::vector<double> dh(static_cast<std::size_t>(H), 1.0), dc(static_cast<std::size_t>(H), 0.0), dx(static_cast<std::size_t>(I));
+  std::vector<double> dh(static_cast<std::size_t>(H), 1.0), dc(static_cast<std::size_t>(H), 0.0),
+      dx(static_cast<std::size_t>(I));
   for (std::int64_t t = T - 1; t >= 0; --t)
-    cell_backward(config.cell, w, tapes[static_cast<std::size_t>(t)], dh.data(), dc.data(), dx.data(), gradient);
+    cell_backward(config.cell, w, tapes[static_cast<std::size_t>(t)], dh.data(), dc.data(), dx.data(),
+                  gradient);
   const auto expect_gradient = [&](const char* name, const std::vector<double>& expected) {
     const torch::Tensor actual = weights[name].grad().t().contiguous();
-    for (std::size_t i = 0; i < expected.size(); ++i) EXPECT_NEAR(actual.data_ptr<double>()[i], expected[i], 1e-12) << name;
+    for (std::size_t i = 0; i < expected.size(); ++i)
+      EXPECT_NEAR(actual.data_ptr<double>()[i], expected[i], 1e-12) << name;
   };
   expect_gradient("rnn.weight_ih_l0", gradient.weight_ih);
   expect_gradient("rnn.weight_hh_l0", gradient.weight_hh);
@@ -131,7 +139,9 @@ TEST_P(ReferenceCell, MatchesTorchModules) {
 }
 
 INSTANTIATE_TEST_SUITE_P(Cells, ReferenceCell, testing::Values(Cell::rnn, Cell::gru, Cell::lstm),
-                         [](const auto& cell) { return std::string(cell_names[static_cast<std::size_t>(cell.param)]); });
+                         [](const auto& cell) {
+                           return std::string(cell_names[static_cast<std::size_t>(cell.param)]);
+                         });
 
 }  // namespace
 }  // namespace charnn

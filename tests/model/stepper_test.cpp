@@ -42,7 +42,9 @@ TEST(Stepper, KeepsItsOwnCopyOfTheWeights) {
 }
 
 INSTANTIATE_TEST_SUITE_P(Cells, StepperTest, testing::Values(Cell::rnn, Cell::gru, Cell::lstm),
-                         [](const auto& cell) { return std::string(cell_names[static_cast<std::size_t>(cell.param)]); });
+                         [](const auto& cell) {
+                           return std::string(cell_names[static_cast<std::size_t>(cell.param)]);
+                         });
 
 }  // namespace
 }  // namespace charnn

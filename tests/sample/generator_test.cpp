@@ -13,14 +13,16 @@ TEST(Draw, TemperatureZeroTakesTheFirstLargest) {
   for (int i = 0; i < 10; ++i) EXPECT_EQ(draw(logits, 0, random), 1);
 }
 
-/// Chi-square test of 40,000 draws against softmax(logits / temperature); 3 degrees of freedom, 16.27 is p = 0.001.
+/// Chi-square test of 40,000 draws against softmax(logits / temperature); 3 degrees of freedom, 16.27 is p =
+/// 0.001.
 TEST(Draw, FollowsTheSoftmax) {
   const std::vector<float> logits{0.0F, 1.0F, -0.5F, 2.0F};
   for (const double temperature : {0.5, 1.0, 2.0}) {
     Random random(42);
     std::vector<double> expected(4), counts(4, 0);
     double sum = 0;
-    for (std::size_t i = 0; i < 4; ++i) sum += expected[i] = std::exp(static_cast<double>(logits[i]) / temperature);
+    for (std::size_t i = 0; i < 4; ++i)
+      sum += expected[i] = std::exp(static_cast<double>(logits[i]) / temperature);
     constexpr int draws = 40000;
     for (int i = 0; i < draws; ++i) ++counts[static_cast<std::size_t>(draw(logits, temperature, random))];
     double chi_square = 0;
@@ -68,7 +70,10 @@ TEST(Generate, ThePromptConditionsTheState) {
   StepState state = stepper.zero_state();
   for (const std::int64_t id : prompt) stepper.step(state, id, logits);
   std::int64_t first = -1;
-  generate(stepper, vocabulary, prompt, {.temperature = 0, .length = 1}, 1, [&](std::int64_t id) { first = id; return true; });
+  generate(stepper, vocabulary, prompt, {.temperature = 0, .length = 1}, 1, [&](std::int64_t id) {
+    first = id;
+    return true;
+  });
   EXPECT_EQ(first, std::max_element(logits.begin(), logits.end()) - logits.begin());
 }
 

@@ -16,11 +16,13 @@ TEST(Adam, FollowsTorchOptimAdam) {
   const OptimizerConfig config{.beta1 = 0.9, .beta2 = 0.99, .eps = 1e-8, .weight_decay = 0.01};
   const NamedTensors ours = parameters(), theirs = parameters();
   Adam adam(ours, config);
-  torch::optim::Adam reference({theirs[0].second, theirs[1].second},
-                               torch::optim::AdamOptions(0.01).betas({0.9, 0.99}).eps(1e-8).weight_decay(0.01));
+  torch::optim::Adam reference(
+      {theirs[0].second, theirs[1].second},
+      torch::optim::AdamOptions(0.01).betas({0.9, 0.99}).eps(1e-8).weight_decay(0.01));
   for (int step = 0; step < 20; ++step) {
     const double lr = 0.01 * (step + 1);  // the rate may change at every step
-    for (auto& group : reference.param_groups()) static_cast<torch::optim::AdamOptions&>(group.options()).lr(lr);
+    for (auto& group : reference.param_groups())
+      static_cast<torch::optim::AdamOptions&>(group.options()).lr(lr);
     for (std::size_t i = 0; i < 2; ++i) {
       const torch::Tensor gradient = torch::randn_like(ours[i].second).detach();
       torch::Tensor(ours[i].second).mutable_grad() = gradient;
@@ -29,7 +31,8 @@ TEST(Adam, FollowsTorchOptimAdam) {
     adam.step(lr);
     reference.step();
   }
-  for (std::size_t i = 0; i < 2; ++i) EXPECT_TRUE(torch::allclose(ours[i].second, theirs[i].second, 1e-5, 1e-6));
+  for (std::size_t i = 0; i < 2; ++i)
+    EXPECT_TRUE(torch::allclose(ours[i].second, theirs[i].second, 1e-5, 1e-6));
   EXPECT_EQ(adam.steps(), 20);
 }
 
@@ -54,7 +57,8 @@ TEST(Adam, MomentsThatDoNotFitAreRefused) {
   Adam adam(parameters(), config);
   NamedTensors moments = adam.exp_avg();
   moments[1].second = torch::zeros({6});
-  test::expect_contains(test::error_of([&] { adam.restore(moments, adam.exp_avg_sq(), 3); }), "optimizer.exp_avg: tensor b");
+  test::expect_contains(test::error_of([&] { adam.restore(moments, adam.exp_avg_sq(), 3); }),
+                        "optimizer.exp_avg: tensor b");
 }
 
 }  // namespace

@@ -19,7 +19,9 @@ class Evaluate : public testing::Test {
  protected:
   Evaluate() : corpus_(test::corpus_of(folder_, some_text(3000) + "e")) {
     torch::manual_seed(1);
-    model_ = std::make_shared<CharRnn>(ModelConfig{.cell = Cell::lstm, .layers = 2, .hidden = 12, .embedding = 4, .dropout = 0.5}, corpus_.vocabulary().size());
+    model_ = std::make_shared<CharRnn>(
+        ModelConfig{.cell = Cell::lstm, .layers = 2, .hidden = 12, .embedding = 4, .dropout = 0.5},
+        corpus_.vocabulary().size());
   }
 
   /// Cross-entropy of symbols [begin, begin + count] by the stepper, from a zero state.
@@ -56,11 +58,13 @@ TEST_F(Evaluate, CountsEveryCharacterOnceHoweverManyStreams) {
 
 TEST_F(Evaluate, WindowsBeginWithAZeroState) {
   double expected = 0;
-  for (std::int64_t begin = 0; begin < 3000; begin += 700) expected += plain(begin, std::min<std::int64_t>(700, 3000 - begin));
+  for (std::int64_t begin = 0; begin < 3000; begin += 700)
+    expected += plain(begin, std::min<std::int64_t>(700, 3000 - begin));
   const EvalResult result = *evaluate(*model_, corpus_, corpus_.all(), {.window = 700});
   EXPECT_EQ(result.chars, 3000);
   EXPECT_NEAR(result.nats, expected, 1e-6 * expected);
-  EXPECT_GT(std::abs(expected - plain(0, 3000)), 1e-4) << "the protocols must differ for this test to say anything";
+  EXPECT_GT(std::abs(expected - plain(0, 3000)), 1e-4)
+      << "the protocols must differ for this test to say anything";
 }
 
 TEST_F(Evaluate, LeavesModeAndGeneratorAsTheyWere) {

@@ -72,12 +72,14 @@ TEST(MetricsSink, ResumingLeavesNoGapAndNoRepeat) {
   sink.eval(eval_info(20));
   const auto lines = lines_of(folder / "m");
   std::string events;
-  for (const auto& line : lines) events += line["event"].get<std::string>() + line.value("step", nlohmann::json()).dump() + " ";
+  for (const auto& line : lines)
+    events += line["event"].get<std::string>() + line.value("step", nlohmann::json()).dump() + " ";
   EXPECT_EQ(events, "runnull step10 step20 eval20 ");
 }
 
 TEST(SafeForTerminal, DisarmsControlsAndBrokenUtf8) {
-  EXPECT_EQ(safe_for_terminal("a\n\tb\x1b[0m\xff\xc2\x9bz"), "a\n\tb\xef\xbf\xbd[0m\xef\xbf\xbd\xef\xbf\xbdz");
+  EXPECT_EQ(safe_for_terminal("a\n\tb\x1b[0m\xff\xc2\x9bz"),
+            "a\n\tb\xef\xbf\xbd[0m\xef\xbf\xbd\xef\xbf\xbdz");
 }
 
 TEST(BarSink, DrawsOneLineThatFits) {
@@ -96,7 +98,8 @@ TEST(BarSink, DrawsOneLineThatFits) {
   test::expect_contains(text, "[==========          ] step 500 of 1000  loss 1.500");
   test::expect_contains(text, "validation loss 2.0000 nats/char (2.885 bits/char)");
   test::expect_contains(text, "finished at step 1000 after 1 min 1 s");
-  EXPECT_EQ(text.find("\x1b[31m"), std::string::npos) << "the sample's escape sequence must not reach the terminal";
+  EXPECT_EQ(text.find("\x1b[31m"), std::string::npos)
+      << "the sample's escape sequence must not reach the terminal";
   const auto bar = text.find('\r');
   EXPECT_LE(text.find("\x1b[K", bar) - bar, 80U);
 }

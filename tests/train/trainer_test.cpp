@@ -22,7 +22,13 @@ struct Rig {
     model_config = {.cell = cell, .layers = 2, .hidden = 16, .embedding = 8, .dropout = dropout};
     optimizer.lr = lr;
     schedule = {.kind = ScheduleKind::constant, .warmup_steps = 0};
-    train = {.batch_size = 4, .sequence_length = 20, .epochs = 0, .max_steps = 40, .eval_every = 7, .checkpoint_every = 5, .log_every = 3};
+    train = {.batch_size = 4,
+             .sequence_length = 20,
+             .epochs = 0,
+             .max_steps = 40,
+             .eval_every = 7,
+             .checkpoint_every = 5,
+             .log_every = 3};
     corpus = std::make_unique<Corpus>(test::corpus_of(folder, sentence(), 0.1));
     torch::manual_seed(1);
     model = std::make_unique<CharRnn>(model_config, corpus->vocabulary().size());
@@ -45,7 +51,8 @@ struct Rig {
 
 void expect_same(const NamedTensors& a, const NamedTensors& b) {
   ASSERT_EQ(a.size(), b.size());
-  for (std::size_t i = 0; i < a.size(); ++i) EXPECT_TRUE(torch::equal(a[i].second, b[i].second)) << a[i].first;
+  for (std::size_t i = 0; i < a.size(); ++i)
+    EXPECT_TRUE(torch::equal(a[i].second, b[i].second)) << a[i].first;
 }
 
 TEST(Trainer, LearnsASentence) {
@@ -53,7 +60,8 @@ TEST(Trainer, LearnsASentence) {
     Rig rig(cell);
     Trainer trainer(rig.parts());
     const double first = trainer.step().loss;
-    EXPECT_NEAR(first, std::log(static_cast<double>(rig.corpus->vocabulary().size())), 0.5) << "an untrained network knows nothing";
+    EXPECT_NEAR(first, std::log(static_cast<double>(rig.corpus->vocabulary().size())), 0.5)
+        << "an untrained network knows nothing";
     double last = 0;
     for (int i = 0; i < 150; ++i) last = trainer.step().loss;
     EXPECT_LT(last, 0.4 * first) << cell_names[static_cast<std::size_t>(cell)];
@@ -127,7 +135,8 @@ TEST(Trainer, StateIsCarriedAndBeginsAnewWithEachEpoch) {
   std::vector<double> losses;
   for (std::int64_t i = 0; i < 2 * windows; ++i) losses.push_back(trainer.step().loss);
   // With a rate of 0 the second epoch repeats the first, so it must have begun from the same (zero) state.
-  for (std::size_t i = 0; i < static_cast<std::size_t>(windows); ++i) EXPECT_EQ(losses[i], losses[i + static_cast<std::size_t>(windows)]);
+  for (std::size_t i = 0; i < static_cast<std::size_t>(windows); ++i)
+    EXPECT_EQ(losses[i], losses[i + static_cast<std::size_t>(windows)]);
   EXPECT_GT(trainer.snapshot().state.h.abs().sum().item<double>(), 0);
 }
 
@@ -136,7 +145,9 @@ TEST(Trainer, SavesAtItsCadenceAndWhenStopped) {
   std::vector<std::int64_t> last, best;
   int steps_until_stop = 17;
   TrainerParts parts = rig.parts();
-  parts.save = [&](CheckpointKind kind, const Checkpoint& c) { (kind == CheckpointKind::last ? last : best).push_back(c.train.step); };
+  parts.save = [&](CheckpointKind kind, const Checkpoint& c) {
+    (kind == CheckpointKind::last ? last : best).push_back(c.train.step);
+  };
   parts.stop = [&] { return steps_until_stop-- <= 0; };
   Trainer trainer(parts);
   EXPECT_EQ(trainer.run(), Outcome::stopped);

@@ -30,7 +30,8 @@ inline Range above(double min) { return {.min = min, .min_excluded = true}; }
 inline Range from_to(double min, double max) { return {.min = min, .max = max}; }
 inline Range from_to_below(double min, double max) { return {.min = min, .max = max, .max_excluded = true}; }
 
-/// One option, declared once, bound to the member that holds its value. JSON reading and writing, command-line flags,
+/// One option, declared once, bound to the member that holds its value. JSON reading and writing,
+/// command-line flags,
 /// --help, the JSON Schema and the README's table all come from it.
 struct Field {
   enum class Type { integer, real, text, text_list, choice };
@@ -38,12 +39,12 @@ struct Field {
   std::string name;  ///< the key in the config file, e.g. "batch_size"
   Type type;
   std::string help;
-  Range range;                        ///< integer and real
-  std::vector<std::string> choices;   ///< choice
+  Range range;                       ///< integer and real
+  std::vector<std::string> choices;  ///< choice
   std::function<Value()> get;
   std::function<void(const Value&)> set;  ///< unchecked; use assign()
-  std::string flag;                   ///< without dashes, e.g. "batch-size"
-  bool fixed = false;                 ///< true: a resumed run must keep the value it began with
+  std::string flag;                       ///< without dashes, e.g. "batch-size"
+  bool fixed = false;                     ///< true: a resumed run must keep the value it began with
 
   Field&& with_flag(std::string text) &&;
   Field&& fixed_for_run() &&;
@@ -55,7 +56,8 @@ struct Field {
 
   /// `names[i]` stands for the enumerator with value i.
   template <class Enum, std::size_t N>
-  static Field choice(std::string name, Enum& value, const std::array<const char*, N>& names, std::string help) {
+  static Field choice(std::string name, Enum& value, const std::array<const char*, N>& names,
+                      std::string help) {
     Field field = make(std::move(name), Type::choice, std::move(help));
     field.choices.assign(names.begin(), names.end());
     field.get = [&value, &names] { return Value(std::string(names[static_cast<std::size_t>(value)])); };
@@ -84,7 +86,8 @@ struct Section {
 /// (e.g. "run.json:3:5: train.batch_size"). Throws Error (usage).
 void assign(const Field& field, const Value& value, std::string_view where);
 
-/// As assign(), from the text of a command-line flag: numbers must be whole and finite, with nothing after them.
+/// As assign(), from the text of a command-line flag: numbers must be whole and finite, with nothing after
+/// them.
 void assign_text(const Field& field, const std::string& text, std::string_view where);
 
 /// The value as a person writes it.

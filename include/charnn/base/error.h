@@ -29,7 +29,8 @@ class Error : public std::runtime_error {
 /// Throws Error with ExitCode::usage: the person at the keyboard can cure it.
 [[noreturn]] void fail_input(std::string_view found, std::string_view expected, std::string_view cure);
 
-/// Throws Error with ExitCode::failure; `action` failed with the present `errno` ("No space left on device", ...).
+/// Throws Error with ExitCode::failure; `action` failed with the present `errno` ("No space left on device",
+/// ...).
 [[noreturn]] void fail_errno(std::string_view action, std::string_view cure);
 
 }  // namespace charnn

@@ -39,8 +39,8 @@ class MappedFile {
   std::size_t size_ = 0;
 };
 
-/// Writes a file so that a reader, or a crash at any moment, sees the old content or the new one, never a part:
-/// a temporary file in the same folder, fsync, rename, fsync of the folder.
+/// Writes a file so that a reader, or a crash at any moment, sees the old content or the new one, never a
+/// part: a temporary file in the same folder, fsync, rename, fsync of the folder.
 class AtomicFile {
  public:
   explicit AtomicFile(std::string path);

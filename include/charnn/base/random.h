@@ -4,9 +4,9 @@
 
 namespace charnn {
 
-/// SplitMix64 (Steele, Lea, Flood 2014, "Fast splittable pseudorandom number generators"): 64 bits of state, and the
-/// same numbers on every machine, which the standard library's distributions do not promise. Used for sampling;
-/// initial weights and dropout come from LibTorch's own generator.
+/// SplitMix64 (Steele, Lea, Flood 2014, "Fast splittable pseudorandom number generators"): 64 bits of state,
+/// and the same numbers on every machine, which the standard library's distributions do not promise. Used for
+/// sampling; initial weights and dropout come from LibTorch's own generator.
 class Random {
  public:
   explicit Random(std::uint64_t seed) noexcept : state_(seed) {}

@@ -7,8 +7,8 @@
 
 namespace charnn {
 
-/// Byte offset of the first place where `text` is not valid UTF-8 (RFC 3629: no overlong forms, no surrogates,
-/// nothing above U+10FFFF), or nothing if it is valid throughout.
+/// Byte offset of the first place where `text` is not valid UTF-8 (RFC 3629: no overlong forms, no
+/// surrogates, nothing above U+10FFFF), or nothing if it is valid throughout.
 std::optional<std::size_t> find_invalid_utf8(std::string_view text);
 
 /// Code point at the front of `text`, which is then shortened by it. `text` must be valid and not empty.

@@ -35,11 +35,12 @@ Config config_from_json(std::string_view json, const std::string& source);
 
 /// What was typed: a config file and options that override it.
 struct ConfigInput {
-  std::string file;  ///< may be empty
+  std::string file;                                        ///< may be empty
   std::vector<std::pair<std::string, std::string>> flags;  ///< dotted key, text
   std::vector<std::string> sets;                           ///< "key=value" of --set
 
-  /// Merges file, then flags, then sets into `config`. Returns the keys that were given. Throws Error (usage).
+  /// Merges file, then flags, then sets into `config`. Returns the keys that were given. Throws Error
+  /// (usage).
   KeySet apply(Config& config) const;
 };
 

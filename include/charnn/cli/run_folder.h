@@ -21,9 +21,9 @@ class RunFolder {
   std::string metrics() const { return path_ + "/metrics.jsonl"; }
   std::string log() const { return path_ + "/train.log"; }
 
-  bool holds_run() const;  ///< at least one of the files exists
-  void create() const;     ///< the folder itself, with its parents
-  void remove_run() const; ///< the files of a run, and nothing else
+  bool holds_run() const;   ///< at least one of the files exists
+  void create() const;      ///< the folder itself, with its parents
+  void remove_run() const;  ///< the files of a run, and nothing else
 
  private:
   std::vector<std::string> files() const { return {config(), last(), best(), metrics(), log()}; }
@@ -31,8 +31,8 @@ class RunFolder {
   std::string path_;
 };
 
-/// The checkpoint file that RUN|CKPT on the command line means. Of a run folder: "best" (last, with a word on stderr,
-/// where no validation has been made yet) or "last". Throws Error (usage) if there is none.
+/// The checkpoint file that RUN|CKPT on the command line means. Of a run folder: "best" (last, with a word on
+/// stderr, where no validation has been made yet) or "last". Throws Error (usage) if there is none.
 std::string checkpoint_path(const std::string& run_or_file, const std::string& which);
 
 /// A trained network as the commands that read one use it.

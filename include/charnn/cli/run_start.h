@@ -28,8 +28,9 @@ struct TrainStart {
   bool resumed = false;
 };
 
-/// Merges defaults, config file and flags for a new run; for a resumed one, its own config with the changes that are
-/// allowed; with --init-from, the network's shape and vocabulary come from that checkpoint. Throws Error (usage).
+/// Merges defaults, config file and flags for a new run; for a resumed one, its own config with the changes
+/// that are allowed; with --init-from, the network's shape and vocabulary come from that checkpoint. Throws
+/// Error (usage).
 TrainStart prepare_start(const TrainRequest& request);
 
 }  // namespace charnn::cli

@@ -3,7 +3,6 @@
 #include <string>
 #include <string_view>
 
-
 #include "charnn/data/torch.h"
 #include "charnn/train/train_config.h"
 
@@ -20,11 +19,12 @@ class StopSignals {
   static int received() noexcept;  ///< signal number, or 0
 };
 
-/// Sets LibTorch's number of CPU threads (0: one per core) and finds the device meant. Throws Error (usage) if a GPU is
-/// asked for that is not there.
+/// Sets LibTorch's number of CPU threads (0: one per core) and finds the device meant. Throws Error (usage)
+/// if a GPU is asked for that is not there.
 torch::Device prepare_device(DeviceChoice choice, std::int64_t threads);
 
-/// Writes to stdout at once. Returns false when nobody reads any more (EPIPE); throws Error for other failures.
+/// Writes to stdout at once. Returns false when nobody reads any more (EPIPE); throws Error for other
+/// failures.
 bool write_stdout(std::string_view text);
 
 /// True if `fd` is a terminal that may be coloured (NO_COLOR unset: https://no-color.org).

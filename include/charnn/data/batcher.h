@@ -2,10 +2,9 @@
 
 #include <cstdint>
 
-
-#include "charnn/data/torch.h"
 #include "charnn/data/corpus.h"
 #include "charnn/data/cursor.h"
+#include "charnn/data/torch.h"
 
 namespace charnn {
 
@@ -16,9 +15,10 @@ struct Batch {
   bool starts_epoch = false;  ///< the streams begin anew: no state to carry on from
 };
 
-/// Cuts a split into B contiguous streams of equal length L = (size - 1) / B and hands them out in windows of T symbols;
-/// window k + 1 goes on where window k ended, so that the recurrent state can be carried over. Every symbol of every
-/// stream is used once an epoch; the last window of an epoch is shorter where T does not divide L.
+/// Cuts a split into B contiguous streams of equal length L = (size - 1) / B and hands them out in windows of
+/// T symbols; window k + 1 goes on where window k ended, so that the recurrent state can be carried over.
+/// Every symbol of every stream is used once an epoch; the last window of an epoch is shorter where T does
+/// not divide L.
 class Batcher {
  public:
   /// Throws as require_fits(). `corpus` must outlive the batcher.
@@ -41,8 +41,8 @@ class Batcher {
   Cursor cursor_;
 };
 
-/// Throws Error (usage), with the numbers and the largest sizes that fit, if a split cannot fill one window of
-/// batch_size x sequence_length with its targets.
+/// Throws Error (usage), with the numbers and the largest sizes that fit, if a split cannot fill one window
+/// of batch_size x sequence_length with its targets.
 void require_fits(Split split, std::int64_t batch_size, std::int64_t sequence_length);
 
 }  // namespace charnn

@@ -27,12 +27,13 @@ struct Fingerprint {
   bool operator==(const Fingerprint&) const = default;
 };
 
-/// The text as numbered symbols. Bytes are read straight from the mapped files; characters are numbered once, into one
-/// byte each where the vocabulary has at most 256 symbols, two up to 65,536, else four.
+/// The text as numbered symbols. Bytes are read straight from the mapped files; characters are numbered once,
+/// into one byte each where the vocabulary has at most 256 symbols, two up to 65,536, else four.
 class Corpus {
  public:
-  /// Without `vocabulary` the text's own is made (all 256 bytes, or the code points that occur). With it, the text must
-  /// be covered by it. Throws Error (usage): no files, empty text, invalid UTF-8, unknown symbols, fractions above 1.
+  /// Without `vocabulary` the text's own is made (all 256 bytes, or the code points that occur). With it, the
+  /// text must be covered by it. Throws Error (usage): no files, empty text, invalid UTF-8, unknown symbols,
+  /// fractions above 1.
   explicit Corpus(const DataConfig& config, std::optional<Vocabulary> vocabulary = std::nullopt);
 
   const Vocabulary& vocabulary() const noexcept { return *vocabulary_; }
@@ -52,7 +53,9 @@ class Corpus {
 
   std::optional<Vocabulary> vocabulary_;
   /// The first alternative is the mapped text itself, for bytes.
-  std::variant<std::vector<MappedFile>, std::vector<std::uint8_t>, std::vector<std::uint16_t>, std::vector<std::uint32_t>> ids_;
+  std::variant<std::vector<MappedFile>, std::vector<std::uint8_t>, std::vector<std::uint16_t>,
+               std::vector<std::uint32_t>>
+      ids_;
   std::int64_t size_ = 0;
   std::int64_t val_begin_ = 0;
   std::int64_t test_begin_ = 0;

@@ -1,10 +1,10 @@
 #pragma once
 
 // The parts of LibTorch that charnn uses. <torch/torch.h> as a whole takes twice as long to compile.
-#include <torch/cuda.h>                    // IWYU pragma: export
-#include <torch/nn/functional/loss.h>      // IWYU pragma: export
-#include <torch/nn/modules/embedding.h>    // IWYU pragma: export
-#include <torch/nn/modules/linear.h>       // IWYU pragma: export
-#include <torch/nn/modules/rnn.h>          // IWYU pragma: export
-#include <torch/types.h>                   // IWYU pragma: export
-#include <torch/utils.h>                   // IWYU pragma: export
+#include <torch/cuda.h>                  // IWYU pragma: export
+#include <torch/nn/functional/loss.h>    // IWYU pragma: export
+#include <torch/nn/modules/embedding.h>  // IWYU pragma: export
+#include <torch/nn/modules/linear.h>     // IWYU pragma: export
+#include <torch/nn/modules/rnn.h>        // IWYU pragma: export
+#include <torch/types.h>                 // IWYU pragma: export
+#include <torch/utils.h>                 // IWYU pragma: export

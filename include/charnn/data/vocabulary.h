@@ -10,8 +10,8 @@
 
 namespace charnn {
 
-/// The symbols a model knows, numbered 0..size-1 in ascending order of code point (or byte), so that the same text
-/// gives the same numbers everywhere.
+/// The symbols a model knows, numbered 0..size-1 in ascending order of code point (or byte), so that the same
+/// text gives the same numbers everywhere.
 class Vocabulary {
  public:
   /// `symbols` ascending and without repetition; throws Error (usage) otherwise.
@@ -28,8 +28,8 @@ class Vocabulary {
   /// UTF-8 of the symbol, or the byte itself.
   std::string text(std::int64_t id) const;
 
-  /// Ids of `text`. `what` names it in messages ("prompt", a file name). Throws Error (usage) if it is not valid UTF-8
-  /// (chars) or has symbols outside the vocabulary; each of these is named with its place.
+  /// Ids of `text`. `what` names it in messages ("prompt", a file name). Throws Error (usage) if it is not
+  /// valid UTF-8 (chars) or has symbols outside the vocabulary; each of these is named with its place.
   std::vector<std::int64_t> encode(std::string_view text, std::string_view what) const;
 
   bool operator==(const Vocabulary& other) const noexcept {

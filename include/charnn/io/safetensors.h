@@ -10,9 +10,10 @@
 
 namespace charnn {
 
-/// The safetensors format (https://github.com/huggingface/safetensors): 8 bytes little-endian length N, N bytes of JSON
-/// {"__metadata__": {text: text}, name: {"dtype", "shape", "data_offsets"}}, then the tensors' bytes without gaps.
-/// Supported here: F32, F64, I64, U8.
+/// The safetensors format (https://github.com/huggingface/safetensors): 8 bytes little-endian length N, N
+/// bytes of JSON
+/// {"__metadata__": {text: text}, name: {"dtype", "shape", "data_offsets"}}, then the tensors' bytes without
+/// gaps. Supported here: F32, F64, I64, U8.
 using Metadata = std::vector<std::pair<std::string, std::string>>;
 
 struct SafeTensors {
@@ -22,12 +23,13 @@ struct SafeTensors {
   const std::string* find_metadata(const std::string& key) const;
 };
 
-/// The file's bytes. The same arguments give the same bytes; `metadata` gets an entry "checksum": XXH3 (64 bits, hex)
-/// of the whole file with the checksum's digits as zeros.
+/// The file's bytes. The same arguments give the same bytes; `metadata` gets an entry "checksum": XXH3 (64
+/// bits, hex) of the whole file with the checksum's digits as zeros.
 std::string encode_safetensors(const NamedTensors& tensors, Metadata metadata);
 
-/// Trusts nothing: lengths, offsets, gaps, overlaps, dtypes, shapes, repeated keys and (where there is one) the checksum
-/// are verified before any tensor is made. `what` names the file in messages. Throws Error (usage).
+/// Trusts nothing: lengths, offsets, gaps, overlaps, dtypes, shapes, repeated keys and (where there is one)
+/// the checksum are verified before any tensor is made. `what` names the file in messages. Throws Error
+/// (usage).
 SafeTensors decode_safetensors(std::string_view bytes, const std::string& what);
 
 }  // namespace charnn

@@ -10,8 +10,9 @@ namespace charnn {
 
 /// Everything about a run's progress that is not a tensor.
 struct TrainState {
-  std::int64_t step = 0;            ///< optimizer steps taken in this run; the schedule's position
-  std::int64_t optimizer_step = 0;  ///< Adam's own count, for its bias correction (less than `step` after a reset)
+  std::int64_t step = 0;  ///< optimizer steps taken in this run; the schedule's position
+  std::int64_t optimizer_step =
+      0;  ///< Adam's own count, for its bias correction (less than `step` after a reset)
   Cursor cursor;
   std::int64_t chars = 0;            ///< characters trained on
   double loss_sum = 0;               ///< nats since the last metrics record

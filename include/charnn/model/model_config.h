@@ -20,7 +20,8 @@ struct ModelConfig {
 
 Section describe(ModelConfig& config);
 
-/// Rows of the weight matrices in units of `hidden`: rnn 1; gru 3 (r, z, n); lstm 4 (i, f, g, o), in PyTorch's order.
+/// Rows of the weight matrices in units of `hidden`: rnn 1; gru 3 (r, z, n); lstm 4 (i, f, g, o), in
+/// PyTorch's order.
 constexpr std::int64_t gate_count(Cell cell) { return cell == Cell::lstm ? 4 : cell == Cell::gru ? 3 : 1; }
 
 }  // namespace charnn

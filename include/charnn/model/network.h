@@ -5,7 +5,6 @@
 #include <variant>
 #include <vector>
 
-
 #include "charnn/data/torch.h"
 #include "charnn/model/model_config.h"
 #include "charnn/model/state.h"
@@ -19,8 +18,9 @@ using NamedTensors = std::vector<std::pair<std::string, torch::Tensor>>;
 /// rnn.weight_hh_l0 [G*H, H], rnn.bias_ih_l0 [G*H], ..., decoder.weight [V, H], decoder.bias [V].
 class CharRnn : public torch::nn::Module {
  public:
-  /// Weights as PyTorch initialises them, from LibTorch's default generator; the forget gate's bias of an lstm begins
-  /// at 1 (Jozefowicz et al. 2015, "An empirical exploration of recurrent network architectures").
+  /// Weights as PyTorch initialises them, from LibTorch's default generator; the forget gate's bias of an
+  /// lstm begins at 1 (Jozefowicz et al. 2015, "An empirical exploration of recurrent network
+  /// architectures").
   CharRnn(const ModelConfig& config, std::int64_t vocabulary_size);
 
   struct Output {
@@ -42,7 +42,8 @@ class CharRnn : public torch::nn::Module {
   /// The parameters in a fixed order, sharing their storage.
   NamedTensors weights() const;
 
-  /// Copies every weight, by name, into the model. Throws Error (usage) if one is missing, unknown or of another shape.
+  /// Copies every weight, by name, into the model. Throws Error (usage) if one is missing, unknown or of
+  /// another shape.
   void load(const NamedTensors& weights);
 
  private:
@@ -53,7 +54,8 @@ class CharRnn : public torch::nn::Module {
   torch::nn::Linear decoder_{nullptr};
 };
 
-/// Copies `source` into `target` tensor by tensor, matched by name; `what` begins the message. Throws as CharRnn::load.
+/// Copies `source` into `target` tensor by tensor, matched by name; `what` begins the message. Throws as
+/// CharRnn::load.
 void copy_by_name(const NamedTensors& source, const NamedTensors& target, std::string_view what);
 
 }  // namespace charnn

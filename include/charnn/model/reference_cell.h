@@ -3,17 +3,16 @@
 #include <cstdint>
 #include <vector>
 
-
 #include "charnn/data/torch.h"
 #include "charnn/model/model_config.h"
 
 namespace charnn {
 
-/// The three cells in plain loops, one stream and one step at a time: readable, no autograd, any floating type.
-/// The stepper samples with them in float, and every faster path is held against them.
+/// The three cells in plain loops, one stream and one step at a time: readable, no autograd, any floating
+/// type. The stepper samples with them in float, and every faster path is held against them.
 ///
-/// I input size, H hidden size, G gates (gate_count), a_ih = W_ih x + b_ih, a_hh = W_hh h + b_hh, both [G*H]; the
-/// formulas are those of PyTorch's RNN, GRU and LSTM documentation:
+/// I input size, H hidden size, G gates (gate_count), a_ih = W_ih x + b_ih, a_hh = W_hh h + b_hh, both [G*H];
+/// the formulas are those of PyTorch's RNN, GRU and LSTM documentation:
 ///   rnn:  h' = tanh(a_ih + a_hh)
 ///   gru:  r = sigmoid(a_ih.r + a_hh.r), z = sigmoid(a_ih.z + a_hh.z), n = tanh(a_ih.n + r * a_hh.n),
 ///         h' = (1 - z) * n + z * h
@@ -29,8 +28,8 @@ struct CellWeights {
   std::vector<T> bias_hh;    ///< [G*H]
 
   /// From PyTorch's tensors: weight_ih [G*H, I], weight_hh [G*H, H], biases [G*H].
-  static CellWeights from(const torch::Tensor& weight_ih, const torch::Tensor& weight_hh, const torch::Tensor& bias_ih,
-                          const torch::Tensor& bias_hh);
+  static CellWeights from(const torch::Tensor& weight_ih, const torch::Tensor& weight_hh,
+                          const torch::Tensor& bias_ih, const torch::Tensor& bias_hh);
 };
 
 /// What one step leaves behind: needed as scratch memory forward, and by cell_backward().
@@ -46,14 +45,15 @@ struct CellTape {
 
 /// out [N] = bias [N] + in [K] * matrix [K, N]
 template <class T>
-void affine(const std::vector<T>& bias, const std::vector<T>& matrix, const T* in, std::int64_t in_size, T* out);
+void affine(const std::vector<T>& bias, const std::vector<T>& matrix, const T* in, std::int64_t in_size,
+            T* out);
 
 /// One step: reads x [I], replaces h [H] and, for lstm, c [H].
 template <class T>
 void cell_forward(Cell cell, const CellWeights<T>& weights, const T* x, T* h, T* c, CellTape<T>& tape);
 
-/// The same step backwards. On entry dh [H] and dc [H] (lstm) hold the loss's gradient by the state after the step, on
-/// return by the state before it. dx [I] is written; `gradient` (as large as `weights`) is added to.
+/// The same step backwards. On entry dh [H] and dc [H] (lstm) hold the loss's gradient by the state after the
+/// step, on return by the state before it. dx [I] is written; `gradient` (as large as `weights`) is added to.
 template <class T>
 void cell_backward(Cell cell, const CellWeights<T>& weights, const CellTape<T>& tape, T* dh, T* dc, T* dx,
                    CellWeights<T>& gradient);

@@ -1,6 +1,5 @@
 #pragma once
 
-
 #include "charnn/data/torch.h"
 #include "charnn/model/model_config.h"
 

@@ -15,8 +15,8 @@ struct StepState {
   CellTape<float> scratch;            ///< working memory, so that the stepper itself stays const
 };
 
-/// The network one symbol at a time, on the CPU, without autograd: made for sampling. It holds a copy of the weights,
-/// so that training may go on beside it.
+/// The network one symbol at a time, on the CPU, without autograd: made for sampling. It holds a copy of the
+/// weights, so that training may go on beside it.
 class Stepper {
  public:
   explicit Stepper(const CharRnn& model);
@@ -30,10 +30,10 @@ class Stepper {
 
  private:
   ModelConfig config_;
-  std::vector<float> encoder_;               ///< [V, E]
+  std::vector<float> encoder_;  ///< [V, E]
   std::vector<CellWeights<float>> layers_;
-  std::vector<float> decoder_weight_;        ///< [H, V], transposed
-  std::vector<float> decoder_bias_;          ///< [V]
+  std::vector<float> decoder_weight_;  ///< [H, V], transposed
+  std::vector<float> decoder_bias_;    ///< [V]
 };
 
 }  // namespace charnn

@@ -9,7 +9,8 @@
 
 namespace charnn {
 
-/// Training as plain lines, for a log file or a pipe: at most one line every `interval`, and one per evaluation.
+/// Training as plain lines, for a log file or a pipe: at most one line every `interval`, and one per
+/// evaluation.
 class LineSink : public Sink {
  public:
   LineSink(std::shared_ptr<spdlog::logger> logger, std::chrono::seconds interval);
@@ -35,7 +36,8 @@ std::string describe_seconds(double seconds);
 /// Where the plan ends, for "step 300 of 5000"; empty without a limit.
 std::string describe_limit(std::int64_t last_step);
 
-/// `text` with control characters (but newline and tab) and broken UTF-8 replaced, so that it cannot act on a terminal.
+/// `text` with control characters (but newline and tab) and broken UTF-8 replaced, so that it cannot act on a
+/// terminal.
 std::string safe_for_terminal(const std::string& text);
 
 }  // namespace charnn

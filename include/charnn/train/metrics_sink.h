@@ -11,8 +11,9 @@ namespace charnn {
 /// metrics.jsonl: one JSON object a line; first a "run" record, then "step" and "eval" records.
 class MetricsSink : public Sink {
  public:
-  /// For a new run (`progress.step` 0) the file is made anew. For a resumed one, records of what happened after
-  /// `progress` was saved, and a last line that a crash cut off, are removed: the file goes on with no gap, no repeat.
+  /// For a new run (`progress.step` 0) the file is made anew. For a resumed one, records of what happened
+  /// after `progress` was saved, and a last line that a crash cut off, are removed: the file goes on with no
+  /// gap, no repeat.
   MetricsSink(std::string path, const TrainState& progress);
 
   /// Seconds of training up to the last record that was kept.

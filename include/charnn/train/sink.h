@@ -9,8 +9,8 @@ namespace charnn {
 
 /// What a run is, told to every sink once, when it begins or goes on.
 struct RunInfo {
-  std::string title = {};  ///< e.g. "lstm 2 x 128, 224,834 parameters, vocabulary 65"
-  std::string config = {};      ///< JSON
+  std::string title = {};   ///< e.g. "lstm 2 x 128, 224,834 parameters, vocabulary 65"
+  std::string config = {};  ///< JSON
   std::int64_t parameters = 0;
   std::int64_t vocabulary = 0;
   std::int64_t train_chars = 0;
@@ -23,13 +23,13 @@ struct RunInfo {
 /// Where training stands after a step.
 struct StepInfo {
   std::int64_t step = 0;
-  double epoch = 0;                  ///< with its fraction
-  std::int64_t chars = 0;            ///< characters trained on since the run began
-  double loss = 0;                   ///< nats per character; of this step, or the mean over the steps of a record
+  double epoch = 0;        ///< with its fraction
+  std::int64_t chars = 0;  ///< characters trained on since the run began
+  double loss = 0;         ///< nats per character; of this step, or the mean over the steps of a record
   double lr = 0;
-  double grad_norm = 0;              ///< before clipping
+  double grad_norm = 0;  ///< before clipping
   double chars_per_second = 0;
-  double elapsed_seconds = 0;        ///< over all resumptions
+  double elapsed_seconds = 0;  ///< over all resumptions
 };
 
 struct EvalInfo {

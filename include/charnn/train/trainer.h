@@ -30,20 +30,21 @@ struct TrainerParts {
   std::function<std::string(std::int64_t step)> sample = {};         ///< text to show at an evaluation
   std::function<bool()> stop = {};                                   ///< true: finish the step, save, return
   std::string config_json = "{}";                                    ///< goes into every checkpoint
-  double elapsed_before = 0;                                         ///< seconds spent by earlier processes of this run
-  std::int64_t stop_at = 0;                                          ///< end this process at that step; 0: at the plan's end
+  double elapsed_before = 0;  ///< seconds spent by earlier processes of this run
+  std::int64_t stop_at = 0;   ///< end this process at that step; 0: at the plan's end
 };
 
 enum class Outcome { finished, stopped, stop_at };
 
-/// Truncated back-propagation through time over contiguous streams: the recurrent state is carried from window to
-/// window, gradients are not (Williams, Peng 1990).
+/// Truncated back-propagation through time over contiguous streams: the recurrent state is carried from
+/// window to window, gradients are not (Williams, Peng 1990).
 class Trainer {
  public:
   explicit Trainer(TrainerParts parts);
 
-  /// Trains until the plan (epochs, max_steps, max_minutes) is done, stop_at is reached, or stop() says so; saves before
-  /// it returns. Throws Error with ExitCode::diverged when the loss is no longer a finite number; nothing is saved then.
+  /// Trains until the plan (epochs, max_steps, max_minutes) is done, stop_at is reached, or stop() says so;
+  /// saves before it returns. Throws Error with ExitCode::diverged when the loss is no longer a finite
+  /// number; nothing is saved then.
   Outcome run();
 
   /// Takes one step on the next window; returns what it saw.
