@@ -50,8 +50,9 @@ CharRnn::CharRnn(const ModelConfig& config, std::int64_t vocabulary_size)
   for (auto& parameter : named_parameters()) {
     const bool ih = parameter.key().rfind("rnn.bias_ih", 0) == 0;
     const bool hh = parameter.key().rfind("rnn.bias_hh", 0) == 0;
-    // The two biases are added; together they give 1.
-    if (ih || hh) parameter.value().slice(0, config.hidden, 2 * config.hidden).fill_(ih ? 1.0 : 0.0);
+    // The two biases are added.
+    if (ih || hh)
+      parameter.value().slice(0, config.hidden, 2 * config.hidden).fill_(ih ? config.forget_bias : 0.0);
   }
 }
 

@@ -21,8 +21,8 @@ TEST(CharRnn, NamesAndShapesArePyTorchs) {
   EXPECT_EQ(model.parameter_count(), 7 * 3 + 15 * (3 + 5 + 2) + 15 * (5 + 5 + 2) + 7 * 5 + 7);
 }
 
-TEST(CharRnn, ForgetBiasIsOneAtFirstAndNeverWrittenOnLoading) {
-  const ModelConfig config{.cell = Cell::lstm, .layers = 2, .hidden = 4, .embedding = 3};
+TEST(CharRnn, ForgetBiasIsAsConfiguredAtFirstAndNeverWrittenOnLoading) {
+  const ModelConfig config{.cell = Cell::lstm, .layers = 2, .hidden = 4, .embedding = 3, .forget_bias = 1};
   const CharRnn fresh(config, 5);
   NamedTensors trained;
   for (const auto& [name, tensor] : fresh.weights()) {

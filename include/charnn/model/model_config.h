@@ -16,6 +16,7 @@ struct ModelConfig {
   std::int64_t hidden = 128;
   std::int64_t embedding = 64;
   double dropout = 0.0;
+  double forget_bias = 0.0;
 };
 
 Section describe(ModelConfig& config);
