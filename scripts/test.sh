@@ -40,4 +40,6 @@ fi
 
 cmake --preset "$preset" -B "$build" "${options[@]}"
 cmake --build "$build"
+# Several tests run at once: threads that wait by spinning would starve each other.
+export OMP_WAIT_POLICY=passive
 ctest --test-dir "$build" --output-on-failure --no-tests=error -j "$(nproc)"
