@@ -43,8 +43,8 @@ std::string checkpoint_path(const std::string& run_or_file, const std::string& w
 }
 
 LoadedModel load_model(const std::string& run_or_file, const std::string& which) {
-  LoadedModel loaded{
-      checkpoint_path(run_or_file, which), load_checkpoint(checkpoint_path(run_or_file, which)), {}, {}};
+  const std::string path = checkpoint_path(run_or_file, which);
+  LoadedModel loaded{path, load_checkpoint(path), {}, {}};
   loaded.config = config_from_json(loaded.checkpoint.config, loaded.path + " (its config)");
   loaded.network = std::make_shared<CharRnn>(loaded.config.model, loaded.checkpoint.vocabulary.size());
   loaded.network->load(loaded.checkpoint.model);
