@@ -36,8 +36,8 @@ Split split_of(const Corpus& corpus, const std::string& name) {
 int eval(const Options& options) {
   const LoadedModel loaded = load_model(options.model, options.checkpoint);
   const torch::Device device = prepare_device(
-      loaded.config.train.device == DeviceChoice::cpu ? DeviceChoice::cpu : DeviceChoice::automatic,
-      options.threads);
+      loaded.config.train.device == DeviceChoice::cpu ? DeviceChoice::cpu : DeviceChoice::automatic);
+  loaded.network->use(Precision::fp32, cpu_threads(options.threads));
   DataConfig data = loaded.config.data;
   if (!options.files.empty()) data.files = options.files;
   const Corpus corpus(data, loaded.checkpoint.vocabulary);

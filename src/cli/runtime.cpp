@@ -3,12 +3,12 @@
 #include <cerrno>
 #include <csignal>
 #include <cstdlib>
-#include <thread>
 #include <unistd.h>
 
 #include <fmt/format.h>
 
 #include "charnn/base/error.h"
+#include "charnn/base/thread_pool.h"
 
 namespace charnn::cli {
 namespace {
@@ -44,9 +44,11 @@ StopSignals::~StopSignals() {
 
 int StopSignals::received() noexcept { return stop_signal; }
 
-torch::Device prepare_device(DeviceChoice choice, std::int64_t threads) {
-  const auto cores = static_cast<std::int64_t>(std::thread::hardware_concurrency());
-  if (threads > 0 || cores > 0) torch::set_num_threads(static_cast<int>(threads > 0 ? threads : cores));
+int cpu_threads(std::int64_t asked) { return asked > 0 ? static_cast<int>(asked) : available_cpus(); }
+
+torch::Device prepare_device(DeviceChoice choice) {
+  // charnn has threads of its own; LibTorch's, which wait by spinning, would only be in their way.
+  torch::set_num_threads(1);
   if (choice == DeviceChoice::cpu) return torch::kCPU;
   const bool gpu = torch::cuda::is_available();
   if (choice == DeviceChoice::cuda && !gpu)

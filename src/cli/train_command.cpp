@@ -100,7 +100,7 @@ RunInfo run_info(const Config& config, const CharRnn& model, const Corpus& corpu
       "{} {} x {}, {} parameters; {} training and {} validation characters, vocabulary {}; {}, {} threads",
       cell_names[static_cast<std::size_t>(m.cell)], m.layers, m.hidden, model.parameter_count(),
       corpus.train().size(), corpus.val().size(), corpus.vocabulary().size(), device.str(),
-      torch::get_num_threads());
+      model.pool().size());
   info.config = config_json;
   info.parameters = model.parameter_count();
   info.vocabulary = corpus.vocabulary().size();
@@ -128,13 +128,14 @@ int train(const TrainRequest& request, const Globals& globals) {
   const RunFolder& run = start.run;
   const Corpus corpus = open_corpus(config, start);
   preflight(config, corpus);
-  const torch::Device device = prepare_device(config.train.device, config.train.threads);
+  const torch::Device device = prepare_device(config.train.device);
 
   torch::manual_seed(static_cast<std::uint64_t>(config.train.seed));
   CharRnn model(config.model, corpus.vocabulary().size());
   model.to(device);
   if (start.checkpoint) model.load(start.checkpoint->model);
-  Adam adam(model.weights(), config.optimizer);
+  model.use(config.train.precision, cpu_threads(config.train.threads));
+  Adam adam(model.weights(), config.optimizer, model.pool());
   Batcher batcher(corpus, corpus.train(), config.train.batch_size, config.train.sequence_length);
 
   run.create();

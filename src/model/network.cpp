@@ -1,11 +1,14 @@
 #include "charnn/model/network.h"
 
 #include <algorithm>
+#include <limits>
 #include <sstream>
 
 #include <fmt/format.h>
 
 #include "charnn/base/error.h"
+#include "charnn/model/fused_function.h"
+#include "charnn/model/gemm_bf16.h"
 
 namespace charnn {
 namespace {
@@ -45,6 +48,8 @@ CharRnn::CharRnn(const ModelConfig& config, std::int64_t vocabulary_size)
   rnn_ = make_rnn(config);
   std::visit([this](auto& rnn) { register_module("rnn", rnn); }, rnn_);
   decoder_ = register_module("decoder", torch::nn::Linear(config.hidden, vocabulary_size));
+  parameters_ = parameters();
+  use(Precision::fp32, 1);
   if (config.cell != Cell::lstm) return;
   const torch::NoGradGuard no_grad;
   for (auto& parameter : named_parameters()) {
@@ -71,6 +76,58 @@ CharRnn::Output CharRnn::forward(const torch::Tensor& ids, const State& state) {
   }
   if (is_training() && config_.dropout > 0) top = torch::dropout(top, config_.dropout, /*train=*/true);
   return {decoder_->forward(top), next};
+}
+
+bool CharRnn::fused() const {
+  return device().is_cpu() && parameters_[0].scalar_type() == torch::kFloat;
+}
+
+void CharRnn::use(Precision precision, int threads) {
+  if (precision == Precision::bf16 && bf16_unit() == Bf16Unit::none)
+    fail_input("train.precision = \"bf16\": this CPU has no instructions for bfloat16",
+               "AMX or AVX-512 BF16 (Intel since 2020, AMD since 2022)",
+               "use --precision fp32; a run that began with bf16 can go on only on such a CPU");
+  pool_ = std::make_unique<ThreadPool>(threads);
+  training_path_ = std::make_unique<FusedNetwork>(config_, vocabulary_size_, precision, *pool_);
+  evaluation_path_ = std::make_unique<FusedNetwork>(config_, vocabulary_size_, Precision::fp32, *pool_);
+}
+
+CharRnn::Loss CharRnn::loss(const torch::Tensor& ids, const torch::Tensor& targets, const State& state) {
+  if (!fused()) {
+    auto [logits, next] = forward(ids.to(device()), state);
+    return {torch::nn::functional::cross_entropy(logits.reshape({-1, vocabulary_size_}),
+                                                 targets.to(device()).reshape({-1})),
+            next.detach()};
+  }
+  training_path_->take(parameters_, /*backward=*/true);
+  FusedWindow window{ids.size(0), ids.size(1), ids.data_ptr<std::int64_t>(), targets.data_ptr<std::int64_t>()};
+  window.training = true;
+  window.gradient_scale = 1.0F / static_cast<float>(ids.numel());
+  if (config_.dropout > 0)
+    window.dropout_seed =
+        static_cast<std::uint64_t>(torch::randint(std::numeric_limits<std::int64_t>::max(), {1}, torch::kInt64).item<std::int64_t>());
+  Loss result{{}, state};
+  result.mean = fused_loss(*training_path_, training_work_, window, result.state, parameters_);
+  return result;
+}
+
+CharRnn::Nats CharRnn::nats(const torch::Tensor& ids, const torch::Tensor& targets, const State& state) {
+  const torch::NoGradGuard no_grad;
+  if (!fused()) {
+    auto [logits, next] = forward(ids.to(device()), state);
+    const auto options =
+        torch::nn::functional::CrossEntropyFuncOptions().ignore_index(-1).reduction(torch::kNone);
+    return {torch::nn::functional::cross_entropy(logits.reshape({-1, vocabulary_size_}),
+                                                 targets.to(device()).reshape({-1}), options)
+                .reshape(ids.sizes()),
+            next};
+  }
+  evaluation_path_->take(parameters_, /*backward=*/false);
+  Nats result{torch::empty(ids.sizes()), state};
+  evaluation_path_->forward({ids.size(0), ids.size(1), ids.data_ptr<std::int64_t>(), targets.data_ptr<std::int64_t>()},
+                            result.state, evaluation_work_);
+  std::copy_n(evaluation_work_.nats.floats(), ids.numel(), result.nats.data_ptr<float>());
+  return result;
 }
 
 std::int64_t CharRnn::parameter_count() const {

@@ -33,7 +33,7 @@ struct Stream {
 /// Runs streams of equal length side by side, `steps` symbols each, from a zero state.
 bool run_streams(CharRnn& model, const Corpus& corpus, Split split, const std::vector<Stream>& streams,
                  std::int64_t steps, const std::function<bool()>& stop, EvalResult& result) {
-  constexpr std::int64_t chunk = 128;
+  constexpr std::int64_t chunk = 16;
   const std::int64_t count = static_cast<std::int64_t>(streams.size());
   State state = model.zero_state(count);
   std::vector<std::int64_t> text;
@@ -58,12 +58,7 @@ bool run_streams(CharRnn& model, const Corpus& corpus, Split split, const std::v
         ++result.chars;
       }
     }
-    auto [logits, next] = model.forward(input.to(model.device()), state);
-    const torch::Tensor flat = logits.reshape({length * count, -1});
-    const auto options =
-        torch::nn::functional::CrossEntropyFuncOptions().ignore_index(-1).reduction(torch::kNone);
-    const torch::Tensor nats =
-        torch::nn::functional::cross_entropy(flat, target.to(model.device()).reshape({-1}), options);
+    auto [nats, next] = model.nats(input, target, state);
     result.nats += nats.sum(torch::kDouble).item<double>();
     state = next;
   }

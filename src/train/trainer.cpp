@@ -67,13 +67,10 @@ StepInfo Trainer::step() {
   const Clock::time_point start = Clock::now();
   const Batch batch = parts_.batcher.next();
   if (batch.starts_epoch) recurrent_ = parts_.model.zero_state(parts_.train.batch_size);
-  const torch::Device device = parts_.model.device();
-  auto [logits, next] = parts_.model.forward(batch.input.to(device), recurrent_);
-  const torch::Tensor loss = torch::nn::functional::cross_entropy(
-      logits.reshape({-1, parts_.model.vocabulary_size()}), batch.target.to(device).reshape({-1}));
+  auto [loss, next] = parts_.model.loss(batch.input, batch.target, recurrent_);
   parts_.adam.zero_grad();
   loss.backward();
-  const double grad_norm = parts_.adam.clip_gradients(parts_.optimizer.clip_norm);
+  const double grad_norm = parts_.adam.gradient_norm();
   const double nats = loss.item<double>();
   if (!std::isfinite(nats) || !std::isfinite(grad_norm))
     throw Error(
@@ -83,8 +80,8 @@ StepInfo Trainer::step() {
         "finite numbers",
         "lower the learning rate (--lr) or clip_norm, and resume from the last checkpoint, which is intact");
   const double lr = learning_rate(parts_.schedule, parts_.optimizer.lr, state_.step, total_steps());
-  parts_.adam.step(lr);
-  recurrent_ = next.detach();
+  parts_.adam.step(lr, clip_scale(grad_norm, parts_.optimizer.clip_norm));
+  recurrent_ = next;
 
   const std::int64_t chars = batch.input.numel();
   ++state_.step;

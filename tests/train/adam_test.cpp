@@ -15,7 +15,8 @@ NamedTensors parameters() {
 TEST(Adam, FollowsTorchOptimAdam) {
   const OptimizerConfig config{.beta1 = 0.9, .beta2 = 0.99, .eps = 1e-8, .weight_decay = 0.01};
   const NamedTensors ours = parameters(), theirs = parameters();
-  Adam adam(ours, config);
+  ThreadPool pool(2);
+  Adam adam(ours, config, pool);
   torch::optim::Adam reference(
       {theirs[0].second, theirs[1].second},
       torch::optim::AdamOptions(0.01).betas({0.9, 0.99}).eps(1e-8).weight_decay(0.01));
@@ -26,9 +27,9 @@ TEST(Adam, FollowsTorchOptimAdam) {
     for (std::size_t i = 0; i < 2; ++i) {
       const torch::Tensor gradient = torch::randn_like(ours[i].second).detach();
       torch::Tensor(ours[i].second).mutable_grad() = gradient;
-      torch::Tensor(theirs[i].second).mutable_grad() = gradient.clone();
+      torch::Tensor(theirs[i].second).mutable_grad() = 0.5 * gradient;
     }
-    adam.step(lr);
+    adam.step(lr, 0.5);
     reference.step();
   }
   for (std::size_t i = 0; i < 2; ++i)
@@ -36,25 +37,28 @@ TEST(Adam, FollowsTorchOptimAdam) {
   EXPECT_EQ(adam.steps(), 20);
 }
 
-TEST(Adam, ClipsByTheCommonNorm) {
+TEST(Adam, NormIsThatOfAllGradientsTogether) {
   const OptimizerConfig config;
-  const NamedTensors weights = parameters();
-  Adam adam(weights, config);
-  const auto set = [&] {
-    torch::Tensor(weights[0].second).mutable_grad() = torch::full({3, 4}, 3.0F);
-    torch::Tensor(weights[1].second).mutable_grad() = torch::full({5}, 4.0F);
-  };
-  set();
-  const double norm = std::sqrt(12 * 9.0 + 5 * 16.0);
-  EXPECT_NEAR(adam.clip_gradients(0), norm, 1e-4);
-  EXPECT_EQ(weights[0].second.grad()[0][0].item<float>(), 3.0F) << "0 is no limit";
-  EXPECT_NEAR(adam.clip_gradients(2), norm, 1e-4);
-  EXPECT_NEAR(adam.clip_gradients(2), 2, 1e-4);
+  const NamedTensors weights{{"a", torch::zeros({300, 100}).requires_grad_(true)},
+                             {"b", torch::zeros({5}).requires_grad_(true)}};
+  torch::Tensor(weights[0].second).mutable_grad() = torch::full({300, 100}, 3.0F);
+  torch::Tensor(weights[1].second).mutable_grad() = torch::full({5}, 4.0F);
+  ThreadPool one(1), three(3);
+  const double norm = Adam(weights, config, one).gradient_norm();
+  EXPECT_NEAR(norm, std::sqrt(30000 * 9.0 + 5 * 16.0), 1e-4);
+  EXPECT_EQ(norm, Adam(weights, config, three).gradient_norm());
+}
+
+TEST(Adam, ClippingScalesDownOnly) {
+  EXPECT_EQ(clip_scale(5, 0), 1) << "0 is no limit";
+  EXPECT_EQ(clip_scale(0.5, 1), 1);
+  EXPECT_NEAR(clip_scale(5, 2), 0.4, 1e-6);
 }
 
 TEST(Adam, MomentsThatDoNotFitAreRefused) {
   const OptimizerConfig config;
-  Adam adam(parameters(), config);
+  ThreadPool pool(1);
+  Adam adam(parameters(), config, pool);
   NamedTensors moments = adam.exp_avg();
   moments[1].second = torch::zeros({6});
   test::expect_contains(test::error_of([&] { adam.restore(moments, adam.exp_avg_sq(), 3); }),

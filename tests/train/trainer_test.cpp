@@ -32,7 +32,7 @@ struct Rig {
     corpus = std::make_unique<Corpus>(test::corpus_of(folder, sentence(), 0.1));
     torch::manual_seed(1);
     model = std::make_unique<CharRnn>(model_config, corpus->vocabulary().size());
-    adam = std::make_unique<Adam>(model->weights(), optimizer);
+    adam = std::make_unique<Adam>(model->weights(), optimizer, model->pool());
     batcher = std::make_unique<Batcher>(*corpus, corpus->train(), train.batch_size, train.sequence_length);
   }
 

@@ -19,9 +19,11 @@ class StopSignals {
   static int received() noexcept;  ///< signal number, or 0
 };
 
-/// Sets LibTorch's number of CPU threads (0: one per core) and finds the device meant. Throws Error (usage)
-/// if a GPU is asked for that is not there.
-torch::Device prepare_device(DeviceChoice choice, std::int64_t threads);
+/// Number of CPU threads meant; 0: one per core.
+int cpu_threads(std::int64_t asked);
+
+/// Finds the device meant. Throws Error (usage) if a GPU is asked for that is not there.
+torch::Device prepare_device(DeviceChoice choice);
 
 /// Writes to stdout at once. Returns false when nobody reads any more (EPIPE); throws Error for other
 /// failures.

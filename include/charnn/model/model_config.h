@@ -10,6 +10,10 @@ namespace charnn {
 enum class Cell { rnn, gru, lstm };
 inline constexpr std::array<const char*, 3> cell_names{"rnn", "gru", "lstm"};
 
+/// Number format of the products in training: bf16 rounds their factors to bfloat16 and sums in float.
+enum class Precision { fp32, bf16 };
+inline constexpr std::array<const char*, 2> precision_names{"fp32", "bf16"};
+
 struct ModelConfig {
   Cell cell = Cell::lstm;
   std::int64_t layers = 2;

@@ -1,11 +1,14 @@
 #pragma once
 
+#include <memory>
 #include <string>
 #include <utility>
 #include <variant>
 #include <vector>
 
+#include "charnn/base/thread_pool.h"
 #include "charnn/data/torch.h"
+#include "charnn/model/fused_network.h"
 #include "charnn/model/model_config.h"
 #include "charnn/model/state.h"
 
@@ -32,6 +35,26 @@ class CharRnn : public torch::nn::Module {
   /// `ids` [T, B] int64; `state` of B streams. Dropout acts only while is_training().
   Output forward(const torch::Tensor& ids, const State& state);
 
+  /// How a CPU computes: the number format of training's products, and the threads. Throws Error (usage) if this CPU
+  /// cannot multiply bf16. Until this is called: fp32 and one thread.
+  void use(Precision precision, int threads);
+
+  struct Loss {
+    torch::Tensor mean;  ///< nats per symbol; backward() fills the weights' gradients
+    State state;         ///< after the last symbol, detached
+  };
+  /// A training step's forward pass over `ids` and `targets` [T, B] int64, with dropout. On a CPU by the fused path
+  /// (see fused_network.h), elsewhere by forward(). backward() must come before the next call.
+  Loss loss(const torch::Tensor& ids, const torch::Tensor& targets, const State& state);
+
+  struct Nats {
+    torch::Tensor nats;  ///< [T, B] float: -log p of each target, 0 where it does not count
+    State state;
+  };
+  /// The same without dropout and gradients. Negative targets do not count.
+  Nats nats(const torch::Tensor& ids, const torch::Tensor& targets, const State& state);
+
+  ThreadPool& pool() const noexcept { return *pool_; }
   const ModelConfig& config() const noexcept { return config_; }
   std::int64_t vocabulary_size() const noexcept { return vocabulary_size_; }
   std::int64_t parameter_count() const;
@@ -53,6 +76,15 @@ class CharRnn : public torch::nn::Module {
   torch::nn::Embedding encoder_{nullptr};
   std::variant<torch::nn::RNN, torch::nn::GRU, torch::nn::LSTM> rnn_;
   torch::nn::Linear decoder_{nullptr};
+
+  bool fused() const;  ///< the fused path fits where and what the weights are
+
+  std::vector<torch::Tensor> parameters_;  ///< as weights()
+  std::unique_ptr<ThreadPool> pool_;
+  std::unique_ptr<FusedNetwork> training_path_;    ///< in the precision asked for
+  std::unique_ptr<FusedNetwork> evaluation_path_;  ///< always fp32
+  FusedWorkspace training_work_;
+  FusedWorkspace evaluation_work_;
 };
 
 /// Copies `source` into `target` tensor by tensor, matched by name; `what` begins the message. Throws as

@@ -13,13 +13,14 @@ namespace charnn {
 /// it can touch the moments, and moments and step count are plain to save.
 class Adam {
  public:
-  Adam(NamedTensors parameters, const OptimizerConfig& config);
+  /// On a CPU the threads of `pool`, which must outlive this, share out the weights.
+  Adam(NamedTensors parameters, const OptimizerConfig& config, ThreadPool& pool);
 
-  /// Scales all gradients down so that their common norm is at most `max_norm` (0: no limit; Pascanu et al.
-  /// 2013). Returns the norm before.
-  double clip_gradients(double max_norm);
+  /// Norm of all gradients together.
+  double gradient_norm() const;
 
-  void step(double lr);
+  /// `gradient_scale` multiplies every gradient first: clip_scale() for clipping.
+  void step(double lr, double gradient_scale = 1);
   void zero_grad();
 
   std::int64_t steps() const noexcept { return steps_; }
@@ -30,11 +31,24 @@ class Adam {
   void restore(const NamedTensors& exp_avg, const NamedTensors& exp_avg_sq, std::int64_t steps);
 
  private:
+  /// Part of one weight; what a thread takes at a time.
+  struct Chunk {
+    std::size_t parameter;
+    std::int64_t begin, end;
+  };
+
+  bool on_cpu() const;
+
   NamedTensors parameters_;
   const OptimizerConfig& config_;
+  ThreadPool& pool_;
+  std::vector<Chunk> chunks_;
   NamedTensors exp_avg_;
   NamedTensors exp_avg_sq_;
   std::int64_t steps_ = 0;
 };
+
+/// What brings gradients of this norm down to `max_norm` (Pascanu et al. 2013); 1 if they are below, or max_norm is 0.
+double clip_scale(double norm, double max_norm);
 
 }  // namespace charnn

@@ -4,6 +4,7 @@
 #include <cstdint>
 
 #include "charnn/base/describe.h"
+#include "charnn/model/model_config.h"
 
 namespace charnn {
 
@@ -28,9 +29,6 @@ struct ScheduleConfig {
 
 enum class DeviceChoice { automatic, cpu, cuda };
 inline constexpr std::array<const char*, 3> device_names{"auto", "cpu", "cuda"};
-
-enum class Precision { fp32 };
-inline constexpr std::array<const char*, 1> precision_names{"fp32"};
 
 struct TrainConfig {
   std::int64_t batch_size = 50;

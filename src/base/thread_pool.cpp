@@ -1,0 +1,94 @@
+#include "charnn/base/thread_pool.h"
+
+#include <chrono>
+#include <sched.h>
+
+#if defined(__x86_64__)
+#include <immintrin.h>
+#endif
+
+namespace charnn {
+namespace {
+
+void pause() noexcept {
+#if defined(__x86_64__)
+  _mm_pause();
+#endif
+}
+
+/// Waits until `value` is no longer `old`; returns what it is then.
+std::uint32_t wait_for_change(const std::atomic<std::uint32_t>& value, std::uint32_t old) {
+  using Clock = std::chrono::steady_clock;
+  const Clock::time_point end = Clock::now() + std::chrono::microseconds(50);
+  do {
+    for (int i = 0; i < 64; ++i) {
+      const std::uint32_t now = value.load(std::memory_order_acquire);
+      if (now != old) return now;
+      pause();
+    }
+  } while (Clock::now() < end);
+  value.wait(old, std::memory_order_acquire);
+  return value.load(std::memory_order_acquire);
+}
+
+}  // namespace
+
+ThreadPool::ThreadPool(int threads) {
+  for (int i = 1; i < threads; ++i) workers_.emplace_back([this] { work(); });
+}
+
+ThreadPool::~ThreadPool() {
+  ending_ = true;
+  ++generation_;
+  generation_.notify_all();
+  for (std::thread& worker : workers_) worker.join();
+}
+
+void ThreadPool::take_parts() {
+  const FlushDenormals flush;
+  for (std::int64_t i; (i = next_part_.fetch_add(1, std::memory_order_relaxed)) < parts_;) call_(part_, i);
+}
+
+void ThreadPool::run_parts(std::int64_t parts, Call call, const void* part) {
+  call_ = call;
+  part_ = part;
+  parts_ = parts;
+  next_part_.store(0, std::memory_order_relaxed);
+  if (parts <= 1 || workers_.empty()) return take_parts();
+  busy_.store(static_cast<std::uint32_t>(workers_.size()), std::memory_order_relaxed);
+  generation_.fetch_add(1, std::memory_order_release);
+  generation_.notify_all();
+  take_parts();
+  for (std::uint32_t busy; (busy = busy_.load(std::memory_order_acquire)) != 0;) wait_for_change(busy_, busy);
+}
+
+void ThreadPool::work() {
+  for (std::uint32_t seen = 0;;) {
+    seen = wait_for_change(generation_, seen);
+    if (ending_) return;
+    take_parts();
+    if (busy_.fetch_sub(1, std::memory_order_release) == 1) busy_.notify_all();
+  }
+}
+
+int available_cpus() {
+  cpu_set_t set;
+  if (::sched_getaffinity(0, sizeof set, &set) == 0) return CPU_COUNT(&set);
+  const unsigned cores = std::thread::hardware_concurrency();
+  return cores > 0 ? static_cast<int>(cores) : 1;
+}
+
+FlushDenormals::FlushDenormals() noexcept {
+#if defined(__x86_64__)
+  before_ = _mm_getcsr();
+  _mm_setcsr(before_ | _MM_FLUSH_ZERO_ON | 0x0040U /* denormals are zero */);
+#endif
+}
+
+FlushDenormals::~FlushDenormals() {
+#if defined(__x86_64__)
+  _mm_setcsr(before_);
+#endif
+}
+
+}  // namespace charnn

@@ -1,0 +1,88 @@
+#include "charnn/model/blocked.h"
+
+#include <algorithm>
+#include <cstring>
+
+#include "charnn/model/gemm_bf16.h"
+#include "charnn/model/vector_kernels.h"
+
+namespace charnn {
+
+void Buffer::reserve(std::int64_t n) {
+  if (n <= size_) return;
+  const std::size_t bytes = static_cast<std::size_t>(round_up(n, block_columns)) * sizeof(float);
+  memory_.reset();
+  memory_.reset(std::aligned_alloc(64, bytes));
+  if (!memory_) throw std::bad_alloc();
+  std::memset(memory_.get(), 0, bytes);
+  size_ = n;
+}
+
+CellLayout layout_of(Cell cell) {
+  switch (cell) {
+    case Cell::rnn:
+      return {1, 0, 1, 0, 1, {0}};
+    case Cell::gru:
+      return {4, 0, 3, 1, 3, {2, 0, 1, 2}};
+    case Cell::lstm:
+      break;
+  }
+  return {4, 0, 4, 0, 4, {0, 1, 2, 3}};
+}
+
+Axis::Place Axis::place(std::int64_t b) const noexcept {
+  const std::int64_t within = b % blocks * block_columns;
+  const std::int64_t begin = first[static_cast<std::size_t>(b / blocks)] + within;
+  return {begin * stride, std::clamp<std::int64_t>(size - within, 0, block_columns)};
+}
+
+namespace {
+
+/// A block of 16 x 16: out[16 k + n], what is missing filled with zeros.
+void pack_block(const float* weight, const Axis& k_axis, std::int64_t k_block, const Axis& n_axis,
+                std::int64_t n_block, float* out) {
+  const Axis::Place k = k_axis.place(k_block), n = n_axis.place(n_block);
+  if (k.valid < block_columns || n.valid < block_columns)
+    std::fill(out, out + block_columns * block_columns, 0.0F);
+  const float* from = weight + k.offset + n.offset;
+  for (std::int64_t i = 0; i < k.valid; ++i)
+    for (std::int64_t j = 0; j < n.valid; ++j)
+      out[i * block_columns + j] = from[i * k_axis.stride + j * n_axis.stride];
+}
+
+}  // namespace
+
+void pack_panels(const float* weight, const Axis& k, const Axis& n, Precision precision, Buffer& out,
+                 ThreadPool& pool) {
+  constexpr std::int64_t block = block_columns * block_columns;
+  out.reserve(elements(precision, k.padded()) * n.padded());
+  pool.run(n.count(), [&](std::int64_t panel) {
+    if (precision == Precision::fp32) {
+      for (std::int64_t b = 0; b < k.count(); ++b)
+        pack_block(weight, k, b, n, panel, out.floats() + (panel * k.count() + b) * block);
+      return;
+    }
+    alignas(64) float two[2 * block];
+    for (std::int64_t b = 0; b < k.count(); b += 2) {
+      pack_block(weight, k, b, n, panel, two);
+      pack_block(weight, k, b + 1, n, panel, two + block);
+      to_bf16_pairs(two, two + block, block_columns, out.pairs() + (panel * k.count() + b) / 2 * block,
+                    block_columns);
+    }
+  });
+}
+
+void multiply(Precision precision, const Gemm& gemm) {
+  if (precision == Precision::bf16)
+    gemm_bf16(gemm);
+  else
+    gemm_f32(gemm);
+}
+
+void to_operand(const float* from, std::int64_t from_block, std::uint32_t* to, std::int64_t to_block,
+                std::int64_t blocks, std::int64_t count) {
+  for (std::int64_t b = 0; b < blocks; b += 2)
+    to_bf16_pairs(from + b * from_block, from + (b + 1) * from_block, block_columns, to + b / 2 * to_block, count);
+}
+
+}  // namespace charnn
