@@ -3,9 +3,6 @@
 #include <algorithm>
 #include <cstring>
 
-#include "charnn/model/gemm_bf16.h"
-#include "charnn/model/vector_kernels.h"
-
 namespace charnn {
 
 void Buffer::reserve(std::int64_t n) {
@@ -52,37 +49,34 @@ void pack_block(const float* weight, const Axis& k_axis, std::int64_t k_block, c
 
 }  // namespace
 
-void pack_panels(const float* weight, const Axis& k, const Axis& n, Precision precision, Buffer& out,
-                 ThreadPool& pool) {
+void Panels::pack(const float* weight, const Axis& k_axis, const Axis& n_axis, Format format, ThreadPool& pool) {
   constexpr std::int64_t block = block_columns * block_columns;
-  out.reserve(elements(precision, k.padded()) * n.padded());
-  pool.run(n.count(), [&](std::int64_t panel) {
-    if (precision == Precision::fp32) {
-      for (std::int64_t b = 0; b < k.count(); ++b)
-        pack_block(weight, k, b, n, panel, out.floats() + (panel * k.count() + b) * block);
+  k = elements(format, k_axis.padded());
+  plane = k * n_axis.padded();
+  data.reserve(planes(format) * plane);
+  pool.run(n_axis.count(), [&](std::int64_t panel) {
+    if (format == Format::f32) {
+      for (std::int64_t b = 0; b < k_axis.count(); ++b)
+        pack_block(weight, k_axis, b, n_axis, panel, data.floats() + (panel * k_axis.count() + b) * block);
       return;
     }
     alignas(64) float two[2 * block];
-    for (std::int64_t b = 0; b < k.count(); b += 2) {
-      pack_block(weight, k, b, n, panel, two);
-      pack_block(weight, k, b + 1, n, panel, two + block);
-      to_bf16_pairs(two, two + block, block_columns, out.pairs() + (panel * k.count() + b) / 2 * block,
-                    block_columns);
+    for (std::int64_t b = 0; b < k_axis.count(); b += 2) {
+      pack_block(weight, k_axis, b, n_axis, panel, two);
+      pack_block(weight, k_axis, b + 1, n_axis, panel, two + block);
+      pair_rows(format, two, data.pairs() + panel * k * block_columns + b / 2 * block, plane, 2 * block_columns);
     }
   });
 }
 
-void multiply(Precision precision, const Gemm& gemm) {
-  if (precision == Precision::bf16)
-    gemm_bf16(gemm);
-  else
-    gemm_f32(gemm);
-}
-
-void to_operand(const float* from, std::int64_t from_block, std::uint32_t* to, std::int64_t to_block,
-                std::int64_t blocks, std::int64_t count) {
-  for (std::int64_t b = 0; b < blocks; b += 2)
-    to_bf16_pairs(from + b * from_block, from + (b + 1) * from_block, block_columns, to + b / 2 * to_block, count);
+Gemm Panels::gemm(std::int64_t first, std::int64_t count, std::int64_t apart) const {
+  Gemm gemm;
+  gemm.k = k;
+  gemm.panels = count;
+  gemm.b = data.floats() + first * k * block_columns;
+  gemm.b_panel = apart * k * block_columns;
+  gemm.b_plane = plane;
+  return gemm;
 }
 
 }  // namespace charnn

@@ -9,126 +9,113 @@ namespace {
 
 constexpr std::int64_t C = block_columns;
 
-/// The backward pass of streams [begin, end).
-class BackwardStreams {
+class Backward {
  public:
-  BackwardStreams(const NetworkShape& shape, const PackedNetwork& packed, FusedWorkspace& work, std::int64_t begin,
-                  std::int64_t end)
-      : s_(shape), packed_(packed), work_(work), begin_(begin), count_(end - begin) {}
+  Backward(const NetworkShape& shape, const PackedNetwork& packed, const FusedWindow& window, FusedPart& part)
+      : s_(shape), packed_(packed), window_(window), part_(part), last_((part.steps - 1) / part.stretch * part.stretch) {}
 
   void run() {
-    const bool bf16 = s_.precision == Precision::bf16;
-    if (bf16)
-      for (std::int64_t t = 0; t < work_.steps; ++t)
-        to_operand(work_.logits.floats() + row(t) * C, block(), work_.logits_operand.pairs() + row(t) * C, block(),
-                   s_.Vb, count_);
-    to_output(s_.L - 1, {bf16 ? work_.logits_operand.floats() : work_.logits.floats(), block()}, s_.Vp,
-              packed_.decoder_backward);
+    for (t_ = last_; t_ >= 0; t_ -= part_.stretch) {
+      if (pairs()) pair(part_.logits, part_.logits_pairs, s_.Vb, 0, steps());
+      to_output(s_.L - 1, factor(part_.logits, part_.logits_pairs, s_.Vb, 0), packed_.decoder_backward);
+    }
     for (std::int64_t l = s_.L - 1; l >= 0; --l) {
-      FusedWorkspace::Layer& layer = work_.layers[static_cast<std::size_t>(l)];
-      if (s_.config.cell == Cell::lstm)
-        for (std::int64_t p = 0; p < s_.Hb; ++p)
-          std::fill_n(layer.dc.floats() + (p * work_.streams + begin_) * C, count_ * C, 0.0F);
-      for (std::int64_t t = work_.steps - 1; t >= 0; --t) take_step(l, t);
-      if (l == 0) break;
-      const PackedNetwork::Layer& weights = packed_.layers[static_cast<std::size_t>(l)];
-      to_output(l - 1, gates_operand(layer, s_.cell.x_first), s_.cell.x_count * s_.Hp, weights.x_backward);
+      FusedPart::Layer& layer = part_.layers[static_cast<std::size_t>(l)];
+      if (s_.config.cell == Cell::lstm) std::fill_n(layer.dc.floats(), part_.count * s_.Hp, 0.0F);
+      for (t_ = last_; t_ >= 0; t_ -= part_.stretch) {
+        for (std::int64_t t = t_ + steps() - 1; t >= t_; --t) take_step(l, layer, t);
+        if (l > 0) to_output(l - 1, gates(layer, s_.cell.x_first, t_), packed_.layers[static_cast<std::size_t>(l)].x_backward);
+      }
     }
   }
 
  private:
-  std::int64_t row(std::int64_t t) const { return t * work_.streams + begin_; }
-  std::int64_t block() const { return work_.rows * C; }
+  bool pairs() const { return s_.format != Format::f32; }
+  std::int64_t row(std::int64_t t) const { return t * part_.count * C; }
+  std::int64_t block() const { return part_.rows * C; }
+  std::int64_t near_block() const { return part_.stretch * part_.count * C; }
+  std::int64_t steps() const { return std::min(part_.stretch, part_.steps - t_); }
 
-  /// The gates' gradients from slot `first` on, as factor of a product.
-  fused::Operand gates_operand(const FusedWorkspace::Layer& layer, int first) const {
-    const float* data = s_.precision == Precision::bf16 ? layer.gates_operand.floats() : layer.gates.floats();
-    return {data + elements(s_.precision, first * s_.Hb) * block(), block()};
+  /// Pairs `blocks` blocks of `steps` steps, the first of them `at` steps from t_, for products.
+  void pair(const Buffer& from, Buffer& to, std::int64_t blocks, std::int64_t at, std::int64_t steps) const {
+    to_pairs(s_.format, from.floats() + row(t_ + at), block(), to.pairs() + row(at), near_block(),
+             blocks / 2 * near_block(), blocks, steps * part_.count);
   }
 
-  /// Gradient by the output of layer l, from that by what it feeds: all steps, k columns.
-  void to_output(std::int64_t l, const fused::Operand& from, std::int64_t k, const Buffer& panels) {
-    FusedWorkspace::Layer& layer = work_.layers[static_cast<std::size_t>(l)];
-    const std::int64_t k_elements = elements(s_.precision, k);
-    fused::over_steps(s_.precision,
-                      {.k = k_elements,
-                       .panels = s_.Hb,
-                       .b = panels.floats(),
-                       .b_panel = k_elements * C,
-                       .c = layer.gradient.floats(),
-                       .c_panel = block()},
-                      from, row(0), row(0), count_, work_.streams, work_.steps);
-    if (!fused::drops(s_, work_)) return;
-    for (std::int64_t t = 0; t < work_.steps; ++t)
+  /// Those blocks as factor, from `at` steps after t_ on.
+  Factor factor(const Buffer& all, const Buffer& near, std::int64_t blocks, std::int64_t at) const {
+    if (!pairs()) return {all.floats() + row(t_ + at), block(), 0};
+    return {near.floats() + row(at), near_block(), blocks / 2 * near_block()};
+  }
+
+  /// The gates' gradients as factor: slots from `first`, steps from t on.
+  Factor gates(const FusedPart::Layer& layer, int first, std::int64_t t) const {
+    Factor all = factor(layer.gates, layer.gates_pairs, s_.cell.slots * s_.Hb, t - t_);
+    all.data = static_cast<const float*>(all.data) + elements(s_.format, first * s_.Hb) * all.block;
+    return all;
+  }
+
+  /// Gradient by the output of layer l at the steps at hand, from that by what it feeds.
+  void to_output(std::int64_t l, const Factor& from, const Panels& weights) {
+    FusedPart::Layer& layer = part_.layers[static_cast<std::size_t>(l)];
+    Gemm gemm = from.times(weights.gemm(0, s_.Hb), steps() * part_.count);
+    gemm.c = layer.gradient.floats() + row(t_);
+    gemm.c_panel = block();
+    multiply(s_.format, gemm);
+    if (!fused::drops(s_, window_)) return;
+    for (std::int64_t t = t_; t < t_ + steps(); ++t)
       for (std::int64_t p = 0; p < s_.Hb; ++p) {
-        float* gradient = layer.gradient.floats() + p * block() + row(t) * C;
-        fused::drop(s_, work_, l, gradient, gradient, p, row(t), count_);
+        float* gradient = layer.gradient.floats() + p * block() + row(t);
+        fused::drop(s_, window_, part_, l, p, t, gradient, gradient);
       }
   }
 
-  void take_step(std::int64_t l, std::int64_t t) {
-    FusedWorkspace::Layer& layer = work_.layers[static_cast<std::size_t>(l)];
+  void take_step(std::int64_t l, FusedPart::Layer& layer, std::int64_t t) {
     for (std::int64_t p = 0; p < s_.Hb; ++p) differentiate(layer, p, t);
-    if (s_.precision == Precision::bf16)
-      to_operand(layer.gates.floats() + row(t) * C, block(), layer.gates_operand.pairs() + row(t) * C, block(),
-                 s_.cell.slots * s_.Hb, count_);
+    if (pairs()) pair(layer.gates, layer.gates_pairs, s_.cell.slots * s_.Hb, t - t_, 1);
     if (t == 0) return;
-    const fused::Operand gates = gates_operand(layer, s_.cell.h_first);
-    const std::int64_t k = elements(s_.precision, s_.cell.h_count * s_.Hp);
-    multiply(s_.precision, {.m = count_,
-                            .k = k,
-                            .panels = s_.Hb,
-                            .a = gates.data + row(t) * C,
-                            .a_block = gates.block,
-                            .b = packed_.layers[static_cast<std::size_t>(l)].h_backward.floats(),
-                            .b_panel = k * C,
-                            .c = layer.gradient.floats() + row(t - 1) * C,
-                            .c_panel = block(),
-                            .accumulate = true});
+    Gemm gemm = gates(layer, s_.cell.h_first, t)
+                    .times(packed_.layers[static_cast<std::size_t>(l)].h_backward.gemm(0, s_.Hb), part_.count);
+    gemm.c = layer.gradient.floats() + row(t - 1);
+    gemm.c_panel = block();
+    gemm.accumulate = true;
+    multiply(s_.format, gemm);
   }
 
   /// From the gradient by the state after step t to that by its sums: block p of the units.
-  void differentiate(FusedWorkspace::Layer& layer, std::int64_t p, std::int64_t t) {
-    const Gates gates = fused::gates_at(s_, work_, layer, p, row(t));
-    const std::int64_t n = count_ * C;
-    const std::int64_t state_block = (work_.rows + work_.streams) * C;
-    const std::int64_t before = p * state_block + row(t) * C, after = p * state_block + row(t + 1) * C;
-    float* dh = layer.gradient.floats() + p * block() + row(t) * C;
+  void differentiate(FusedPart::Layer& layer, std::int64_t p, std::int64_t t) {
+    Gates gates{};
+    for (int slot = 0; slot < s_.cell.slots; ++slot)
+      gates.at[slot] = layer.gates.floats() + (slot * s_.Hb + p) * block() + row(t);
+    const std::int64_t n = part_.count * C, state_block = (part_.rows + part_.count) * C;
+    const std::int64_t before = p * state_block + row(t), after = p * state_block + row(t + 1);
+    float* dh = layer.gradient.floats() + p * block() + row(t);
     switch (s_.config.cell) {
       case Cell::rnn:
         rnn_backward(gates.at[0], dh, n);
         break;
       case Cell::gru:
-        gru_backward(gates, layer.h.floats() + before, dh, t > 0 ? dh - work_.streams * C : nullptr, n);
+        gru_backward(gates, layer.h.floats() + before, dh, t > 0 ? dh - n : nullptr, n);
         break;
       case Cell::lstm:
-        lstm_backward(gates, layer.c.floats() + before, layer.c.floats() + after, dh,
-                      layer.dc.floats() + (p * work_.streams + begin_) * C, n);
+        lstm_backward(gates, layer.c.floats() + before, layer.c.floats() + after, dh, layer.dc.floats() + p * n, n);
         break;
     }
   }
 
   const NetworkShape& s_;
   const PackedNetwork& packed_;
-  FusedWorkspace& work_;
-  std::int64_t begin_, count_;
+  const FusedWindow& window_;
+  FusedPart& part_;
+  std::int64_t last_;    ///< first step of the last stretch
+  std::int64_t t_ = 0;  ///< first step of the stretch at hand
 };
 
 }  // namespace
 
-void FusedNetwork::backward(FusedWorkspace& work, const std::vector<torch::Tensor>& gradients) const {
-  const NetworkShape& s = shape_;
-  const bool bf16 = s.precision == Precision::bf16;
-  for (FusedWorkspace::Layer& layer : work.layers) {
-    layer.gradient.reserve(work.rows * s.Hp);
-    if (s.config.cell == Cell::lstm) layer.dc.reserve(work.streams * s.Hp);
-    if (bf16) layer.gates_operand.reserve(s.cell.slots * work.rows * s.Hp / 2);
-  }
-  if (bf16) work.logits_operand.reserve(work.rows * s.Vp / 2);
-  fused::share_streams(pool_, work.streams, [&](std::int64_t begin, std::int64_t end) {
-    BackwardStreams(s, packed_, work, begin, end).run();
-  });
-  fused::weight_gradients(s, packed_, work, gradients, pool_);
+void fused::backward_part(const NetworkShape& shape, const PackedNetwork& packed, const FusedWindow& window,
+                          FusedPart& part) {
+  Backward(shape, packed, window, part).run();
 }
 
 }  // namespace charnn

@@ -23,9 +23,10 @@ class FusedLoss : public torch::autograd::Function<FusedLoss> {
     context->saved_data["network"] = reinterpret_cast<std::int64_t>(&call.network);
     context->saved_data["work"] = reinterpret_cast<std::int64_t>(&call.work);
     context->save_for_backward(weights.vec());
-    const float* nats = call.work.nats.floats();
-    const double sum = std::accumulate(nats, nats + call.work.rows, 0.0);
-    return torch::scalar_tensor(sum / static_cast<double>(call.work.rows), torch::kFloat);
+    std::vector<float> nats(static_cast<std::size_t>(call.window.steps * call.window.streams));
+    copy_nats(call.work, nats.data());
+    const double sum = std::accumulate(nats.begin(), nats.end(), 0.0);
+    return torch::scalar_tensor(sum / static_cast<double>(nats.size()), torch::kFloat);
   }
 
   static torch::autograd::variable_list backward(torch::autograd::AutogradContext* context,

@@ -1,8 +1,10 @@
-#include "charnn/model/gemm_bf16.h"
+// Products of bfloat16. Highway has no tiles, so they are written with the compiler's intrinsics.
+#include "charnn/model/gemm.h"
+
+#include <algorithm>
 
 #if defined(__x86_64__) && defined(__linux__)
 
-#include <algorithm>
 #include <cpuid.h>
 #include <immintrin.h>
 #include <sys/syscall.h>
@@ -11,7 +13,6 @@
 namespace charnn {
 namespace {
 
-// Highway has no tiles, so the two kinds of bf16 products are written with the compiler's intrinsics.
 #define CHARNN_AVX512_BF16 __attribute__((target("avx512f,avx512bw,avx512vl,avx512bf16")))
 #define CHARNN_AMX __attribute__((target("avx512f,avx512bw,avx512vl,avx512bf16,amx-tile,amx-bf16")))
 
@@ -130,10 +131,25 @@ CHARNN_AMX void transpose(const std::uint32_t* in, std::uint32_t* out) {
   }
 }
 
-/// Tiles of C: 0 1 / 2 3; of A: 4, 5; of B: 6, 7. `a` and `b` hold whole tiles, a_step and b_step apart along k.
+/// One product of tiles: those of C are 0 1 / 2 3, of A 4 and 5, of B 6 and 7.
 template <int RowTiles, int Panels>
-CHARNN_AMX void tile_block(const Gemm& g, const std::uint32_t* a, std::ptrdiff_t a_row_tile, std::ptrdiff_t a_step,
-                           const std::uint32_t* b, float* c) {
+CHARNN_AMX inline void multiply_loaded() {
+  _tile_dpbf16ps(0, 4, 6);
+  if constexpr (Panels > 1) _tile_dpbf16ps(1, 4, 7);
+  if constexpr (RowTiles > 1) _tile_dpbf16ps(2, 5, 6);
+  if constexpr (RowTiles > 1 && Panels > 1) _tile_dpbf16ps(3, 5, 7);
+}
+
+/// Whole tiles of A, ready for loading.
+struct TileRows {
+  const std::uint32_t* data;
+  std::ptrdiff_t second;  ///< to the second row of tiles
+  std::ptrdiff_t step;    ///< to the next tile along k
+  std::ptrdiff_t plane;
+};
+
+template <int RowTiles, int Panels, Format format>
+CHARNN_AMX void tile_block(const Gemm& g, const TileRows& rows, const std::uint32_t* b, float* c) {
   const std::size_t c_stride = static_cast<std::size_t>(g.c_row) * sizeof(float);
   float* c10 = c + block_columns * g.c_row;
   if (g.accumulate) {
@@ -147,18 +163,35 @@ CHARNN_AMX void tile_block(const Gemm& g, const std::uint32_t* a, std::ptrdiff_t
     if constexpr (RowTiles > 1) _tile_zero(2);
     if constexpr (RowTiles > 1 && Panels > 1) _tile_zero(3);
   }
-  for (std::int64_t k = 0; k < g.k; k += block_columns, a += a_step, b += tile_elements) {
-    _tile_loadd(6, b, 64);
-    _tile_loadd(4, a, 64);
-    _tile_dpbf16ps(0, 4, 6);
-    if constexpr (Panels > 1) {
-      _tile_loadd(7, b + g.b_panel, 64);
-      _tile_dpbf16ps(1, 4, 7);
-    }
-    if constexpr (RowTiles > 1) {
-      _tile_loadd(5, a + a_row_tile, 64);
-      _tile_dpbf16ps(2, 5, 6);
-      if constexpr (Panels > 1) _tile_dpbf16ps(3, 5, 7);
+  const std::uint32_t* a = rows.data;
+  const auto load_a = [&](std::ptrdiff_t plane) CHARNN_AMX {
+    _tile_loadd(4, a + plane * rows.plane, 64);
+    if constexpr (RowTiles > 1) _tile_loadd(5, a + plane * rows.plane + rows.second, 64);
+  };
+  const auto load_b = [&](std::ptrdiff_t plane) CHARNN_AMX {
+    _tile_loadd(6, b + plane * g.b_plane, 64);
+    if constexpr (Panels > 1) _tile_loadd(7, b + plane * g.b_plane + g.b_panel, 64);
+  };
+  constexpr std::ptrdiff_t high = 0, middle = 1, low = 2;
+  for (std::int64_t k = 0; k < g.k; k += block_columns, a += rows.step, b += tile_elements) {
+    load_a(high);
+    if constexpr (format == Format::bf16x3) {
+      // In an order that loads few tiles twice. Middle x low and low x low are below a float's last bit.
+      load_b(low);
+      multiply_loaded<RowTiles, Panels>();
+      load_b(middle);
+      multiply_loaded<RowTiles, Panels>();
+      load_a(middle);
+      multiply_loaded<RowTiles, Panels>();
+      load_b(high);
+      multiply_loaded<RowTiles, Panels>();
+      load_a(low);
+      multiply_loaded<RowTiles, Panels>();
+      load_a(high);
+      multiply_loaded<RowTiles, Panels>();
+    } else {
+      load_b(high);
+      multiply_loaded<RowTiles, Panels>();
     }
   }
   _tile_stored(0, c, c_stride);
@@ -167,53 +200,120 @@ CHARNN_AMX void tile_block(const Gemm& g, const std::uint32_t* a, std::ptrdiff_t
   if constexpr (RowTiles > 1 && Panels > 1) _tile_stored(3, c10 + g.c_panel, c_stride);
 }
 
-/// Two row tiles (or one) of `rows` rows in all, over all panels.
-CHARNN_AMX void multiply_row_tiles(const Gemm& g, const std::uint32_t* a, std::ptrdiff_t a_row_tile,
-                                   std::ptrdiff_t a_step, float* c, std::int64_t rows) {
+/// Up to 32 rows, over all panels.
+template <int RowTiles, Format format>
+CHARNN_AMX void multiply_tile_rows(const Gemm& g, const TileRows& tiles, float* c, std::int64_t rows) {
   TileConfig config;
   for (int tile = 0; tile < 8; ++tile) {
     config.bytes[tile] = 64;
     config.rows[tile] = 16;
   }
-  const bool two = rows > block_columns;
-  const auto last_rows = static_cast<std::uint8_t>(two ? rows - block_columns : rows);
-  for (const int tile : {two ? 2 : 0, two ? 3 : 1, two ? 5 : 4}) config.rows[tile] = last_rows;
+  const auto last_rows = static_cast<std::uint8_t>(rows - (RowTiles - 1) * block_columns);
+  for (const int tile : {2 * (RowTiles - 1), 2 * (RowTiles - 1) + 1, 3 + RowTiles}) config.rows[tile] = last_rows;
   _tile_loadconfig(&config);
   const auto* b = static_cast<const std::uint32_t*>(g.b);
   std::int64_t p = 0;
   for (; p + 2 <= g.panels; p += 2)
-    two ? tile_block<2, 2>(g, a, a_row_tile, a_step, b + p * g.b_panel, c + p * g.c_panel)
-        : tile_block<1, 2>(g, a, a_row_tile, a_step, b + p * g.b_panel, c + p * g.c_panel);
-  if (p < g.panels)
-    two ? tile_block<2, 1>(g, a, a_row_tile, a_step, b + p * g.b_panel, c + p * g.c_panel)
-        : tile_block<1, 1>(g, a, a_row_tile, a_step, b + p * g.b_panel, c + p * g.c_panel);
+    tile_block<RowTiles, 2, format>(g, tiles, b + p * g.b_panel, c + p * g.c_panel);
+  if (p < g.panels) tile_block<RowTiles, 1, format>(g, tiles, b + p * g.b_panel, c + p * g.c_panel);
 }
 
+template <Format format>
+CHARNN_AMX void multiply_rows(const Gemm& g, const TileRows& tiles, float* c, std::int64_t rows) {
+  rows > block_columns ? multiply_tile_rows<2, format>(g, tiles, c, rows)
+                       : multiply_tile_rows<1, format>(g, tiles, c, rows);
+}
+
+template <Format format>
 CHARNN_AMX void multiply_tiles(const Gemm& g) {
   const auto* a = static_cast<const std::uint32_t*>(g.a);
   for (std::int64_t i = 0; i < g.m; i += 2 * block_columns) {
     const std::int64_t rows = std::min(2 * block_columns, g.m - i);
     float* c = g.c + i * g.c_row;
     if (!g.a_transposed) {
-      multiply_row_tiles(g, a + i * block_columns, tile_elements, g.a_block, c, rows);
+      multiply_rows<format>(g, {a + i * block_columns, tile_elements, g.a_block, g.a_plane}, c, rows);
       continue;
     }
     // Tiles want the rows of A along k.
-    constexpr std::int64_t k_max = 128;
-    alignas(64) std::uint32_t turned[2 * k_max * block_columns];
+    constexpr std::int64_t k_max = 128, tile_row = k_max * block_columns, plane = 2 * tile_row;
+    alignas(64) std::uint32_t turned[planes(format) * plane];
     for (std::int64_t k = 0; k < g.k; k += k_max) {
       Gemm part = g;
       part.k = std::min(k_max, g.k - k);
       part.b = static_cast<const std::uint32_t*>(g.b) + k * block_columns;
       part.accumulate = g.accumulate || k > 0;
-      for (std::int64_t t = 0; t * block_columns < rows; ++t)
-        for (std::int64_t j = 0; j < part.k; j += block_columns)
-          transpose(a + (i / block_columns + t) * g.a_block + (k + j) * block_columns,
-                    turned + t * k_max * block_columns + j * block_columns);
-      multiply_row_tiles(part, turned, k_max * block_columns, tile_elements, c, rows);
+      for (std::int64_t q = 0; q < planes(format); ++q)
+        for (std::int64_t t = 0; t * block_columns < rows; ++t)
+          for (std::int64_t j = 0; j < part.k; j += block_columns)
+            transpose(a + q * g.a_plane + (i / block_columns + t) * g.a_block + (k + j) * block_columns,
+                      turned + q * plane + t * tile_row + j * block_columns);
+      multiply_rows<format>(part, {turned, tile_row, tile_elements, plane}, c, rows);
     }
   }
   _tile_release();
+}
+
+// --- Conversion ---
+
+/// A float's leading 8 bits, rounded to nearest, as a float.
+CHARNN_AVX512_BF16 inline __m512 leading(__m512 x) {
+  const __m512i half = _mm512_add_epi32(_mm512_castps_si512(x), _mm512_set1_epi32(0x8000));
+  return _mm512_castsi512_ps(_mm512_and_si512(half, _mm512_set1_epi32(static_cast<int>(0xffff0000U))));
+}
+
+/// Splits x into parts of 8 bits that add up to it exactly (unless x is infinite: then NaN).
+CHARNN_AVX512_BF16 inline void split(__m512 x, __m512i part[3]) {
+  const __m512 high = leading(x), rest = _mm512_sub_ps(x, high), middle = leading(rest);
+  part[0] = _mm512_castps_si512(high);
+  part[1] = _mm512_castps_si512(middle);
+  part[2] = _mm512_castps_si512(_mm512_sub_ps(rest, middle));
+}
+
+/// The upper halves of the lanes of `low`, then of `high`.
+CHARNN_AVX512_BF16 inline __m512i narrow(__m512i low, __m512i high) {
+  const __m512i odd = _mm512_set_epi16(63, 61, 59, 57, 55, 53, 51, 49, 47, 45, 43, 41, 39, 37, 35, 33, 31, 29, 27, 25, 23,
+                                       21, 19, 17, 15, 13, 11, 9, 7, 5, 3, 1);
+  return _mm512_permutex2var_epi16(low, odd, high);
+}
+
+CHARNN_AVX512_BF16 void to_pairs_avx512(Format format, const float* from, std::int64_t from_block, std::uint32_t* to,
+                                        std::int64_t to_block, std::int64_t to_plane, std::int64_t blocks,
+                                        std::int64_t rows) {
+  for (std::int64_t b = 0; b < blocks; b += 2, from += 2 * from_block, to += to_block)
+    for (std::int64_t r = 0; r < rows; ++r) {
+      const __m512 low = _mm512_load_ps(from + r * block_columns);
+      const __m512 high = _mm512_load_ps(from + from_block + r * block_columns);
+      if (format == Format::bf16) {
+        _mm512_store_si512(to + r * block_columns, (__m512i)_mm512_cvtne2ps_pbh(high, low));
+        continue;
+      }
+      __m512i low_part[3], high_part[3];
+      split(low, low_part);
+      split(high, high_part);
+      for (int q = 0; q < 3; ++q)
+        _mm512_store_si512(to + q * to_plane + r * block_columns, narrow(low_part[q], high_part[q]));
+    }
+}
+
+CHARNN_AVX512_BF16 void pair_rows_avx512(Format format, const float* from, std::uint32_t* to, std::int64_t to_plane,
+                                         std::int64_t rows) {
+  const auto merge = [](__m512i even, __m512i odd) CHARNN_AVX512_BF16 {
+    return _mm512_mask_mov_epi16(_mm512_srli_epi32(even, 16), 0xaaaaaaaaU, odd);
+  };
+  for (std::int64_t q = 0; q < rows / 2; ++q, from += 2 * block_columns, to += block_columns) {
+    const __m512 even = _mm512_load_ps(from), odd = _mm512_load_ps(from + block_columns);
+    if (format == Format::bf16) {
+      const __m512i both = (__m512i)_mm512_cvtne2ps_pbh(odd, even);  // 16 of `even`, then 16 of `odd`
+      const __m512i even16 = _mm512_cvtepu16_epi32(_mm512_castsi512_si256(both));
+      const __m512i odd16 = _mm512_cvtepu16_epi32(_mm512_extracti64x4_epi64(both, 1));
+      _mm512_store_si512(to, _mm512_or_si512(even16, _mm512_slli_epi32(odd16, 16)));
+      continue;
+    }
+    __m512i even_part[3], odd_part[3];
+    split(even, even_part);
+    split(odd, odd_part);
+    for (int part = 0; part < 3; ++part) _mm512_store_si512(to + part * to_plane, merge(even_part[part], odd_part[part]));
+  }
 }
 
 }  // namespace
@@ -223,20 +323,47 @@ Bf16Unit bf16_unit() {
   return unit;
 }
 
-void gemm_bf16(const Gemm& gemm) {
-  if (bf16_unit() == Bf16Unit::amx) return multiply_tiles(gemm);
+void gemm_avx512_bf16(const Gemm& gemm) {
   gemm.a_transposed ? multiply_vectors<true>(gemm) : multiply_vectors<false>(gemm);
+}
+
+void gemm_amx(const Gemm& gemm, Format format) {
+  format == Format::bf16x3 ? multiply_tiles<Format::bf16x3>(gemm) : multiply_tiles<Format::bf16>(gemm);
+}
+
+void to_pairs(Format format, const float* from, std::int64_t from_block, std::uint32_t* to, std::int64_t to_block,
+              std::int64_t to_plane, std::int64_t blocks, std::int64_t rows) {
+  to_pairs_avx512(format, from, from_block, to, to_block, to_plane, blocks, rows);
+}
+
+void pair_rows(Format format, const float* from, std::uint32_t* to, std::int64_t to_plane, std::int64_t rows) {
+  pair_rows_avx512(format, from, to, to_plane, rows);
 }
 
 }  // namespace charnn
 
-#else
+#else  // no x86-64: bf16_unit() keeps the others from being called
 
 namespace charnn {
 
 Bf16Unit bf16_unit() { return Bf16Unit::none; }
-void gemm_bf16(const Gemm&) {}
+void gemm_avx512_bf16(const Gemm&) {}
+void gemm_amx(const Gemm&, Format) {}
+void to_pairs(Format, const float*, std::int64_t, std::uint32_t*, std::int64_t, std::int64_t, std::int64_t,
+              std::int64_t) {}
+void pair_rows(Format, const float*, std::uint32_t*, std::int64_t, std::int64_t) {}
 
 }  // namespace charnn
 
 #endif
+
+namespace charnn {
+
+Format exact_format() { return bf16_unit() == Bf16Unit::amx ? Format::bf16x3 : Format::f32; }
+
+void multiply(Format format, const Gemm& gemm) {
+  if (format == Format::f32) return gemm_f32(gemm);
+  bf16_unit() == Bf16Unit::amx ? gemm_amx(gemm, format) : gemm_avx512_bf16(gemm);
+}
+
+}  // namespace charnn

@@ -8,7 +8,6 @@
 
 #include "charnn/base/error.h"
 #include "charnn/model/fused_function.h"
-#include "charnn/model/gemm_bf16.h"
 
 namespace charnn {
 namespace {
@@ -88,8 +87,9 @@ void CharRnn::use(Precision precision, int threads) {
                "AMX or AVX-512 BF16 (Intel since 2020, AMD since 2022)",
                "use --precision fp32; a run that began with bf16 can go on only on such a CPU");
   pool_ = std::make_unique<ThreadPool>(threads);
-  training_path_ = std::make_unique<FusedNetwork>(config_, vocabulary_size_, precision, *pool_);
-  evaluation_path_ = std::make_unique<FusedNetwork>(config_, vocabulary_size_, Precision::fp32, *pool_);
+  training_path_ = std::make_unique<FusedNetwork>(
+      config_, vocabulary_size_, precision == Precision::bf16 ? Format::bf16 : exact_format(), *pool_);
+  evaluation_path_ = std::make_unique<FusedNetwork>(config_, vocabulary_size_, exact_format(), *pool_);
 }
 
 CharRnn::Loss CharRnn::loss(const torch::Tensor& ids, const torch::Tensor& targets, const State& state) {
@@ -126,7 +126,7 @@ CharRnn::Nats CharRnn::nats(const torch::Tensor& ids, const torch::Tensor& targe
   Nats result{torch::empty(ids.sizes()), state};
   evaluation_path_->forward({ids.size(0), ids.size(1), ids.data_ptr<std::int64_t>(), targets.data_ptr<std::int64_t>()},
                             result.state, evaluation_work_);
-  std::copy_n(evaluation_work_.nats.floats(), ids.numel(), result.nats.data_ptr<float>());
+  copy_nats(evaluation_work_, result.nats.data_ptr<float>());
   return result;
 }
 

@@ -4,9 +4,9 @@
 
 namespace charnn {
 
-NetworkShape::NetworkShape(const ModelConfig& c, std::int64_t vocabulary_size, Precision p)
-    : config(c), precision(p), cell(layout_of(c.cell)), V(vocabulary_size), E(c.embedding), H(c.hidden), L(c.layers) {
-  const std::int64_t unit = p == Precision::bf16 ? 2 * block_columns : block_columns;
+NetworkShape::NetworkShape(const ModelConfig& c, std::int64_t vocabulary_size, Format f)
+    : config(c), format(f), cell(layout_of(c.cell)), V(vocabulary_size), E(c.embedding), H(c.hidden), L(c.layers) {
+  const std::int64_t unit = f == Format::f32 ? block_columns : 2 * block_columns;
   Hp = round_up(H, unit);
   Vp = round_up(V, unit);
   Ep = round_up(E, block_columns);
@@ -45,24 +45,24 @@ void PackedNetwork::pack(const NetworkShape& s, const std::vector<torch::Tensor>
   layers.resize(static_cast<std::size_t>(s.L));
   for (std::int64_t l = 0; l < s.L; ++l) {
     Layer& layer = layers[static_cast<std::size_t>(l)];
-    const Precision x_precision = l == 0 ? Precision::fp32 : s.precision;
+    const Format x_format = l == 0 ? Format::f32 : s.format;
     const std::int64_t inputs = l == 0 ? s.E : s.H;
     const Axis input = l == 0 ? s.embedding(1) : s.hidden(1);
     const float* ih = data(s.index(l, Kind::weight_ih));
     const float* hh = data(s.index(l, Kind::weight_hh));
     const Axis x_gates = s.gates(s.cell.x_first, s.cell.x_count, inputs);
     const Axis h_gates = s.gates(s.cell.h_first, s.cell.h_count, s.H);
-    pack_panels(ih, input, x_gates, x_precision, layer.x_forward, pool);
-    pack_panels(hh, s.hidden(1), h_gates, s.precision, layer.h_forward, pool);
+    layer.x_forward.pack(ih, input, x_gates, x_format, pool);
+    layer.h_forward.pack(hh, s.hidden(1), h_gates, s.format, pool);
     pack_bias(s, data(s.index(l, Kind::bias_ih)), data(s.index(l, Kind::bias_hh)), layer.bias);
     if (!backward) continue;
-    pack_panels(ih, x_gates, input, x_precision, layer.x_backward, pool);
-    pack_panels(hh, h_gates, s.hidden(1), s.precision, layer.h_backward, pool);
+    layer.x_backward.pack(ih, x_gates, input, x_format, pool);
+    layer.h_backward.pack(hh, h_gates, s.hidden(1), s.format, pool);
   }
-  pack_panels(data(0), s.symbols(s.E), s.embedding(1), Precision::fp32, encoder, pool);
+  encoder.pack(data(0), s.symbols(s.E), s.embedding(1), Format::f32, pool);
   const float* decoder = data(s.decoder_weight());
-  pack_panels(decoder, s.hidden(1), s.symbols(s.H), s.precision, decoder_forward, pool);
-  if (backward) pack_panels(decoder, s.symbols(s.H), s.hidden(1), s.precision, decoder_backward, pool);
+  decoder_forward.pack(decoder, s.hidden(1), s.symbols(s.H), s.format, pool);
+  if (backward) decoder_backward.pack(decoder, s.symbols(s.H), s.hidden(1), s.format, pool);
   decoder_bias.reserve(s.Vp);
   std::copy_n(data(s.decoder_bias()), s.V, decoder_bias.floats());
   std::fill(decoder_bias.floats() + s.V, decoder_bias.floats() + s.Vp, -1e30F);

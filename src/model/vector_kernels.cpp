@@ -142,28 +142,10 @@ void ScatterRows(const float* HWY_RESTRICT x, const std::int32_t* HWY_RESTRICT i
 
 void SumRows(const float* HWY_RESTRICT x, float* HWY_RESTRICT out, std::int64_t rows) {
   for (std::int64_t j = 0; j < block_columns; j += lanes) {
-    Vec sum = hn::Zero(d);
+    Vec sum = hn::Load(d, out + j);
     for (std::int64_t r = 0; r < rows; ++r) sum = hn::Add(sum, hn::Load(d, x + r * block_columns + j));
     hn::Store(sum, d, out + j);
   }
-}
-
-/// Bits of x rounded to bfloat16, in the lower half; NaN stays NaN.
-HWY_INLINE IntVec round_bf16(Vec x) {
-  const IntVec bits = hn::BitCast(di, x);
-  const IntVec odd = hn::And(hn::ShiftRight<16>(bits), hn::Set(di, 1U));
-  const IntVec rounded = hn::ShiftRight<16>(hn::Add(hn::Add(bits, odd), hn::Set(di, 0x7fffU)));
-  return hn::IfThenElse(hn::RebindMask(di, hn::IsNaN(x)), hn::Set(di, 0x7fc0U), rounded);
-}
-
-void ToBf16Pairs(const float* low, const float* high, std::ptrdiff_t stride, std::uint32_t* HWY_RESTRICT out,
-                 std::int64_t rows) {
-  for (std::int64_t r = 0; r < rows; ++r)
-    for (std::int64_t j = 0; j < block_columns; j += lanes) {
-      IntVec pair = round_bf16(hn::Load(d, low + r * stride + j));
-      if (high) pair = hn::Or(pair, hn::ShiftLeft<16>(round_bf16(hn::Load(d, high + r * stride + j))));
-      hn::Store(pair, di, out + r * block_columns + j);
-    }
 }
 
 }  // namespace HWY_NAMESPACE
@@ -181,7 +163,6 @@ HWY_EXPORT(FillRows);
 HWY_EXPORT(GatherRows);
 HWY_EXPORT(ScatterRows);
 HWY_EXPORT(SumRows);
-HWY_EXPORT(ToBf16Pairs);
 
 void cross_entropy(const CrossEntropy& rows) { HWY_DYNAMIC_DISPATCH(CrossEntropyRows)(rows); }
 void adam_step(const AdamStep& step, float* weight, const float* gradient, float* exp_avg, float* exp_avg_sq,
@@ -200,10 +181,6 @@ void scatter_rows(const float* x, const std::int32_t* index, float* table, std::
   HWY_DYNAMIC_DISPATCH(ScatterRows)(x, index, table, rows);
 }
 void sum_rows(const float* x, float* out, std::int64_t rows) { HWY_DYNAMIC_DISPATCH(SumRows)(x, out, rows); }
-void to_bf16_pairs(const float* low, const float* high, std::ptrdiff_t stride, std::uint32_t* out,
-                   std::int64_t rows) {
-  HWY_DYNAMIC_DISPATCH(ToBf16Pairs)(low, high, stride, out, rows);
-}
 
 }  // namespace charnn
 #endif

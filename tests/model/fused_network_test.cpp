@@ -6,7 +6,7 @@
 
 #include <gtest/gtest.h>
 
-#include "charnn/model/gemm_bf16.h"
+#include "charnn/model/gemm.h"
 #include "charnn/model/network.h"
 #include "tests/support.h"
 

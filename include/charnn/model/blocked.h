@@ -66,18 +66,17 @@ struct Axis {
   Place place(std::int64_t b) const noexcept;
 };
 
-/// Packs a PyTorch matrix as B of a product (see gemm.h): `k` is the axis summed over, `n` that of the result's columns.
-void pack_panels(const float* weight, const Axis& k, const Axis& n, Precision precision, Buffer& out, ThreadPool& pool);
+/// A PyTorch matrix packed as factor B of products: all that gemm() needs to know.
+struct Panels {
+  /// `k` is the axis summed over, `n` that of the result's columns.
+  void pack(const float* weight, const Axis& k, const Axis& n, Format format, ThreadPool& pool);
 
-/// Elements along k of an operand in the given precision: bf16 counts pairs.
-constexpr std::int64_t elements(Precision precision, std::int64_t k) { return precision == Precision::bf16 ? k / 2 : k; }
+  /// A product with `count` panels beginning with `first`, `apart` from one to the next; A and C are to be filled in.
+  Gemm gemm(std::int64_t first, std::int64_t count, std::int64_t apart = 1) const;
 
-/// The product in the given precision.
-void multiply(Precision precision, const Gemm& gemm);
-
-/// Turns float blocks [blocks][rows][16] into an operand: bf16 pairs block 2 i with block 2 i + 1, as pack_panels does.
-/// Rows [begin, begin + count) of `rows`.
-void to_operand(const float* from, std::int64_t from_block, std::uint32_t* to, std::int64_t to_block,
-                std::int64_t blocks, std::int64_t count);
+  Buffer data;
+  std::int64_t k = 0;      ///< elements along k
+  std::int64_t plane = 0;  ///< elements of a plane
+};
 
 }  // namespace charnn

@@ -10,15 +10,15 @@ namespace charnn {
 
 /// The sizes of a network as the fused path pads them. V symbols, E embedding, H hidden, L layers.
 struct NetworkShape {
-  NetworkShape(const ModelConfig& config, std::int64_t vocabulary_size, Precision precision);
+  NetworkShape(const ModelConfig& config, std::int64_t vocabulary_size, Format format);
 
   ModelConfig config;
-  Precision precision;
+  Format format;
   CellLayout cell;
   std::int64_t V, E, H, L;
-  std::int64_t Hb, Hp;  ///< blocks of H (an even number for bf16), and H padded
+  std::int64_t Hb, Hp;  ///< blocks of H (an even number for pairs), and H padded
   std::int64_t Vb, Vp;  ///< the same of V
-  std::int64_t Eb, Ep;  ///< the same of E; the first layer's input is always fp32
+  std::int64_t Eb, Ep;  ///< the same of E; the first layer's input is always f32
 
   Axis hidden(std::int64_t stride) const { return {H, Hb, {0}, stride}; }
   Axis symbols(std::int64_t stride) const { return {V, Vb, {0}, stride}; }
@@ -38,17 +38,17 @@ struct NetworkShape {
 /// A network's weights, packed for the products of the fused path. Made anew when the weights change.
 struct PackedNetwork {
   struct Layer {
-    Buffer x_forward;   ///< panels of W_ih: [x_count * Hb][input][16]
-    Buffer h_forward;   ///< panels of W_hh: [h_count * Hb][Hp][16]
-    Buffer x_backward;  ///< for the way back: [input / 16][x_count * Hp][16]
-    Buffer h_backward;  ///< [Hb][h_count * Hp][16]
-    Buffer bias;        ///< [slots][Hp]: what a slot's sum begins with
+    Panels x_forward;   ///< W_ih: x_count * Hb panels
+    Panels h_forward;   ///< W_hh: h_count * Hb panels
+    Panels x_backward;  ///< for the way back: a panel for 16 inputs
+    Panels h_backward;
+    Buffer bias;  ///< [slots][Hp]: what a slot's sum begins with
   };
   std::vector<Layer> layers;
-  Buffer encoder;           ///< [Eb][Vp][16]
-  Buffer decoder_forward;   ///< [Vb][Hp][16]
-  Buffer decoder_backward;  ///< [Hb][Vp][16]
-  Buffer decoder_bias;      ///< [Vp], -1e30 where there is no symbol
+  Panels encoder;  ///< Eb panels of symbols
+  Panels decoder_forward;
+  Panels decoder_backward;
+  Buffer decoder_bias;  ///< [Vp], -1e30 where there is no symbol
 
   /// `weights` as CharRnn::weights() orders them, contiguous floats on the CPU. `backward`: for training too.
   void pack(const NetworkShape& shape, const std::vector<torch::Tensor>& weights, bool backward, ThreadPool& pool);

@@ -42,10 +42,6 @@ void dropout(const float* in, float* out, std::int64_t n, double p, std::uint64_
 void fill_rows(const float* row, float* out, std::int64_t rows);                                  ///< out[r] = row
 void gather_rows(const float* table, const std::int32_t* index, float* out, std::int64_t rows);   ///< = table[index[r]]
 void scatter_rows(const float* x, const std::int32_t* index, float* table, std::int64_t rows);    ///< table[..] += x[r]
-void sum_rows(const float* x, float* out, std::int64_t rows);                                     ///< out = sum x[r]
-
-/// Rounds to bfloat16 (nearest, ties to even) and pairs: out[16 r + j] = low[stride r + j], high[stride r + j] in the
-/// lower and upper half, j < 16. high null: zeros.
-void to_bf16_pairs(const float* low, const float* high, std::ptrdiff_t stride, std::uint32_t* out, std::int64_t rows);
+void sum_rows(const float* x, float* out, std::int64_t rows);                                     ///< out += sum x[r]
 
 }  // namespace charnn
