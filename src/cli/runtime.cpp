@@ -3,6 +3,7 @@
 #include <cerrno>
 #include <csignal>
 #include <cstdlib>
+#include <malloc.h>
 #include <unistd.h>
 
 #include <fmt/format.h>
@@ -47,6 +48,11 @@ int StopSignals::received() noexcept { return stop_signal; }
 int cpu_threads(std::int64_t asked) { return asked > 0 ? static_cast<int>(asked) : available_cpus(); }
 
 torch::Device prepare_device(DeviceChoice choice) {
+#if defined(__GLIBC__)
+  // Gradients are freed and made anew at every step; without this their pages would go back to the system each time.
+  ::mallopt(M_MMAP_THRESHOLD, 1 << 30);
+  ::mallopt(M_TRIM_THRESHOLD, 1 << 30);
+#endif
   // charnn has threads of its own; LibTorch's, which wait by spinning, would only be in their way.
   torch::set_num_threads(1);
   if (choice == DeviceChoice::cpu) return torch::kCPU;

@@ -62,7 +62,7 @@ HWY_INLINE Vec sigmoid_slope(Vec y) { return hn::NegMulAdd(y, y, y); }
 /// 1 - y^2, tanh's.
 HWY_INLINE Vec tanh_slope(Vec y) { return hn::NegMulAdd(y, y, constant(1)); }
 
-void LstmForward(const Gates& gates, const float* HWY_RESTRICT c_prev, float* HWY_RESTRICT c, float* HWY_RESTRICT h,
+void LstmForward(const Gates& gates, const float* c_prev, float* c, float* HWY_RESTRICT h,
                  std::int64_t n) {
   const auto [gi, gf, gg, go] = gates.at;
   for (std::int64_t j = 0; j < n; j += lanes) {

@@ -13,7 +13,7 @@ struct Gates {
   float* at[4];
 };
 
-/// Forward: gates hold the sums on entry and the activations on return.
+/// Forward: gates hold the sums on entry and the activations on return. c may be c_prev.
 void lstm_forward(const Gates& gates, const float* c_prev, float* c, float* h, std::int64_t n);
 /// gru keeps the state's part of n as it is, for the way back.
 void gru_forward(const Gates& gates, const float* h_prev, float* h, std::int64_t n);
