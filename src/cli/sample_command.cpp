@@ -1,10 +1,14 @@
+#include <chrono>
 #include <iostream>
 #include <iterator>
 #include <memory>
+#include <numeric>
 #include <random>
 #include <unistd.h>
+#include <utility>
 
 #include <fmt/format.h>
+#include <nlohmann/json.hpp>
 
 #include "charnn/base/error.h"
 #include "charnn/base/files.h"
@@ -23,6 +27,8 @@ struct Options {
   std::string prompt_file;
   std::int64_t seed = -1;  ///< -1: a fresh one each time
   bool no_echo = false;
+  std::int64_t num = 1;
+  std::int64_t threads = 0;
   ConfigInput config;
 };
 
@@ -32,26 +38,77 @@ std::string prompt_of(const Options& options) {
   return read_file(options.prompt_file, "prompt file");
 }
 
+/// Text on its way to stdout: at once as far as a reader can tell, but not with a system call for every character.
+class Output {
+ public:
+  bool add(std::string_view text) {
+    buffer_ += text;
+    if (!text.empty()) last_ = text.back();
+    const Clock::time_point now = Clock::now();
+    if (now - written_ < std::chrono::milliseconds(20) && buffer_.size() < (1 << 16)) return true;
+    written_ = now;
+    return flush();
+  }
+  bool flush() {
+    const std::string text = std::exchange(buffer_, {});
+    return write_stdout(text);
+  }
+  char last() const noexcept { return last_; }
+
+ private:
+  using Clock = std::chrono::steady_clock;
+  std::string buffer_;
+  char last_ = '\n';
+  Clock::time_point written_{};
+};
+
+void sample_one(const Stepper& stepper, const Vocabulary& vocabulary, const std::vector<std::int64_t>& ids,
+                const SampleConfig& config, std::uint64_t seed, const std::string& echo) {
+  Output output;
+  if (!output.add(echo)) return;
+  generate(stepper, vocabulary, ids, config, seed, [&](std::int64_t id) { return output.add(vocabulary.text(id)); });
+  // So that the shell's prompt begins on a line of its own; a file or pipe gets the text alone.
+  if (::isatty(STDOUT_FILENO) == 1 && output.last() != '\n') output.add("\n");
+  output.flush();
+}
+
+/// Several texts side by side, as JSON lines.
+void sample_many(const Stepper& stepper, const Vocabulary& vocabulary, const std::vector<std::int64_t>& ids,
+                 const SampleConfig& config, std::uint64_t seed, std::int64_t count, const std::string& echo) {
+  std::vector<std::uint64_t> seeds(static_cast<std::size_t>(count));
+  std::iota(seeds.begin(), seeds.end(), seed);
+  std::vector<std::string> texts(seeds.size(), echo);
+  generate(stepper, vocabulary, ids, config, seeds, [&](std::size_t i, std::int64_t id) {
+    texts[i] += vocabulary.text(id);
+    return true;
+  });
+  for (std::size_t i = 0; i < texts.size(); ++i) {
+    const nlohmann::ordered_json line = {{"seed", seeds[i]}, {"text", texts[i]}};
+    // Bytes that are no UTF-8 cannot stand in JSON; they become U+FFFD.
+    if (!write_stdout(line.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace) + "\n")) return;
+  }
+}
+
 int sample(const Options& options, const Globals& globals) {
   LoadedModel loaded = load_model(options.model, options.checkpoint);
   options.config.apply(loaded.config);
+  const SampleConfig& config = loaded.config.sample;
   const Vocabulary& vocabulary = loaded.checkpoint.vocabulary;
   const std::string prompt = prompt_of(options);
   const auto ids = vocabulary.encode(
       prompt, options.prompt_file.empty() ? "the prompt" : "prompt file " + options.prompt_file);
   const std::uint64_t seed =
       options.seed >= 0 ? static_cast<std::uint64_t>(options.seed) : std::random_device()();
-  if (options.seed < 0 && !globals.quiet && loaded.config.sample.temperature > 0)
+  if (options.seed < 0 && !globals.quiet && config.temperature > 0)
     fmt::print(stderr, "charnn: seed {} (give --seed {} for the same text again)\n", seed, seed);
-  const Stepper stepper(*loaded.network);
-  if (!options.no_echo && !write_stdout(prompt)) return 0;
-  std::string last = prompt;
-  generate(stepper, vocabulary, ids, loaded.config.sample, seed, [&](std::int64_t id) {
-    last = vocabulary.text(id);
-    return write_stdout(last);
-  });
-  // So that the shell's prompt begins on a line of its own; a file or pipe gets the text alone.
-  if (::isatty(STDOUT_FILENO) == 1 && !last.empty() && last.back() != '\n') write_stdout("\n");
+  // Many texts share out the threads among them; one text's fastest number depends on the network.
+  const int threads = options.threads == 0 && options.num > 1 ? cpu_threads(0) : static_cast<int>(options.threads);
+  const Stepper stepper(*loaded.network, config.weights, threads);
+  const std::string echo = options.no_echo ? "" : prompt;
+  if (options.num == 1)
+    sample_one(stepper, vocabulary, ids, config, seed, echo);
+  else
+    sample_many(stepper, vocabulary, ids, config, seed, options.num, echo);
   return 0;
 }
 
@@ -74,6 +131,14 @@ void add_sample(CLI::App& app, const Globals& globals, Action& action) {
   command->add_option("--checkpoint", options->checkpoint, "of a run folder: best or last")
       ->check(CLI::IsMember({"best", "last"}))
       ->capture_default_str();
+  command
+      ->add_option("--num", options->num,
+                   "write N texts side by side, as JSON lines with their seeds (--seed and those after it); many at once "
+                   "are several times as fast")
+      ->check(CLI::Range(1, 1 << 16))
+      ->type_name("N");
+  command->add_option("--threads", options->threads, "CPU threads; 0: what is fastest for this network")
+      ->check(CLI::Range(0, 1024));
   command->add_flag("--no-echo", options->no_echo, "do not print the prompt");
   add_config_flags(*command, options->config, {"sample"});
   command->callback(

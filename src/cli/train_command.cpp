@@ -54,7 +54,7 @@ Corpus open_corpus(const Config& config, const TrainStart& start) {
 std::string sample_text(const CharRnn& model, const Vocabulary& vocabulary, const Config& config,
                         std::int64_t step) {
   constexpr std::int64_t shown = 200;
-  const SampleConfig sample{config.sample.temperature, std::min(config.sample.length, shown)};
+  const SampleConfig sample{config.sample.temperature, std::min(config.sample.length, shown), config.sample.weights};
   std::string text;
   generate(Stepper(model), vocabulary, {}, sample, static_cast<std::uint64_t>(config.train.seed + step),
            [&](std::int64_t id) {

@@ -50,33 +50,33 @@ class Backward {
 
   /// The gates' gradients as factor: slots from `first`, steps from t on.
   Factor gates(const FusedPart::Layer& layer, int first, std::int64_t t) const {
-    Factor all = factor(layer.gates, layer.gates_pairs, s_.cell.slots * s_.Hb, t - t_);
+    Factor all = factor(layer.gates, part_.gates_pairs, s_.cell.slots * s_.Hb, t - t_);
     all.data = static_cast<const float*>(all.data) + elements(s_.format, first * s_.Hb) * all.block;
     return all;
   }
 
-  /// Gradient by the output of layer l at the steps at hand, from that by what it feeds.
+  /// Gradient by the output of layer l at the steps at hand, from that by what it feeds. It takes the place of the
+  /// gradient by the layer above's output, which has done its work at these steps.
   void to_output(std::int64_t l, const Factor& from, const Panels& weights) {
-    FusedPart::Layer& layer = part_.layers[static_cast<std::size_t>(l)];
     Gemm gemm = from.times(weights.gemm(0, s_.Hb), steps() * part_.count);
-    gemm.c = layer.gradient.floats() + row(t_);
+    gemm.c = part_.gradient.floats() + row(t_);
     gemm.c_panel = block();
     multiply(s_.format, gemm);
     if (!fused::drops(s_, window_)) return;
     for (std::int64_t t = t_; t < t_ + steps(); ++t)
       for (std::int64_t p = 0; p < s_.Hb; ++p) {
-        float* gradient = layer.gradient.floats() + p * block() + row(t);
+        float* gradient = part_.gradient.floats() + p * block() + row(t);
         fused::drop(s_, window_, part_, l, p, t, gradient, gradient);
       }
   }
 
   void take_step(std::int64_t l, FusedPart::Layer& layer, std::int64_t t) {
     for (std::int64_t p = 0; p < s_.Hb; ++p) differentiate(layer, p, t);
-    if (pairs()) pair(layer.gates, layer.gates_pairs, s_.cell.slots * s_.Hb, t - t_, 1);
+    if (pairs()) pair(layer.gates, part_.gates_pairs, s_.cell.slots * s_.Hb, t - t_, 1);
     if (t == 0) return;
     Gemm gemm = gates(layer, s_.cell.h_first, t)
                     .times(packed_.layers[static_cast<std::size_t>(l)].h_backward.gemm(0, s_.Hb), part_.count);
-    gemm.c = layer.gradient.floats() + row(t - 1);
+    gemm.c = part_.gradient.floats() + row(t - 1);
     gemm.c_panel = block();
     gemm.accumulate = true;
     multiply(s_.format, gemm);
@@ -89,7 +89,7 @@ class Backward {
       gates.at[slot] = layer.gates.floats() + (slot * s_.Hb + p) * block() + row(t);
     const std::int64_t n = part_.count * C, state_block = (part_.rows + part_.count) * C;
     const std::int64_t before = p * state_block + row(t), after = p * state_block + row(t + 1);
-    float* dh = layer.gradient.floats() + p * block() + row(t);
+    float* dh = part_.gradient.floats() + p * block() + row(t);
     switch (s_.config.cell) {
       case Cell::rnn:
         rnn_backward(gates.at[0], dh, n);

@@ -12,6 +12,7 @@ namespace {
 constexpr std::int64_t C = block_columns;
 constexpr std::int64_t blocks_a_task = 4;      ///< 64 rows of a gradient
 constexpr std::int64_t rows_at_a_time = 256;  ///< of the window: their inputs stay near for the next block of gradients
+constexpr std::int64_t input_bytes = 1 << 24;  ///< of the inputs made ready at once
 
 /// One matrix that a group of gates (or the logits) comes from.
 struct Product {
@@ -54,24 +55,35 @@ class WeightGradients {
   WeightGradients(const NetworkShape& shape, const PackedNetwork& packed, FusedWorkspace& work,
                   const std::vector<torch::Tensor>& gradients, ThreadPool& pool)
       : s_(shape), packed_(packed), work_(work), gradients_(gradients), pool_(pool),
-        R_(work.window.steps * work.window.streams), U_(static_cast<std::int64_t>(work.symbols.size())),
-        K_(s_.format == Format::f32 ? R_ : round_up(R_, 2 * C) / 2), input_(planes(s_.format) * s_.Hb * K_ * C) {}
+        R_(work.window.steps * work.window.streams), U_(static_cast<std::int64_t>(work.symbols.size())) {
+    const std::int64_t bytes_a_row = 2 * planes(s_.format) * elements(s_.format, s_.Hp) * 4;
+    const std::int64_t rows = std::clamp(input_bytes / bytes_a_row / rows_at_a_time, std::int64_t{1}, R_);
+    stretch_ = std::min(rows * rows_at_a_time, round_up(R_, 2 * C));
+    K_ = elements(s_.format, stretch_);
+    input_ = planes(s_.format) * s_.Hb * K_ * C;
+  }
 
   void run() {
     work_.inputs.reserve(2 * input_);
     work_.table_gradient.reserve(s_.cell.x_count * s_.Hp * U_);
-    for (std::int64_t l = 0; l < s_.L; ++l) layer(l);
+    const Group logits{logits_of, 0, 0, s_.Vb, s_.symbols(1),
+                       {{input(1), s_.hidden(1), gradient(s_.decoder_weight())}}, {gradient(s_.decoder_bias())}};
+    for (std::int64_t l = 0; l <= s_.L; ++l) {
+      const std::vector<Group> groups = l < s_.L ? layer(l) : std::vector<Group>{logits};
+      for (begin_ = 0; begin_ < R_; begin_ += stretch_) {
+        if (l < s_.L) collect_inputs(l, false, 0);
+        if (l > 0) collect_inputs(l - 1, true, 1);
+        run(groups);
+      }
+    }
     encoder();
-    collect_inputs(s_.L - 1, true, 1);
-    run({{logits_of, 0, 0, s_.Vb, s_.symbols(1), {{input(1), s_.hidden(1), gradient(s_.decoder_weight())}},
-          {gradient(s_.decoder_bias())}}});
   }
 
  private:
   float* gradient(std::size_t index) const { return gradients_[index].data_ptr<float>(); }
   float* input(int which) const { return work_.inputs.floats() + which * input_; }
 
-  /// Makes layer l's output (or the state before each step) the second factor of products.
+  /// Makes layer l's output (or the state before each step) the second factor of products, for the stretch at hand.
   void collect_inputs(std::int64_t l, bool output, int which) {
     const bool dropped = output && fused::drops(s_, work_.window);
     pool_.run(s_.Hb, [&](std::int64_t p) {
@@ -80,22 +92,21 @@ class WeightGradients {
         if (dropped) return layer.out.floats() + p * part.rows * C;
         return layer.h.floats() + p * (part.rows + part.count) * C + (output ? part.count * C : 0);
       };
-      if (s_.format == Format::f32) return collect(work_, 0, R_, from, input(which) + p * K_ * C);
+      const std::int64_t end = std::min(begin_ + stretch_, R_);
+      if (s_.format == Format::f32) return collect(work_, begin_, end - begin_, from, input(which) + p * K_ * C);
       alignas(64) float rows[rows_at_a_time * C];
-      for (std::int64_t begin = 0; begin < R_; begin += rows_at_a_time) {
-        const std::int64_t count = std::min(rows_at_a_time, R_ - begin), padded = round_up(count, 2 * C);
+      for (std::int64_t begin = begin_; begin < end; begin += rows_at_a_time) {
+        const std::int64_t count = std::min(rows_at_a_time, end - begin), padded = round_up(count, 2 * C);
         collect(work_, begin, count, from, rows);
         std::fill(rows + count * C, rows + padded * C, 0.0F);
-        pair_rows(s_.format, rows, reinterpret_cast<std::uint32_t*>(input(which)) + (p * K_ + begin / 2) * C,
+        pair_rows(s_.format, rows, reinterpret_cast<std::uint32_t*>(input(which)) + (p * K_ + (begin - begin_) / 2) * C,
                   s_.Hb * K_ * C, padded);
       }
     });
   }
 
-  void layer(std::int64_t l) {
+  std::vector<Group> layer(std::int64_t l) const {
     using Kind = NetworkShape::Kind;
-    collect_inputs(l, false, 0);
-    if (l > 0) collect_inputs(l - 1, true, 1);
     std::vector<Group> groups;
     for (int slot = 0; slot < s_.cell.slots; ++slot) {
       const bool x = slot >= s_.cell.x_first && slot < s_.cell.x_first + s_.cell.x_count;
@@ -108,7 +119,7 @@ class WeightGradients {
       if (x && l == 0) group.table_block = (slot - s_.cell.x_first) * s_.Hb;
       groups.push_back(std::move(group));
     }
-    run(groups);
+    return groups;
   }
 
   void run(const std::vector<Group>& groups) {
@@ -130,9 +141,11 @@ class WeightGradients {
     pairs.reserve(planes(s_.format) * blocks * rows_at_a_time / 2 * C);
     alignas(64) float bias[blocks_a_task * C] = {};
     float* table = group.table_block < 0 ? nullptr : work_.table_gradient.floats() + (group.table_block + block) * U_ * C;
-    if (table) std::fill_n(table, blocks * U_ * C, 0.0F);
-    for (std::int64_t begin = 0; begin < R_; begin += rows_at_a_time) {
-      const std::int64_t count = std::min(rows_at_a_time, R_ - begin), padded = round_up(count, 2 * C);
+    if (begin_ > 0) read(group, block, blocks, sums.floats(), bias);
+    if (table && begin_ == 0) std::fill_n(table, blocks * U_ * C, 0.0F);
+    const std::int64_t end = std::min(begin_ + stretch_, R_);
+    for (std::int64_t begin = begin_; begin < end; begin += rows_at_a_time) {
+      const std::int64_t count = std::min(rows_at_a_time, end - begin), padded = round_up(count, 2 * C);
       for (std::int64_t b = 0; b < blocks; ++b) {
         float* rows = chunk.floats() + b * rows_at_a_time * C;
         collect(work_, begin, count,
@@ -153,12 +166,19 @@ class WeightGradients {
       const Axis::Place rows = group.rows.place(block + b);
       for (float* out : group.biases) std::copy_n(bias + b * C, rows.valid, out + rows.offset);
     }
-    const float* sum = sums.floats();
-    for (const Product& product : group.products) {
-      write(group, block, blocks, product.columns, sum, product.gradient);
-      sum += product.columns.count() * blocks * C * C;
+    each_row(group, block, blocks, sums.floats(),
+             [](float* sum, float* gradient, std::int64_t n) { std::copy_n(sum, n, gradient); });
+    if (table && end == R_) first_layer(group, block, blocks, table, chunk);
+  }
+
+  /// Takes up the sums of the stretches before.
+  static void read(const Group& group, std::int64_t block, std::int64_t blocks, float* sums, float* bias) {
+    each_row(group, block, blocks, sums,
+             [](float* sum, const float* gradient, std::int64_t n) { std::copy_n(gradient, n, sum); });
+    for (std::int64_t b = 0; b < blocks; ++b) {
+      const Axis::Place rows = group.rows.place(block + b);
+      for (const float* from : group.biases) std::copy_n(from + rows.offset, rows.valid, bias + b * C);
     }
-    if (table) first_layer(group, block, blocks, table, chunk);
   }
 
   /// Adds the part of `k` elements of the window to the sums.
@@ -173,7 +193,7 @@ class WeightGradients {
                            .a_block = chunk,
                            .a_plane = blocks * chunk,
                            .a_transposed = true,
-                           .b = product.input + elements(s_.format, begin) * C,
+                           .b = product.input + elements(s_.format, begin - begin_) * C,
                            .b_panel = K_ * C,
                            .b_plane = s_.Hb * K_ * C,
                            .c = sums,
@@ -183,18 +203,20 @@ class WeightGradients {
     }
   }
 
-  /// Copies what exists of [panels][16 blocks][16] sums to a weight's gradient.
-  static void write(const Group& group, std::int64_t block, std::int64_t blocks, const Axis& column_axis,
-                    const float* sum, float* gradient) {
-    for (std::int64_t b = 0; b < blocks; ++b) {
-      const Axis::Place rows = group.rows.place(block + b);
-      for (std::int64_t p = 0; p < column_axis.count(); ++p) {
-        const Axis::Place columns = column_axis.place(p);
-        for (std::int64_t i = 0; i < rows.valid; ++i)
-          std::copy_n(sum + ((p * blocks + b) * C + i) * C, columns.valid,
-                      gradient + (rows.offset + i) * column_axis.size + columns.offset);
+  /// Calls copy(sums, their place in the weight's gradient, number) for what exists of a group's sums, [panels][16
+  /// blocks][16] for each of its matrices.
+  template <class Copy>
+  static void each_row(const Group& group, std::int64_t block, std::int64_t blocks, float* sums, Copy copy) {
+    for (const Product& product : group.products)
+      for (std::int64_t p = 0; p < product.columns.count(); ++p) {
+        const Axis::Place columns = product.columns.place(p);
+        for (std::int64_t b = 0; b < blocks; ++b, sums += C * C) {
+          const Axis::Place rows = group.rows.place(block + b);
+          for (std::int64_t i = 0; i < rows.valid; ++i)
+            copy(sums + i * C, product.gradient + (rows.offset + i) * product.columns.size + columns.offset,
+                 columns.valid);
+        }
       }
-    }
   }
 
   /// The first layer's input is a table of symbols; from its gradient comes that of W_ih.
@@ -210,8 +232,10 @@ class WeightGradients {
               .b_panel = U_ * C,
               .c = sums.floats(),
               .c_panel = blocks * C * C});
-    write(group, block, blocks, s_.embedding(1), sums.floats(),
-          gradient(s_.index(0, NetworkShape::Kind::weight_ih)));
+    Group input = group;
+    input.products = {{nullptr, s_.embedding(1), gradient(s_.index(0, NetworkShape::Kind::weight_ih))}};
+    each_row(input, block, blocks, sums.floats(),
+             [](const float* sum, float* gradient, std::int64_t n) { std::copy_n(sum, n, gradient); });
   }
 
   /// The encoder's gradient: the table's, times W_ih.
@@ -236,7 +260,8 @@ class WeightGradients {
   const std::vector<torch::Tensor>& gradients_;
   ThreadPool& pool_;
   std::int64_t R_, U_;
-  std::int64_t K_;      ///< rows of the window as elements of a sum
+  std::int64_t begin_ = 0, stretch_;  ///< rows of the window whose inputs are at hand
+  std::int64_t K_;      ///< those rows as elements of a sum
   std::int64_t input_;  ///< elements of one of the two inputs
 };
 

@@ -39,11 +39,11 @@ void reserve(const NetworkShape& s, FusedWorkspace& work, int threads) {
       if (pairs) layer.h_pairs.reserve(near + planes * part.count * s.Hp / 2);
       if (pairs && drops) layer.out_pairs.reserve(near);
       if (!window.training) continue;
-      layer.gradient.reserve(units);
       if (s.config.cell == Cell::lstm) layer.dc.reserve(part.count * s.Hp);
-      if (pairs) layer.gates_pairs.reserve(s.cell.slots * near);
     }
+    if (window.training) part.gradient.reserve(part.rows * s.Hp);
     part.logits.reserve(part.rows * s.Vp);
+    if (pairs && window.training) part.gates_pairs.reserve(s.cell.slots * near);
     if (pairs && window.training) part.logits_pairs.reserve(planes * part.stretch * part.count * s.Vp / 2);
     part.nats.reserve(part.rows);
   }

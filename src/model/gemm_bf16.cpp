@@ -276,6 +276,11 @@ CHARNN_AVX512_BF16 inline __m512i narrow(__m512i low, __m512i high) {
   return _mm512_permutex2var_epi16(low, odd, high);
 }
 
+/// The upper halves of `even` and `odd`, lane by lane.
+CHARNN_AVX512_BF16 inline __m512i merge(__m512i even, __m512i odd) {
+  return _mm512_mask_mov_epi16(_mm512_srli_epi32(even, 16), 0xaaaaaaaaU, odd);
+}
+
 CHARNN_AVX512_BF16 void to_pairs_avx512(Format format, const float* from, std::int64_t from_block, std::uint32_t* to,
                                         std::int64_t to_block, std::int64_t to_plane, std::int64_t blocks,
                                         std::int64_t rows) {
@@ -297,9 +302,6 @@ CHARNN_AVX512_BF16 void to_pairs_avx512(Format format, const float* from, std::i
 
 CHARNN_AVX512_BF16 void pair_rows_avx512(Format format, const float* from, std::uint32_t* to, std::int64_t to_plane,
                                          std::int64_t rows) {
-  const auto merge = [](__m512i even, __m512i odd) CHARNN_AVX512_BF16 {
-    return _mm512_mask_mov_epi16(_mm512_srli_epi32(even, 16), 0xaaaaaaaaU, odd);
-  };
   for (std::int64_t q = 0; q < rows / 2; ++q, from += 2 * block_columns, to += block_columns) {
     const __m512 even = _mm512_load_ps(from), odd = _mm512_load_ps(from + block_columns);
     if (format == Format::bf16) {

@@ -81,11 +81,15 @@ bool CharRnn::fused() const {
   return device().is_cpu() && parameters_[0].scalar_type() == torch::kFloat;
 }
 
-void CharRnn::use(Precision precision, int threads) {
+void require_supported(Precision precision) {
   if (precision == Precision::bf16 && bf16_unit() == Bf16Unit::none)
     fail_input("train.precision = \"bf16\": this CPU has no instructions for bfloat16",
                "AMX or AVX-512 BF16 (Intel since 2020, AMD since 2022)",
                "use --precision fp32; a run that began with bf16 can go on only on such a CPU");
+}
+
+void CharRnn::use(Precision precision, int threads) {
+  require_supported(precision);
   pool_ = std::make_unique<ThreadPool>(threads);
   training_path_ = std::make_unique<FusedNetwork>(
       config_, vocabulary_size_, precision == Precision::bf16 ? Format::bf16 : exact_format(), *pool_);

@@ -27,13 +27,22 @@ std::vector<torch::Tensor> plain_weights(const CharRnn& model, StepWeights weigh
 /// The upper half of a float that is a bfloat16 already.
 std::uint16_t upper_half(float value) { return static_cast<std::uint16_t>(std::bit_cast<std::uint32_t>(value) >> 16); }
 
-/// One stream reads all its weights for every symbol. Where a core's cache holds them, a second thread costs more to
-/// wake than it reads.
-int fastest_threads(const NetworkShape& s, StepWeights weights) {
+/// Bytes that one stream reads for every symbol.
+std::int64_t bytes_a_step(const NetworkShape& s, StepWeights weights) {
   const std::int64_t per_layer = (s.cell.x_count + s.cell.h_count) * s.Hp * s.Hp;
-  const std::int64_t bytes = s.L * per_layer * (weights == StepWeights::bf16 ? 2 : 4);
+  return s.L * per_layer * (weights == StepWeights::bf16 ? 2 : 4);
+}
+
+StepWeights resolve(const NetworkShape& s, StepWeights weights) {
+  constexpr std::int64_t cache = 1 << 22;  // two cores' second-level caches, about
+  if (weights != StepWeights::automatic) return weights;
+  return bytes_a_step(s, StepWeights::fp32) > cache ? StepWeights::bf16 : StepWeights::fp32;
+}
+
+/// Where a core's cache holds the weights, a second thread costs about as much to wake as it saves.
+int fastest_threads(const NetworkShape& s, StepWeights weights) {
   constexpr std::int64_t share = 1 << 20;
-  return static_cast<int>(std::clamp<std::int64_t>(bytes / share, 1, available_cpus()));
+  return static_cast<int>(std::clamp<std::int64_t>(bytes_a_step(s, weights) / share, 1, available_cpus()));
 }
 
 }  // namespace
@@ -61,8 +70,9 @@ void Stepper::Rows::fill(const Panels& panels, std::int64_t rows_a_unit, std::in
           }
 }
 
-Stepper::Stepper(const CharRnn& model, StepWeights weights, int threads)
-    : shape_(model.config(), model.vocabulary_size(), exact_format()) {
+Stepper::Stepper(const CharRnn& model, StepWeights asked, int threads)
+    : shape_(model.config(), model.vocabulary_size(), exact_format()), weights_(resolve(shape_, asked)) {
+  const StepWeights weights = weights_;
   pool_ = std::make_unique<ThreadPool>(threads > 0 ? threads : fastest_threads(shape_, weights));
   const NetworkShape& s = shape_;
   const auto plain = plain_weights(model, weights);

@@ -61,6 +61,16 @@ void CrossEntropyRows(const CrossEntropy& e) {
   }
 }
 
+void ExpOf(const float* HWY_RESTRICT x, float shift, float scale, float* HWY_RESTRICT out, std::int64_t n) {
+  const auto store = [&](const auto tag, std::int64_t j) {
+    const auto exponent = hn::Mul(hn::Sub(hn::LoadU(tag, x + j), hn::Set(tag, shift)), hn::Set(tag, scale));
+    hn::StoreU(hn::Exp(tag, exponent), tag, out + j);
+  };
+  std::int64_t j = 0;
+  for (; j + lanes <= n; j += lanes) store(d, j);
+  for (; j < n; ++j) store(hn::CappedTag<float, 1>(), j);
+}
+
 void AdamVectors(const AdamStep& s, float* HWY_RESTRICT weight, const float* HWY_RESTRICT gradient,
                  float* HWY_RESTRICT exp_avg, float* HWY_RESTRICT exp_avg_sq, std::int64_t n) {
   const auto update = [&](const auto tag, std::int64_t j) {
@@ -157,6 +167,7 @@ namespace charnn {
 
 HWY_EXPORT(CrossEntropyRows);
 HWY_EXPORT(AdamVectors);
+HWY_EXPORT(ExpOf);
 HWY_EXPORT(SumOfSquares);
 HWY_EXPORT(Dropout);
 HWY_EXPORT(FillRows);
@@ -168,6 +179,9 @@ void cross_entropy(const CrossEntropy& rows) { HWY_DYNAMIC_DISPATCH(CrossEntropy
 void adam_step(const AdamStep& step, float* weight, const float* gradient, float* exp_avg, float* exp_avg_sq,
                std::int64_t n) {
   HWY_DYNAMIC_DISPATCH(AdamVectors)(step, weight, gradient, exp_avg, exp_avg_sq, n);
+}
+void exp_of(const float* x, float shift, float scale, float* out, std::int64_t n) {
+  HWY_DYNAMIC_DISPATCH(ExpOf)(x, shift, scale, out, n);
 }
 double sum_of_squares(const float* x, std::int64_t n) { return HWY_DYNAMIC_DISPATCH(SumOfSquares)(x, n); }
 void dropout(const float* in, float* out, std::int64_t n, double p, std::uint64_t seed, std::uint32_t first) {

@@ -1,36 +1,56 @@
 #include "charnn/sample/generator.h"
 
 #include <algorithm>
-#include <cmath>
+#include <vector>
+
+#include "charnn/model/vector_kernels.h"
 
 namespace charnn {
 
 std::int64_t draw(std::span<const float> logits, double temperature, Random& random) {
   const auto largest = std::max_element(logits.begin(), logits.end());
   if (temperature == 0) return largest - logits.begin();
-  std::vector<double> cumulative(logits.size());
+  thread_local std::vector<float> cumulative;
+  cumulative.resize(logits.size());
+  // Less the largest logit, so that exp cannot overflow.
+  exp_of(logits.data(), *largest, static_cast<float>(std::min(1 / temperature, 1e30)), cumulative.data(),
+         static_cast<std::int64_t>(logits.size()));
   double sum = 0;
-  for (std::size_t i = 0; i < logits.size(); ++i) {
-    // Less the largest logit, so that exp cannot overflow.
-    sum += std::exp((static_cast<double>(logits[i]) - static_cast<double>(*largest)) / temperature);
-    cumulative[i] = sum;
-  }
-  const auto drawn = std::upper_bound(cumulative.begin(), cumulative.end(), random.uniform() * sum);
+  for (float& value : cumulative) value = static_cast<float>(sum += static_cast<double>(value));
+  const auto drawn = std::upper_bound(cumulative.begin(), cumulative.end(), static_cast<float>(random.uniform() * sum));
   return std::min<std::int64_t>(drawn - cumulative.begin(), static_cast<std::int64_t>(logits.size()) - 1);
 }
 
 void generate(const Stepper& stepper, const Vocabulary& vocabulary, std::span<const std::int64_t> prompt,
               const SampleConfig& config, std::uint64_t seed, const std::function<bool(std::int64_t)>& emit) {
-  Random random(seed);
-  StepState state = stepper.zero_state();
-  std::vector<float> logits(static_cast<std::size_t>(stepper.vocabulary_size()), 0.0F);
-  for (const std::int64_t id : prompt) stepper.step(state, id, logits);
+  generate(stepper, vocabulary, prompt, config, {&seed, 1}, [&](std::size_t, std::int64_t id) { return emit(id); });
+}
+
+void generate(const Stepper& stepper, const Vocabulary& vocabulary, std::span<const std::int64_t> prompt,
+              const SampleConfig& config, std::span<const std::uint64_t> seeds,
+              const std::function<bool(std::size_t, std::int64_t)>& emit) {
+  const std::size_t V = static_cast<std::size_t>(stepper.vocabulary_size());
+  std::vector<Random> random(seeds.begin(), seeds.end());
+  std::vector<std::int64_t> ids(seeds.size());
+  StepState state = stepper.zero_state(static_cast<std::int64_t>(seeds.size()));
+  std::vector<float> logits(seeds.size() * V, 0.0F);
+  const auto feed = [&](std::int64_t id) {
+    std::fill(ids.begin(), ids.end(), id);
+    stepper.step(state, ids, logits);
+  };
+  for (const std::int64_t id : prompt) feed(id);
   const auto line_break = vocabulary.id(U'\n');
-  if (prompt.empty() && line_break) stepper.step(state, *line_break, logits);
+  if (prompt.empty() && line_break) feed(*line_break);
   for (std::int64_t i = 0; i < config.length; ++i) {
-    const std::int64_t id = draw(logits, config.temperature, random);
-    if (!emit(id)) return;
-    stepper.step(state, id, logits);
+    constexpr std::int64_t draws_a_thread = 16;
+    stepper.pool().run_ranges(static_cast<std::int64_t>(seeds.size()), draws_a_thread,
+                              [&](std::int64_t begin, std::int64_t end) {
+                                for (auto s = static_cast<std::size_t>(begin); s < static_cast<std::size_t>(end); ++s)
+                                  ids[s] = draw({logits.data() + s * V, V}, config.temperature, random[s]);
+                              });
+    for (std::size_t s = 0; s < ids.size(); ++s)
+      if (!emit(s, ids[s])) return;
+    stepper.step(state, ids, logits);
   }
 }
 

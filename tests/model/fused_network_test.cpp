@@ -104,6 +104,7 @@ std::vector<Case> cases() {
     all.push_back({cell, 2, 128, 64, 65, 50, 12, 2});
     all.push_back({cell, 2, 48, 24, 33, 3, 300, 5});  // many rows of gradients; more threads than streams
   }
+  all.push_back({Cell::lstm, 1, 256, 16, 16, 16, 550, 2});  // gradients in several stretches of rows
   return all;
 }
 

@@ -19,6 +19,7 @@ using Action = std::function<int()>;
 void add_train(CLI::App& app, const Globals& globals, Action& action);
 void add_sample(CLI::App& app, const Globals& globals, Action& action);
 void add_eval(CLI::App& app, const Globals& globals, Action& action);
+void add_bench(CLI::App& app, const Globals& globals, Action& action);
 void add_info(CLI::App& app, const Globals& globals, Action& action);
 void add_schema(CLI::App& app, const Globals& globals, Action& action);
 

@@ -49,18 +49,18 @@ struct FusedPart {
     Buffer c;            ///< [Hb][R + count][16], lstm only
     Buffer h;            ///< [Hb][R + count][16]
     Buffer out;          ///< [Hb][R][16], where dropout makes the layer's output another than h
-    Buffer gradient;     ///< [Hb][R][16]: by the layer's output
     Buffer dc;           ///< [Hb][count][16]
     Buffer h_pairs;      ///< stretch + 1 steps
     Buffer out_pairs;    ///< stretch steps
-    Buffer gates_pairs;  ///< stretch steps
   };
 
   std::int64_t begin = 0, count = 0, steps = 0, rows = 0;
   std::int64_t stretch = 0;
   std::vector<Layer> layers;
+  Buffer gradient;      ///< [Hb][R][16]: by the output of the layer that backward() is at
   Buffer logits;        ///< [Vb][R][16]; training: their gradients
   Buffer logits_pairs;  ///< stretch steps
+  Buffer gates_pairs;   ///< stretch steps of the layer that backward() is at
   Buffer nats;          ///< [R]
   std::vector<std::int32_t> table_row;  ///< [R]: where in the table the symbol is
   std::vector<std::int64_t> targets;    ///< [R]
@@ -76,7 +76,7 @@ struct FusedWorkspace {
   Buffer embedded;        ///< [Eb][U][16]: the encoder's rows of `symbols`
   Buffer table;           ///< [x_count * Hb][U][16]: their part of the first layer's sums
   Buffer table_gradient;  ///< the same
-  Buffer inputs;          ///< of the weights' gradients, see fused_gradients.cpp
+  Buffer inputs;          ///< of a layer's two matrices: factor B of their gradients
 };
 
 /// The whole network, forwards and backwards, over windows of text, on the CPU, without LibTorch's operators: the fast

@@ -14,6 +14,12 @@ inline constexpr std::array<const char*, 3> cell_names{"rnn", "gru", "lstm"};
 enum class Precision { fp32, bf16 };
 inline constexpr std::array<const char*, 2> precision_names{"fp32", "bf16"};
 
+/// How a network's weights are kept for sampling: as they are, or rounded to bfloat16, which halves what must be read for
+/// each character. automatic: bf16 only where a core's cache cannot hold the weights, and reading them is what takes the
+/// time.
+enum class StepWeights { automatic, fp32, bf16 };
+inline constexpr std::array<const char*, 3> step_weights_names{"auto", "fp32", "bf16"};
+
 struct ModelConfig {
   Cell cell = Cell::lstm;
   std::int64_t layers = 2;

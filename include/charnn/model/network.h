@@ -35,8 +35,8 @@ class CharRnn : public torch::nn::Module {
   /// `ids` [T, B] int64; `state` of B streams. Dropout acts only while is_training().
   Output forward(const torch::Tensor& ids, const State& state);
 
-  /// How a CPU computes: the number format of training's products, and the threads. Throws Error (usage) if this CPU
-  /// cannot multiply bf16. Until this is called: fp32 and one thread.
+  /// How a CPU computes: the number format of training's products, and the threads. Throws as
+  /// require_supported(). Until this is called: fp32 and one thread.
   void use(Precision precision, int threads);
 
   struct Loss {
@@ -86,6 +86,9 @@ class CharRnn : public torch::nn::Module {
   FusedWorkspace training_work_;
   FusedWorkspace evaluation_work_;
 };
+
+/// Throws Error (usage) if this CPU has no instructions for products in that precision.
+void require_supported(Precision precision);
 
 /// Copies `source` into `target` tensor by tensor, matched by name; `what` begins the message. Throws as
 /// CharRnn::load.

@@ -1,6 +1,5 @@
 #pragma once
 
-#include <array>
 #include <cstdint>
 #include <memory>
 #include <span>
@@ -12,11 +11,6 @@
 #include "charnn/model/packed_network.h"
 
 namespace charnn {
-
-/// How a stepper keeps its weights: as they are, or rounded to bfloat16, which halves what must be read for each symbol.
-/// Everything else is float in both.
-enum class StepWeights { fp32, bf16 };
-inline constexpr std::array<const char*, 2> step_weights_names{"fp32", "bf16"};
 
 /// Recurrent state of some streams. Make it with Stepper::zero_state().
 class StepState {
@@ -56,7 +50,8 @@ class Stepper {
   void step(StepState& state, std::int64_t id, std::vector<float>& logits) const { step(state, {&id, 1}, logits); }
 
   std::int64_t vocabulary_size() const noexcept { return shape_.V; }
-  int threads() const noexcept { return pool_->size(); }
+  StepWeights weights() const noexcept { return weights_; }  ///< fp32 or bf16
+  ThreadPool& pool() const noexcept { return *pool_; }
 
  private:
   /// A matrix in the order in which one stream reads it: groups of up to 8 panels, [groups][k][panels][16].
@@ -82,6 +77,7 @@ class Stepper {
   void activate(StepState::Part& part, std::size_t layer, const Gates& gates, std::int64_t at, std::int64_t n) const;
 
   NetworkShape shape_;
+  StepWeights weights_;
   std::unique_ptr<ThreadPool> pool_;
   PackedNetwork packed_;
   Buffer table_;  ///< [V][Hb][slots][16]: what the first layer's sums begin with; empty for huge alphabets

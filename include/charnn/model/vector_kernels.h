@@ -38,6 +38,9 @@ double sum_of_squares(const float* x, std::int64_t n);
 /// can be made again on the way back. in may be out.
 void dropout(const float* in, float* out, std::int64_t n, double p, std::uint64_t seed, std::uint32_t first);
 
+/// out[j] = exp((x[j] - shift) * scale); any n, any alignment. Correct to 2e-7 of the result.
+void exp_of(const float* x, float shift, float scale, float* out, std::int64_t n);
+
 /// Rows of 16 floats.
 void fill_rows(const float* row, float* out, std::int64_t rows);                                  ///< out[r] = row
 void gather_rows(const float* table, const std::int32_t* index, float* out, std::int64_t rows);   ///< = table[index[r]]
