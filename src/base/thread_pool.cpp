@@ -46,20 +46,30 @@ ThreadPool::~ThreadPool() {
 
 void ThreadPool::take_parts() {
   const FlushDenormals flush;
-  for (std::int64_t i; (i = next_part_.fetch_add(1, std::memory_order_relaxed)) < parts_;) call_(part_, i);
+  std::uint64_t ticket = ticket_.load(std::memory_order_acquire);
+  while (const auto untaken = static_cast<std::uint32_t>(ticket)) {
+    if (!ticket_.compare_exchange_weak(ticket, ticket - 1, std::memory_order_acquire)) continue;
+    call_(part_, static_cast<std::int64_t>(parts_ - untaken));
+    done_.fetch_add(1, std::memory_order_release);  // from here on the job may be over
+    done_.notify_one();
+    ticket = ticket_.load(std::memory_order_acquire);
+  }
 }
 
 void ThreadPool::run_parts(std::int64_t parts, Call call, const void* part) {
+  if (parts <= 0) return;
   call_ = call;
   part_ = part;
-  parts_ = parts;
-  next_part_.store(0, std::memory_order_relaxed);
-  if (parts <= 1 || workers_.empty()) return take_parts();
-  busy_.store(static_cast<std::uint32_t>(workers_.size()), std::memory_order_relaxed);
-  generation_.fetch_add(1, std::memory_order_release);
-  generation_.notify_all();
+  parts_ = static_cast<std::uint32_t>(parts);
+  done_.store(0, std::memory_order_relaxed);
+  const std::uint32_t number = generation_.load(std::memory_order_relaxed) + 1;
+  ticket_.store(std::uint64_t{number} << 32 | parts_, std::memory_order_release);
+  if (parts > 1 && !workers_.empty()) {
+    generation_.store(number, std::memory_order_release);
+    generation_.notify_all();
+  }
   take_parts();
-  for (std::uint32_t busy; (busy = busy_.load(std::memory_order_acquire)) != 0;) wait_for_change(busy_, busy);
+  for (std::uint32_t done; (done = done_.load(std::memory_order_acquire)) != parts_;) wait_for_change(done_, done);
 }
 
 void ThreadPool::work() {
@@ -67,7 +77,6 @@ void ThreadPool::work() {
     seen = wait_for_change(generation_, seen);
     if (ending_) return;
     take_parts();
-    if (busy_.fetch_sub(1, std::memory_order_release) == 1) busy_.notify_all();
   }
 }
 

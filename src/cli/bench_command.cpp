@@ -22,6 +22,7 @@ struct Options {
   ConfigInput config;
   std::int64_t vocabulary = 65;
   double seconds = 2;
+  std::string only;  ///< train, sample or empty
   bool json = false;
 };
 
@@ -81,18 +82,9 @@ class Bench {
     report_["cpus"] = cpu_threads(0);
     report_["bf16_unit"] = unit_name();
     products(threads);
-    report_["train"] = Json::array();
-    report_["sample"] = Json::array();
-    say("\ntraining                  threads  precision     chars/s   GFLOP/s  of products  memory MB (needed)\n");
     const std::vector<BenchCase> cases = cases_of(options_, config, given);
-    for (const BenchCase& bench : cases)
-      for (const Format format : formats_)
-        for (const int n : threads) training(bench, format, n);
-    say("\nsampling                  threads  weights   streams     chars/s\n");
-    for (const BenchCase& bench : cases)
-      for (const std::int64_t streams : {1, 64})
-        for (const StepWeights weights : {StepWeights::fp32, StepWeights::bf16})
-          for (const int n : threads) sampling(bench, weights, streams, n);
+    if (options_.only != "sample") training(cases, threads);
+    if (options_.only != "train") sampling(cases, threads);
     return report_;
   }
 
@@ -126,6 +118,23 @@ class Bench {
         report_["products"].push_back({{"format", format_name(format)}, {"threads", n}, {"gflops", rate}});
         say(fmt::format("{:<32}  {:>7}  {:>8.0f}\n", format_name(format), n, rate));
       }
+  }
+
+  void training(const std::vector<BenchCase>& cases, const std::vector<int>& threads) {
+    report_["train"] = Json::array();
+    say("\ntraining                  threads  precision     chars/s   GFLOP/s  of products  memory MB (needed)\n");
+    for (const BenchCase& bench : cases)
+      for (const Format format : formats_)
+        for (const int n : threads) training(bench, format, n);
+  }
+
+  void sampling(const std::vector<BenchCase>& cases, const std::vector<int>& threads) {
+    report_["sample"] = Json::array();
+    say("\nsampling                  threads  weights   streams     chars/s\n");
+    for (const BenchCase& bench : cases)
+      for (const std::int64_t streams : {1, 64})
+        for (const StepWeights weights : {StepWeights::fp32, StepWeights::bf16})
+          for (const int n : threads) sampling(bench, weights, streams, n);
   }
 
   void training(const BenchCase& b, Format format, int threads) {
@@ -182,6 +191,8 @@ void add_bench(CLI::App& app, const Globals& globals, Action& action) {
   command->add_option("--seconds", options->seconds, "time for each figure")
       ->check(CLI::Range(0.01, 600.0))
       ->capture_default_str();
+  command->add_option("--only", options->only, "measure just this: train or sample")
+      ->check(CLI::IsMember({"train", "sample"}));
   command->add_flag("--json", options->json, "print the figures as JSON");
   add_config_flags(*command, options->config, {"model", "train"});
   command->callback([&action, &globals, options] {

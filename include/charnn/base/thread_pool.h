@@ -40,13 +40,14 @@ class ThreadPool {
   void take_parts();
   void work();
 
-  // The job; written before generation_ is raised.
+  // The job, written before ticket_ names it. Who takes a part may read it, since a job ends only with its last part; a
+  // worker that comes late (its CPU may be busy with something else) finds no part and is not waited for.
   Call call_ = nullptr;
   const void* part_ = nullptr;
-  std::int64_t parts_ = 0;
-  std::atomic<std::int64_t> next_part_{0};
-  std::atomic<std::uint32_t> busy_{0};        ///< workers not yet done with the job
-  std::atomic<std::uint32_t> generation_{0};  ///< counts jobs
+  std::uint32_t parts_ = 0;
+  std::atomic<std::uint64_t> ticket_{0};      ///< the job's number, and in the lower half how many parts are untaken
+  std::atomic<std::uint32_t> done_{0};        ///< parts done
+  std::atomic<std::uint32_t> generation_{0};  ///< the job's number, to wait for the next one
   std::atomic<bool> ending_{false};
   std::vector<std::thread> workers_;
 };
