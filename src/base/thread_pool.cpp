@@ -69,7 +69,8 @@ void ThreadPool::run_parts(std::int64_t parts, Call call, const void* part) {
     generation_.notify_all();
   }
   take_parts();
-  for (std::uint32_t done; (done = done_.load(std::memory_order_acquire)) != parts_;) wait_for_change(done_, done);
+  for (std::uint32_t done; (done = done_.load(std::memory_order_acquire)) != parts_;)
+    wait_for_change(done_, done);
 }
 
 void ThreadPool::work() {

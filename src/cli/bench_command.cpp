@@ -28,8 +28,8 @@ struct Options {
 
 /// The sizes asked for, or, where none are, a small and a large network.
 std::vector<BenchCase> cases_of(const Options& options, const Config& config, const KeySet& given) {
-  const BenchCase asked{config.model, options.vocabulary, config.train.batch_size, config.train.sequence_length,
-                        options.seconds};
+  const BenchCase asked{config.model, options.vocabulary, config.train.batch_size,
+                        config.train.sequence_length, options.seconds};
   const bool any = std::any_of(given.begin(), given.end(), [](const std::string& key) {
     return key.rfind("model.", 0) == 0 || key == "train.batch_size" || key == "train.sequence_length";
   });
@@ -67,7 +67,8 @@ const char* unit_name() {
 /// Measures and says what comes out as it comes.
 class Bench {
  public:
-  Bench(const Options& options, const Globals& globals) : options_(options), talks_(!options.json && !globals.quiet) {}
+  Bench(const Options& options, const Globals& globals)
+      : options_(options), talks_(!options.json && !globals.quiet) {}
 
   Json run() {
     Config config;
@@ -107,8 +108,8 @@ class Bench {
 
   void products(const std::vector<int>& threads) {
     report_["products"] = Json::array();
-    say(fmt::format("{} CPUs, bf16 unit: {}\n\nproducts that stay in the cache   threads   GFLOP/s\n", cpu_threads(0),
-                    unit_name()));
+    say(fmt::format("{} CPUs, bf16 unit: {}\n\nproducts that stay in the cache   threads   GFLOP/s\n",
+                    cpu_threads(0), unit_name()));
     std::set<Format> formats(formats_.begin(), formats_.end());
     if (formats.contains(exact_format())) formats.insert(Format::f32);
     for (const Format format : formats)
@@ -122,7 +123,8 @@ class Bench {
 
   void training(const std::vector<BenchCase>& cases, const std::vector<int>& threads) {
     report_["train"] = Json::array();
-    say("\ntraining                  threads  precision     chars/s   GFLOP/s  of products  memory MB (needed)\n");
+    say("\ntraining                  threads  precision     chars/s   GFLOP/s  of products  memory MB "
+        "(needed)\n");
     for (const BenchCase& bench : cases)
       for (const Format format : formats_)
         for (const int n : threads) training(bench, format, n);
@@ -157,14 +159,16 @@ class Bench {
     report_["train"].push_back(record);
     say(fmt::format("{:<24}  {:>7}  {:<9}  {:>10.0f}  {:>8.0f}  {:>10.0f} %  {:>9.0f} ({:.0f})\n",
                     fmt::format("{}, {} x {}", title(b), b.batch_size, b.sequence_length), threads, name,
-                    rate.chars_per_second, rate.gflops, 100 * share, rate.peak_mb, rate.base_mb + rate.needed_mb));
+                    rate.chars_per_second, rate.gflops, 100 * share, rate.peak_mb,
+                    rate.base_mb + rate.needed_mb));
   }
 
   void sampling(const BenchCase& b, StepWeights weights, std::int64_t streams, int threads) {
     const char* name = step_weights_names[static_cast<std::size_t>(weights)];
     const double rate = measure_sampling(b, weights, streams, threads);
     Json record = sizes(b);
-    record.update(Json{{"weights", name}, {"streams", streams}, {"threads", threads}, {"chars_per_second", rate}});
+    record.update(
+        Json{{"weights", name}, {"streams", streams}, {"threads", threads}, {"chars_per_second", rate}});
     report_["sample"].push_back(record);
     say(fmt::format("{:<24}  {:>7}  {:<7}  {:>8}  {:>10.0f}\n", title(b), threads, name, streams, rate));
   }
@@ -182,8 +186,9 @@ void add_bench(CLI::App& app, const Globals& globals, Action& action) {
   auto options = std::make_shared<Options>();
   CLI::App* command = app.add_subcommand("bench", "measure how fast this machine trains and samples");
   command
-      ->add_option("config", options->config.file,
-                   "config file whose sizes to measure; without it and without sizes: a small and a large network")
+      ->add_option(
+          "config", options->config.file,
+          "config file whose sizes to measure; without it and without sizes: a small and a large network")
       ->type_name("CONFIG.json");
   command->add_option("--vocabulary", options->vocabulary, "number of different characters")
       ->check(CLI::Range(2, 1 << 20))

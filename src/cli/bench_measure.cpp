@@ -22,7 +22,9 @@ namespace {
 
 using Clock = std::chrono::steady_clock;
 
-double seconds_since(Clock::time_point start) { return std::chrono::duration<double>(Clock::now() - start).count(); }
+double seconds_since(Clock::time_point start) {
+  return std::chrono::duration<double>(Clock::now() - start).count();
+}
 
 double peak_megabytes() {
   rusage usage{};
@@ -60,8 +62,8 @@ std::array<double, N> in_child(const std::function<std::array<double, N>()>& wor
   return figures;
 }
 
-/// Bytes of what training must keep: four floats a weight, and for one window the gates and states of every layer, the
-/// gradient by one layer's output, and the logits.
+/// Bytes of what training must keep: four floats a weight, and for one window the gates and states of every
+/// layer, the gradient by one layer's output, and the logits.
 double needed_bytes(const BenchCase& b, std::int64_t parameters) {
   const double rows = static_cast<double>(b.batch_size * b.sequence_length);
   const double slots = b.model.cell == Cell::rnn ? 1 : 4, states = b.model.cell == Cell::lstm ? 2 : 1;
@@ -127,7 +129,7 @@ std::array<double, 5> train(const BenchCase& b, Precision precision, int threads
 
 TrainRate measure_training(const BenchCase& b, Precision precision, int threads) {
   const auto [rate, peak, base, needed, loss] = in_child<5>([&] { return train(b, precision, threads); });
-  return {rate, rate * flops_per_char(b) / 1e9, peak, base, needed, loss};
+  return {rate, rate * training_flops(b.model, b.vocabulary) / 1e9, peak, base, needed, loss};
 }
 
 double measure_sampling(const BenchCase& b, StepWeights weights, std::int64_t streams, int threads) {
@@ -153,12 +155,6 @@ double measure_sampling(const BenchCase& b, StepWeights weights, std::int64_t st
   })[0];
 }
 
-double flops_per_char(const BenchCase& b) {
-  const double H = static_cast<double>(b.model.hidden), L = static_cast<double>(b.model.layers);
-  const double gates = static_cast<double>(gate_count(b.model.cell));
-  return 6 * (gates * H * H * (2 * L - 1) + H * static_cast<double>(b.vocabulary));
-}
-
 double measure_products(Format format, int threads, double seconds) {
   return in_child<1>([&]() -> std::array<double, 1> {
     constexpr std::int64_t m = 32, k = 256, n = 512;
@@ -170,10 +166,17 @@ double measure_products(Format format, int threads, double seconds) {
       a.reserve(planes(format) * m * steps);
       b.reserve(planes(format) * n * steps);
       c.reserve(m * n);
-      const Gemm gemm{.m = m, .k = steps, .panels = n / block_columns,
-                      .a = a.floats(), .a_block = m * block_columns, .a_plane = m * steps,
-                      .b = b.floats(), .b_panel = steps * block_columns, .b_plane = n * steps,
-                      .c = c.floats(), .c_panel = m * block_columns};
+      const Gemm gemm{.m = m,
+                      .k = steps,
+                      .panels = n / block_columns,
+                      .a = a.floats(),
+                      .a_block = m * block_columns,
+                      .a_plane = m * steps,
+                      .b = b.floats(),
+                      .b_panel = steps * block_columns,
+                      .b_plane = n * steps,
+                      .c = c.floats(),
+                      .c_panel = m * block_columns};
       double best = 0;  // of some stretches: what the machine can do, not what its neighbours leave of it
       const Clock::time_point start = Clock::now();
       while (seconds_since(start) < seconds) {

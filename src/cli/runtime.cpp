@@ -1,5 +1,6 @@
 #include "charnn/cli/runtime.h"
 
+#include <algorithm>
 #include <cerrno>
 #include <csignal>
 #include <cstdlib>
@@ -47,9 +48,19 @@ int StopSignals::received() noexcept { return stop_signal; }
 
 int cpu_threads(std::int64_t asked) { return asked > 0 ? static_cast<int>(asked) : available_cpus(); }
 
+int training_threads(const TrainConfig& train, const ModelConfig& model, std::int64_t vocabulary_size) {
+  if (train.threads > 0) return static_cast<int>(train.threads);
+  // Where a step is this short, threads spend more time on meeting than they save.
+  constexpr double flops_a_thread = 4e6;
+  const double step = training_flops(model, vocabulary_size) * static_cast<double>(train.batch_size) *
+                      static_cast<double>(train.sequence_length);
+  return static_cast<int>(std::clamp(step / flops_a_thread, 1.0, static_cast<double>(available_cpus())));
+}
+
 torch::Device prepare_device(DeviceChoice choice) {
 #if defined(__GLIBC__)
-  // Gradients are freed and made anew at every step; without this their pages would go back to the system each time.
+  // Gradients are freed and made anew at every step; without this their pages would go back to the system
+  // each time.
   ::mallopt(M_MMAP_THRESHOLD, 1 << 30);
   ::mallopt(M_TRIM_THRESHOLD, 1 << 30);
 #endif

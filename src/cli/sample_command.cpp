@@ -38,7 +38,8 @@ std::string prompt_of(const Options& options) {
   return read_file(options.prompt_file, "prompt file");
 }
 
-/// Text on its way to stdout: at once as far as a reader can tell, but not with a system call for every character.
+/// Text on its way to stdout: at once as far as a reader can tell, but not with a system call for every
+/// character.
 class Output {
  public:
   bool add(std::string_view text) {
@@ -66,7 +67,8 @@ void sample_one(const Stepper& stepper, const Vocabulary& vocabulary, const std:
                 const SampleConfig& config, std::uint64_t seed, const std::string& echo) {
   Output output;
   if (!output.add(echo)) return;
-  generate(stepper, vocabulary, ids, config, seed, [&](std::int64_t id) { return output.add(vocabulary.text(id)); });
+  generate(stepper, vocabulary, ids, config, seed,
+           [&](std::int64_t id) { return output.add(vocabulary.text(id)); });
   // So that the shell's prompt begins on a line of its own; a file or pipe gets the text alone.
   if (::isatty(STDOUT_FILENO) == 1 && output.last() != '\n') output.add("\n");
   output.flush();
@@ -74,7 +76,8 @@ void sample_one(const Stepper& stepper, const Vocabulary& vocabulary, const std:
 
 /// Several texts side by side, as JSON lines.
 void sample_many(const Stepper& stepper, const Vocabulary& vocabulary, const std::vector<std::int64_t>& ids,
-                 const SampleConfig& config, std::uint64_t seed, std::int64_t count, const std::string& echo) {
+                 const SampleConfig& config, std::uint64_t seed, std::int64_t count,
+                 const std::string& echo) {
   std::vector<std::uint64_t> seeds(static_cast<std::size_t>(count));
   std::iota(seeds.begin(), seeds.end(), seed);
   std::vector<std::string> texts(seeds.size(), echo);
@@ -102,7 +105,8 @@ int sample(const Options& options, const Globals& globals) {
   if (options.seed < 0 && !globals.quiet && config.temperature > 0)
     fmt::print(stderr, "charnn: seed {} (give --seed {} for the same text again)\n", seed, seed);
   // Many texts share out the threads among them; one text's fastest number depends on the network.
-  const int threads = options.threads == 0 && options.num > 1 ? cpu_threads(0) : static_cast<int>(options.threads);
+  const int threads =
+      options.threads == 0 && options.num > 1 ? cpu_threads(0) : static_cast<int>(options.threads);
   const Stepper stepper(*loaded.network, config.weights, threads);
   const std::string echo = options.no_echo ? "" : prompt;
   if (options.num == 1)
@@ -133,7 +137,8 @@ void add_sample(CLI::App& app, const Globals& globals, Action& action) {
       ->capture_default_str();
   command
       ->add_option("--num", options->num,
-                   "write N texts side by side, as JSON lines with their seeds (--seed and those after it); many at once "
+                   "write N texts side by side, as JSON lines with their seeds (--seed and those after it); "
+                   "many at once "
                    "are several times as fast")
       ->check(CLI::Range(1, 1 << 16))
       ->type_name("N");

@@ -54,7 +54,8 @@ Corpus open_corpus(const Config& config, const TrainStart& start) {
 std::string sample_text(const CharRnn& model, const Vocabulary& vocabulary, const Config& config,
                         std::int64_t step) {
   constexpr std::int64_t shown = 200;
-  const SampleConfig sample{config.sample.temperature, std::min(config.sample.length, shown), config.sample.weights};
+  const SampleConfig sample{config.sample.temperature, std::min(config.sample.length, shown),
+                            config.sample.weights};
   std::string text;
   generate(Stepper(model), vocabulary, {}, sample, static_cast<std::uint64_t>(config.train.seed + step),
            [&](std::int64_t id) {
@@ -134,7 +135,7 @@ int train(const TrainRequest& request, const Globals& globals) {
   CharRnn model(config.model, corpus.vocabulary().size());
   model.to(device);
   if (start.checkpoint) model.load(start.checkpoint->model);
-  model.use(config.train.precision, cpu_threads(config.train.threads));
+  model.use(config.train.precision, training_threads(config.train, config.model, corpus.vocabulary().size()));
   Adam adam(model.weights(), config.optimizer, model.pool());
   Batcher batcher(corpus, corpus.train(), config.train.batch_size, config.train.sequence_length);
 

@@ -49,7 +49,8 @@ void pack_block(const float* weight, const Axis& k_axis, std::int64_t k_block, c
 
 }  // namespace
 
-void Panels::pack(const float* weight, const Axis& k_axis, const Axis& n_axis, Format format, ThreadPool& pool) {
+void Panels::pack(const float* weight, const Axis& k_axis, const Axis& n_axis, Format format,
+                  ThreadPool& pool) {
   constexpr std::int64_t block = block_columns * block_columns;
   k = elements(format, k_axis.padded());
   plane = k * n_axis.padded();
@@ -64,7 +65,8 @@ void Panels::pack(const float* weight, const Axis& k_axis, const Axis& n_axis, F
     for (std::int64_t b = 0; b < k_axis.count(); b += 2) {
       pack_block(weight, k_axis, b, n_axis, panel, two);
       pack_block(weight, k_axis, b + 1, n_axis, panel, two + block);
-      pair_rows(format, two, data.pairs() + panel * k * block_columns + b / 2 * block, plane, 2 * block_columns);
+      pair_rows(format, two, data.pairs() + panel * k * block_columns + b / 2 * block, plane,
+                2 * block_columns);
     }
   });
 }

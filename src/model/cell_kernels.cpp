@@ -24,8 +24,8 @@ struct Ratio {
   Vec p, q;
 };
 
-/// tanh(x) = x P(x^2) / Q(x^2) for |x| <= 9, beyond which it is 1 in float. P and Q are of degree 4, fitted for the
-/// least largest relative error (2e-8) by iteratively reweighted least squares.
+/// tanh(x) = x P(x^2) / Q(x^2) for |x| <= 9, beyond which it is 1 in float. P and Q are of degree 4, fitted
+/// for the least largest relative error (2e-8) by iteratively reweighted least squares.
 HWY_INLINE Ratio tanh_ratio(Vec x) {
   // This order of arguments lets NaN through.
   x = hn::Max(constant(-9), hn::Min(constant(9), x));
@@ -62,8 +62,7 @@ HWY_INLINE Vec sigmoid_slope(Vec y) { return hn::NegMulAdd(y, y, y); }
 /// 1 - y^2, tanh's.
 HWY_INLINE Vec tanh_slope(Vec y) { return hn::NegMulAdd(y, y, constant(1)); }
 
-void LstmForward(const Gates& gates, const float* c_prev, float* c, float* HWY_RESTRICT h,
-                 std::int64_t n) {
+void LstmForward(const Gates& gates, const float* c_prev, float* c, float* HWY_RESTRICT h, std::int64_t n) {
   const auto [gi, gf, gg, go] = gates.at;
   for (std::int64_t j = 0; j < n; j += lanes) {
     Vec i, f, g, o;
@@ -83,7 +82,8 @@ void LstmBackward(const Gates& gates, const float* HWY_RESTRICT c_prev, const fl
                   const float* HWY_RESTRICT dh, float* HWY_RESTRICT dc, std::int64_t n) {
   const auto [gi, gf, gg, go] = gates.at;
   for (std::int64_t j = 0; j < n; j += lanes) {
-    const Vec i = hn::Load(d, gi + j), f = hn::Load(d, gf + j), g = hn::Load(d, gg + j), o = hn::Load(d, go + j);
+    const Vec i = hn::Load(d, gi + j), f = hn::Load(d, gf + j), g = hn::Load(d, gg + j),
+              o = hn::Load(d, go + j);
     const Vec tanh_c = divide(tanh_ratio(hn::Load(d, c + j))), by_h = hn::Load(d, dh + j);
     const Vec by_c = hn::MulAdd(hn::Mul(by_h, o), tanh_slope(tanh_c), hn::Load(d, dc + j));
     hn::Store(hn::Mul(hn::Mul(by_c, g), sigmoid_slope(i)), d, gi + j);
@@ -141,7 +141,8 @@ void Tanh(const float* HWY_RESTRICT x, float* HWY_RESTRICT out, std::int64_t n) 
 }
 
 void Sigmoid(const float* HWY_RESTRICT x, float* HWY_RESTRICT out, std::int64_t n) {
-  for (std::int64_t j = 0; j < n; j += lanes) hn::Store(divide(sigmoid_ratio(hn::Load(d, x + j))), d, out + j);
+  for (std::int64_t j = 0; j < n; j += lanes)
+    hn::Store(divide(sigmoid_ratio(hn::Load(d, x + j))), d, out + j);
 }
 
 }  // namespace HWY_NAMESPACE
@@ -174,7 +175,9 @@ void gru_backward(const Gates& gates, const float* h_prev, const float* dh, floa
   HWY_DYNAMIC_DISPATCH(GruBackward)(gates, h_prev, dh, dh_prev, n);
 }
 void rnn_forward(float* gate, float* h, std::int64_t n) { HWY_DYNAMIC_DISPATCH(RnnForward)(gate, h, n); }
-void rnn_backward(float* gate, const float* dh, std::int64_t n) { HWY_DYNAMIC_DISPATCH(RnnBackward)(gate, dh, n); }
+void rnn_backward(float* gate, const float* dh, std::int64_t n) {
+  HWY_DYNAMIC_DISPATCH(RnnBackward)(gate, dh, n);
+}
 void tanh_array(const float* x, float* out, std::int64_t n) { HWY_DYNAMIC_DISPATCH(Tanh)(x, out, n); }
 void sigmoid_array(const float* x, float* out, std::int64_t n) { HWY_DYNAMIC_DISPATCH(Sigmoid)(x, out, n); }
 

@@ -12,7 +12,11 @@ constexpr std::int64_t C = block_columns;
 class Backward {
  public:
   Backward(const NetworkShape& shape, const PackedNetwork& packed, const FusedWindow& window, FusedPart& part)
-      : s_(shape), packed_(packed), window_(window), part_(part), last_((part.steps - 1) / part.stretch * part.stretch) {}
+      : s_(shape),
+        packed_(packed),
+        window_(window),
+        part_(part),
+        last_((part.steps - 1) / part.stretch * part.stretch) {}
 
   void run() {
     for (t_ = last_; t_ >= 0; t_ -= part_.stretch) {
@@ -24,7 +28,9 @@ class Backward {
       if (s_.config.cell == Cell::lstm) std::fill_n(layer.dc.floats(), part_.count * s_.Hp, 0.0F);
       for (t_ = last_; t_ >= 0; t_ -= part_.stretch) {
         for (std::int64_t t = t_ + steps() - 1; t >= t_; --t) take_step(l, layer, t);
-        if (l > 0) to_output(l - 1, gates(layer, s_.cell.x_first, t_), packed_.layers[static_cast<std::size_t>(l)].x_backward);
+        if (l > 0)
+          to_output(l - 1, gates(layer, s_.cell.x_first, t_),
+                    packed_.layers[static_cast<std::size_t>(l)].x_backward);
       }
     }
   }
@@ -55,8 +61,8 @@ class Backward {
     return all;
   }
 
-  /// Gradient by the output of layer l at the steps at hand, from that by what it feeds. It takes the place of the
-  /// gradient by the layer above's output, which has done its work at these steps.
+  /// Gradient by the output of layer l at the steps at hand, from that by what it feeds. It takes the place
+  /// of the gradient by the layer above's output, which has done its work at these steps.
   void to_output(std::int64_t l, const Factor& from, const Panels& weights) {
     Gemm gemm = from.times(weights.gemm(0, s_.Hb), steps() * part_.count);
     gemm.c = part_.gradient.floats() + row(t_);
@@ -74,8 +80,9 @@ class Backward {
     for (std::int64_t p = 0; p < s_.Hb; ++p) differentiate(layer, p, t);
     if (pairs()) pair(layer.gates, part_.gates_pairs, s_.cell.slots * s_.Hb, t - t_, 1);
     if (t == 0) return;
-    Gemm gemm = gates(layer, s_.cell.h_first, t)
-                    .times(packed_.layers[static_cast<std::size_t>(l)].h_backward.gemm(0, s_.Hb), part_.count);
+    Gemm gemm =
+        gates(layer, s_.cell.h_first, t)
+            .times(packed_.layers[static_cast<std::size_t>(l)].h_backward.gemm(0, s_.Hb), part_.count);
     gemm.c = part_.gradient.floats() + row(t - 1);
     gemm.c_panel = block();
     gemm.accumulate = true;
@@ -98,7 +105,8 @@ class Backward {
         gru_backward(gates, layer.h.floats() + before, dh, t > 0 ? dh - n : nullptr, n);
         break;
       case Cell::lstm:
-        lstm_backward(gates, layer.c.floats() + before, layer.c.floats() + after, dh, layer.dc.floats() + p * n, n);
+        lstm_backward(gates, layer.c.floats() + before, layer.c.floats() + after, dh,
+                      layer.dc.floats() + p * n, n);
         break;
     }
   }
@@ -107,7 +115,7 @@ class Backward {
   const PackedNetwork& packed_;
   const FusedWindow& window_;
   FusedPart& part_;
-  std::int64_t last_;    ///< first step of the last stretch
+  std::int64_t last_;   ///< first step of the last stretch
   std::int64_t t_ = 0;  ///< first step of the stretch at hand
 };
 

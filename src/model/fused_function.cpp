@@ -46,8 +46,8 @@ class FusedLoss : public torch::autograd::Function<FusedLoss> {
 
 }  // namespace
 
-torch::Tensor fused_loss(const FusedNetwork& network, FusedWorkspace& work, const FusedWindow& window, State& state,
-                         const std::vector<torch::Tensor>& weights) {
+torch::Tensor fused_loss(const FusedNetwork& network, FusedWorkspace& work, const FusedWindow& window,
+                         State& state, const std::vector<torch::Tensor>& weights) {
   return FusedLoss::apply(torch::TensorList(weights), Call{network, work, window, state});
 }
 

@@ -1,6 +1,6 @@
-// The weights' gradients: for every matrix, (gradient by its result)^T x (its input), summed over all rows of a window,
-// one product over all steps. The rows are taken in the order of the text, whichever thread has made them, so that the
-// sums do not depend on how many threads there are.
+// The weights' gradients: for every matrix, (gradient by its result)^T x (its input), summed over all rows of
+// a window, one product over all steps. The rows are taken in the order of the text, whichever thread has
+// made them, so that the sums do not depend on how many threads there are.
 #include <algorithm>
 
 #include "charnn/model/fused_network.h"
@@ -10,8 +10,9 @@ namespace charnn {
 namespace {
 
 constexpr std::int64_t C = block_columns;
-constexpr std::int64_t blocks_a_task = 4;      ///< 64 rows of a gradient
-constexpr std::int64_t rows_at_a_time = 256;  ///< of the window: their inputs stay near for the next block of gradients
+constexpr std::int64_t blocks_a_task = 4;  ///< 64 rows of a gradient
+constexpr std::int64_t rows_at_a_time =
+    256;  ///< of the window: their inputs stay near for the next block of gradients
 constexpr std::int64_t input_bytes = 1 << 24;  ///< of the inputs made ready at once
 
 /// One matrix that a group of gates (or the logits) comes from.
@@ -36,7 +37,8 @@ const Buffer& gates_of(const FusedPart& part, std::int64_t layer) {
 }
 const Buffer& logits_of(const FusedPart& part, std::int64_t) { return part.logits; }
 
-/// Copies rows [begin, begin + count) of the window, T x B, from the parts; from(part) is where its first row lies.
+/// Copies rows [begin, begin + count) of the window, T x B, from the parts; from(part) is where its first row
+/// lies.
 template <class From>
 void collect(const FusedWorkspace& work, std::int64_t begin, std::int64_t count, From from, float* out) {
   const std::int64_t streams = work.window.streams;
@@ -54,8 +56,13 @@ class WeightGradients {
  public:
   WeightGradients(const NetworkShape& shape, const PackedNetwork& packed, FusedWorkspace& work,
                   const std::vector<torch::Tensor>& gradients, ThreadPool& pool)
-      : s_(shape), packed_(packed), work_(work), gradients_(gradients), pool_(pool),
-        R_(work.window.steps * work.window.streams), U_(static_cast<std::int64_t>(work.symbols.size())) {
+      : s_(shape),
+        packed_(packed),
+        work_(work),
+        gradients_(gradients),
+        pool_(pool),
+        R_(work.window.steps * work.window.streams),
+        U_(static_cast<std::int64_t>(work.symbols.size())) {
     const std::int64_t bytes_a_row = 2 * planes(s_.format) * elements(s_.format, s_.Hp) * 4;
     const std::int64_t rows = std::clamp(input_bytes / bytes_a_row / rows_at_a_time, std::int64_t{1}, R_);
     stretch_ = std::min(rows * rows_at_a_time, round_up(R_, 2 * C));
@@ -66,8 +73,13 @@ class WeightGradients {
   void run() {
     work_.inputs.reserve(2 * input_);
     work_.table_gradient.reserve(s_.cell.x_count * s_.Hp * U_);
-    const Group logits{logits_of, 0, 0, s_.Vb, s_.symbols(1),
-                       {{input(1), s_.hidden(1), gradient(s_.decoder_weight())}}, {gradient(s_.decoder_bias())}};
+    const Group logits{logits_of,
+                       0,
+                       0,
+                       s_.Vb,
+                       s_.symbols(1),
+                       {{input(1), s_.hidden(1), gradient(s_.decoder_weight())}},
+                       {gradient(s_.decoder_bias())}};
     for (std::int64_t l = 0; l <= s_.L; ++l) {
       const std::vector<Group> groups = l < s_.L ? layer(l) : std::vector<Group>{logits};
       for (begin_ = 0; begin_ < R_; begin_ += stretch_) {
@@ -83,7 +95,8 @@ class WeightGradients {
   float* gradient(std::size_t index) const { return gradients_[index].data_ptr<float>(); }
   float* input(int which) const { return work_.inputs.floats() + which * input_; }
 
-  /// Makes layer l's output (or the state before each step) the second factor of products, for the stretch at hand.
+  /// Makes layer l's output (or the state before each step) the second factor of products, for the stretch at
+  /// hand.
   void collect_inputs(std::int64_t l, bool output, int which) {
     const bool dropped = output && fused::drops(s_, work_.window);
     pool_.run(s_.Hb, [&](std::int64_t p) {
@@ -93,13 +106,15 @@ class WeightGradients {
         return layer.h.floats() + p * (part.rows + part.count) * C + (output ? part.count * C : 0);
       };
       const std::int64_t end = std::min(begin_ + stretch_, R_);
-      if (s_.format == Format::f32) return collect(work_, begin_, end - begin_, from, input(which) + p * K_ * C);
+      if (s_.format == Format::f32)
+        return collect(work_, begin_, end - begin_, from, input(which) + p * K_ * C);
       alignas(64) float rows[rows_at_a_time * C];
       for (std::int64_t begin = begin_; begin < end; begin += rows_at_a_time) {
         const std::int64_t count = std::min(rows_at_a_time, end - begin), padded = round_up(count, 2 * C);
         collect(work_, begin, count, from, rows);
         std::fill(rows + count * C, rows + padded * C, 0.0F);
-        pair_rows(s_.format, rows, reinterpret_cast<std::uint32_t*>(input(which)) + (p * K_ + (begin - begin_) / 2) * C,
+        pair_rows(s_.format, rows,
+                  reinterpret_cast<std::uint32_t*>(input(which)) + (p * K_ + (begin - begin_) / 2) * C,
                   s_.Hb * K_ * C, padded);
       }
     });
@@ -114,7 +129,8 @@ class WeightGradients {
       Group group{gates_of, l, slot * s_.Hb, s_.Hb, s_.gates(slot, 1, 1), {}, {}};
       if (h) group.products.push_back({input(0), s_.hidden(1), gradient(s_.index(l, Kind::weight_hh))});
       if (h) group.biases.push_back(gradient(s_.index(l, Kind::bias_hh)));
-      if (x && l > 0) group.products.push_back({input(1), s_.hidden(1), gradient(s_.index(l, Kind::weight_ih))});
+      if (x && l > 0)
+        group.products.push_back({input(1), s_.hidden(1), gradient(s_.index(l, Kind::weight_ih))});
       if (x) group.biases.push_back(gradient(s_.index(l, Kind::bias_ih)));
       if (x && l == 0) group.table_block = (slot - s_.cell.x_first) * s_.Hb;
       groups.push_back(std::move(group));
@@ -140,7 +156,9 @@ class WeightGradients {
     chunk.reserve(blocks * rows_at_a_time * C);
     pairs.reserve(planes(s_.format) * blocks * rows_at_a_time / 2 * C);
     alignas(64) float bias[blocks_a_task * C] = {};
-    float* table = group.table_block < 0 ? nullptr : work_.table_gradient.floats() + (group.table_block + block) * U_ * C;
+    float* table = group.table_block < 0
+                       ? nullptr
+                       : work_.table_gradient.floats() + (group.table_block + block) * U_ * C;
     if (begin_ > 0) read(group, block, blocks, sums.floats(), bias);
     if (table && begin_ == 0) std::fill_n(table, blocks * U_ * C, 0.0F);
     const std::int64_t end = std::min(begin_ + stretch_, R_);
@@ -148,19 +166,22 @@ class WeightGradients {
       const std::int64_t count = std::min(rows_at_a_time, end - begin), padded = round_up(count, 2 * C);
       for (std::int64_t b = 0; b < blocks; ++b) {
         float* rows = chunk.floats() + b * rows_at_a_time * C;
-        collect(work_, begin, count,
-                [&](const FusedPart& part) {
-                  return group.source(part, group.layer).floats() + (group.first + block + b) * part.rows * C;
-                },
-                rows);
+        collect(
+            work_, begin, count,
+            [&](const FusedPart& part) {
+              return group.source(part, group.layer).floats() + (group.first + block + b) * part.rows * C;
+            },
+            rows);
         sum_rows(rows, bias + b * C, count);
         if (table) scatter_rows(rows, work_.table_row.data() + begin, table + b * U_ * C, count);
         if (s_.format == Format::f32) continue;
         std::fill(rows + count * C, rows + padded * C, 0.0F);
-        pair_rows(s_.format, rows, pairs.pairs() + b * rows_at_a_time / 2 * C, blocks * rows_at_a_time / 2 * C, padded);
+        pair_rows(s_.format, rows, pairs.pairs() + b * rows_at_a_time / 2 * C,
+                  blocks * rows_at_a_time / 2 * C, padded);
       }
       const bool f32 = s_.format == Format::f32;
-      multiply_rows(group, blocks, f32 ? chunk.floats() : pairs.floats(), begin, f32 ? count : padded / 2, sums.floats());
+      multiply_rows(group, blocks, f32 ? chunk.floats() : pairs.floats(), begin, f32 ? count : padded / 2,
+                    sums.floats());
     }
     for (std::int64_t b = 0; b < blocks; ++b) {
       const Axis::Place rows = group.rows.place(block + b);
@@ -182,8 +203,8 @@ class WeightGradients {
   }
 
   /// Adds the part of `k` elements of the window to the sums.
-  void multiply_rows(const Group& group, std::int64_t blocks, const float* from, std::int64_t begin, std::int64_t k,
-                     float* sums) const {
+  void multiply_rows(const Group& group, std::int64_t blocks, const float* from, std::int64_t begin,
+                     std::int64_t k, float* sums) const {
     const std::int64_t chunk = elements(s_.format, rows_at_a_time) * C;
     for (const Product& product : group.products) {
       multiply(s_.format, {.m = blocks * C,
@@ -203,8 +224,8 @@ class WeightGradients {
     }
   }
 
-  /// Calls copy(sums, their place in the weight's gradient, number) for what exists of a group's sums, [panels][16
-  /// blocks][16] for each of its matrices.
+  /// Calls copy(sums, their place in the weight's gradient, number) for what exists of a group's sums,
+  /// [panels][16 blocks][16] for each of its matrices.
   template <class Copy>
   static void each_row(const Group& group, std::int64_t block, std::int64_t blocks, float* sums, Copy copy) {
     for (const Product& product : group.products)
@@ -220,7 +241,8 @@ class WeightGradients {
   }
 
   /// The first layer's input is a table of symbols; from its gradient comes that of W_ih.
-  void first_layer(const Group& group, std::int64_t block, std::int64_t blocks, const float* table, Buffer& sums) {
+  void first_layer(const Group& group, std::int64_t block, std::int64_t blocks, const float* table,
+                   Buffer& sums) {
     sums.reserve(s_.Eb * blocks * C * C);
     gemm_f32({.m = blocks * C,
               .k = U_,
@@ -245,12 +267,14 @@ class WeightGradients {
     pool_.run(s_.Eb, [&](std::int64_t p) {
       thread_local Buffer sums;
       sums.reserve(U_ * C);
-      Gemm gemm = Factor{work_.table_gradient.floats(), U_ * C, 0}.times(packed_.layers[0].x_backward.gemm(p, 1), U_);
+      Gemm gemm =
+          Factor{work_.table_gradient.floats(), U_ * C, 0}.times(packed_.layers[0].x_backward.gemm(p, 1), U_);
       gemm.c = sums.floats();
       gemm_f32(gemm);
       const std::int64_t valid = std::min(C, s_.E - p * C);
       for (std::int64_t u = 0; u < U_; ++u)
-        std::copy_n(sums.floats() + u * C, valid, out + work_.symbols[static_cast<std::size_t>(u)] * s_.E + p * C);
+        std::copy_n(sums.floats() + u * C, valid,
+                    out + work_.symbols[static_cast<std::size_t>(u)] * s_.E + p * C);
     });
   }
 
@@ -261,8 +285,8 @@ class WeightGradients {
   ThreadPool& pool_;
   std::int64_t R_, U_;
   std::int64_t begin_ = 0, stretch_;  ///< rows of the window whose inputs are at hand
-  std::int64_t K_;      ///< those rows as elements of a sum
-  std::int64_t input_;  ///< elements of one of the two inputs
+  std::int64_t K_;                    ///< those rows as elements of a sum
+  std::int64_t input_;                ///< elements of one of the two inputs
 };
 
 }  // namespace

@@ -19,7 +19,8 @@ void reserve(const NetworkShape& s, FusedWorkspace& work, int threads) {
   constexpr std::int64_t rows_at_a_time = 256;
   const FusedWindow& window = work.window;
   const bool pairs = s.format != Format::f32, drops = fused::drops(s, window);
-  const std::int64_t parts = std::min<std::int64_t>(threads, window.streams), planes = charnn::planes(s.format);
+  const std::int64_t parts = std::min<std::int64_t>(threads, window.streams),
+                     planes = charnn::planes(s.format);
   work.parts.resize(static_cast<std::size_t>(parts));
   for (std::int64_t i = 0; i < parts; ++i) {
     FusedPart& part = work.parts[static_cast<std::size_t>(i)];
@@ -87,8 +88,8 @@ void fill_table(const NetworkShape& s, const PackedNetwork& packed, FusedWorkspa
   work.embedded.reserve(s.Eb * U * C);
   for (std::int64_t e = 0; e < s.Eb; ++e)
     for (std::int64_t u = 0; u < U; ++u)
-      std::copy_n(packed.encoder.data.floats() + (e * s.Vp + work.symbols[static_cast<std::size_t>(u)]) * C, C,
-                  work.embedded.floats() + (e * U + u) * C);
+      std::copy_n(packed.encoder.data.floats() + (e * s.Vp + work.symbols[static_cast<std::size_t>(u)]) * C,
+                  C, work.embedded.floats() + (e * U + u) * C);
   work.table.reserve(s.cell.x_count * s.Hb * U * C);
   const PackedNetwork::Layer& layer = packed.layers[0];
   pool.run_ranges(s.cell.x_count * s.Hb, 4, [&](std::int64_t begin, std::int64_t end) {
@@ -110,7 +111,8 @@ class Forward {
       : s_(shape), packed_(packed), work_(work), part_(part), drops_(fused::drops(shape, work.window)) {}
 
   void run() {
-    // Some steps at a time go through all layers, so that what one layer has written is near when the next reads it.
+    // Some steps at a time go through all layers, so that what one layer has written is near when the next
+    // reads it.
     for (t_ = 0; t_ < part_.steps; t_ += part_.stretch) {
       steps_ = std::min(part_.stretch, part_.steps - t_);
       for (std::int64_t l = 0; l < s_.L; ++l) {
@@ -132,8 +134,8 @@ class Forward {
   /// Pairs one step's values for products.
   void pair(const Buffer& from, std::int64_t from_block, std::int64_t at, Buffer& to, std::int64_t to_block,
             std::int64_t to_at) const {
-    to_pairs(s_.format, from.floats() + at, from_block, to.pairs() + to_at, to_block, s_.Hb / 2 * to_block, s_.Hb,
-             part_.count);
+    to_pairs(s_.format, from.floats() + at, from_block, to.pairs() + to_at, to_block, s_.Hb / 2 * to_block,
+             s_.Hb, part_.count);
   }
 
   /// The state before step t.
@@ -157,8 +159,8 @@ class Forward {
     for (std::int64_t p = 0; p < s_.cell.slots * s_.Hb; ++p) {
       float* sums = layer.gates.floats() + p * block() + row(t_);
       if (l == 0 && p >= x_begin && p < x_begin + x_panels)
-        gather_rows(work_.table.floats() + (p - x_begin) * U * C, part_.table_row.data() + t_ * part_.count, sums,
-                    steps_ * part_.count);
+        gather_rows(work_.table.floats() + (p - x_begin) * U * C, part_.table_row.data() + t_ * part_.count,
+                    sums, steps_ * part_.count);
       else
         fill_rows(weights.bias.floats() + p * C, sums, steps_ * part_.count);
     }
@@ -191,7 +193,8 @@ class Forward {
     for (std::int64_t p = 0; p < s_.Hb; ++p)
       fused::drop(s_, work_.window, part_, l, p, t, layer.h.floats() + p * state_block() + row(t + 1),
                   layer.out.floats() + p * block() + row(t));
-    if (s_.format != Format::f32) pair(layer.out, block(), row(t), layer.out_pairs, near_block(0), row(t - t_));
+    if (s_.format != Format::f32)
+      pair(layer.out, block(), row(t), layer.out_pairs, near_block(0), row(t - t_));
   }
 
   /// From sums to gates and the new state: block p of the units, step t.
@@ -242,9 +245,11 @@ class Forward {
   std::int64_t t_ = 0, steps_ = 0;  ///< the steps at hand
 };
 
-/// Calls copy(values of a [L, B, H] tensor, place of a block in a part's layer, number of values) for all blocks.
+/// Calls copy(values of a [L, B, H] tensor, place of a block in a part's layer, number of values) for all
+/// blocks.
 template <class Copy>
-void each_state_block(const NetworkShape& s, const FusedPart& part, std::int64_t streams, float* state, Copy copy) {
+void each_state_block(const NetworkShape& s, const FusedPart& part, std::int64_t streams, float* state,
+                      Copy copy) {
   for (std::int64_t l = 0; l < s.L; ++l)
     for (std::int64_t b = 0; b < part.count; ++b)
       for (std::int64_t p = 0; p < s.Hb; ++p)
@@ -279,16 +284,17 @@ bool fused::drops(const NetworkShape& shape, const FusedWindow& window) {
   return window.training && shape.config.dropout > 0;
 }
 
-void fused::drop(const NetworkShape& shape, const FusedWindow& window, const FusedPart& part, std::int64_t layer,
-                 std::int64_t p, std::int64_t t, const float* in, float* out) {
-  // A seed of its own for every layer (multiples of the golden ratio lie far apart), and an index that does not depend
-  // on how streams are shared out.
+void fused::drop(const NetworkShape& shape, const FusedWindow& window, const FusedPart& part,
+                 std::int64_t layer, std::int64_t p, std::int64_t t, const float* in, float* out) {
+  // A seed of its own for every layer (multiples of the golden ratio lie far apart), and an index that does
+  // not depend on how streams are shared out.
   const std::uint64_t seed = window.dropout_seed + static_cast<std::uint64_t>(layer) * 0x9e3779b97f4a7c15U;
   const std::int64_t first = (p * window.steps + t) * window.streams + part.begin;
   dropout(in, out, part.count * C, shape.config.dropout, seed, static_cast<std::uint32_t>(first * C));
 }
 
-FusedNetwork::FusedNetwork(const ModelConfig& config, std::int64_t vocabulary_size, Format format, ThreadPool& pool)
+FusedNetwork::FusedNetwork(const ModelConfig& config, std::int64_t vocabulary_size, Format format,
+                           ThreadPool& pool)
     : shape_(config, vocabulary_size, format), pool_(pool) {}
 
 void FusedNetwork::take(const std::vector<torch::Tensor>& weights, bool backward) {
@@ -324,7 +330,8 @@ void FusedNetwork::backward(FusedWorkspace& work, const std::vector<torch::Tenso
 void copy_nats(const FusedWorkspace& work, float* out) {
   for (const FusedPart& part : work.parts)
     for (std::int64_t t = 0; t < part.steps; ++t)
-      std::copy_n(part.nats.floats() + t * part.count, part.count, out + t * work.window.streams + part.begin);
+      std::copy_n(part.nats.floats() + t * part.count, part.count,
+                  out + t * work.window.streams + part.begin);
 }
 
 }  // namespace charnn

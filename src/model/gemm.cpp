@@ -1,6 +1,7 @@
 #include "charnn/model/gemm.h"
 
-// Compiled once for every instruction set that Highway knows; the best that the CPU has is chosen at run time.
+// Compiled once for every instruction set that Highway knows; the best that the CPU has is chosen at run
+// time.
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "model/gemm.cpp"
 #include <hwy/foreach_target.h>  // must come before highway.h
@@ -57,7 +58,8 @@ void tile(const Slice& s, const float* HWY_RESTRICT a, const float* HWY_RESTRICT
         row[v] = hn::Load(d, panel[v / panel_vectors] + (k0 + k) * block_columns + v % panel_vectors * lanes);
 #pragma GCC unroll 8
       for (int i = 0; i < Rows; ++i) {
-        const Vec factor = hn::Set(d, Transposed ? column[k * block_columns + i] : column[i * block_columns + k]);
+        const Vec factor =
+            hn::Set(d, Transposed ? column[k * block_columns + i] : column[i * block_columns + k]);
 #pragma GCC unroll 8
         for (int v = 0; v < Vectors; ++v) sum[i][v] = hn::MulAdd(factor, row[v], sum[i][v]);
       }
@@ -71,7 +73,8 @@ void tile(const Slice& s, const float* HWY_RESTRICT a, const float* HWY_RESTRICT
 
 /// Calls tile() with the numbers of rows and panels as constants.
 template <int Rows, int Panels>
-void tile_of(const Slice& s, std::int64_t rows, std::int64_t panels, const float* a, const float* b, float* c) {
+void tile_of(const Slice& s, std::int64_t rows, std::int64_t panels, const float* a, const float* b,
+             float* c) {
   if constexpr (Rows > 1)
     if (rows < Rows) return tile_of<Rows - 1, Panels>(s, rows, panels, a, b, c);
   if constexpr (Panels > 1)
@@ -105,7 +108,8 @@ void multiply_slice(Slice s, std::int64_t p, std::int64_t panels, const float* n
 }
 
 void Multiply(const Gemm& g) {
-  // A slice of B of this many rows and max_panels panels stays in the first-level cache while all rows of A pass.
+  // A slice of B of this many rows and max_panels panels stays in the first-level cache while all rows of A
+  // pass.
   constexpr std::int64_t k_block = 128;
   // A B that does not fit the second-level cache is fetched a slice ahead (10 % faster at 32 x 512 x 2048).
   const bool fetch_ahead = g.k * g.panels * block_columns > (1 << 18);
@@ -114,7 +118,7 @@ void Multiply(const Gemm& g) {
     const std::int64_t panels = HWY_MIN(max_panels, g.panels - p);
     for (std::int64_t k = 0; k < g.k; k += k_block) {
       const std::int64_t k_end = HWY_MIN(k + k_block, g.k);
-      const float* next = k_end < g.k                  ? b + p * g.b_panel + k_end * block_columns
+      const float* next = k_end < g.k                 ? b + p * g.b_panel + k_end * block_columns
                           : p + max_panels < g.panels ? b + (p + max_panels) * g.b_panel
                                                       : b;
       multiply_slice({g, k, k_end, g.accumulate || k > 0, nullptr}, p, panels, fetch_ahead ? next : nullptr);

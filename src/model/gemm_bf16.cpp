@@ -1,7 +1,7 @@
 // Products of bfloat16. Highway has no tiles, so they are written with the compiler's intrinsics.
-#include "charnn/model/gemm.h"
-
 #include <algorithm>
+
+#include "charnn/model/gemm.h"
 
 #if defined(__x86_64__) && defined(__linux__)
 
@@ -18,13 +18,15 @@ namespace {
 
 Bf16Unit find_unit() {
   __builtin_cpu_init();
-  if (!__builtin_cpu_supports("avx512f") || !__builtin_cpu_supports("avx512bw") || !__builtin_cpu_supports("avx512vl"))
+  if (!__builtin_cpu_supports("avx512f") || !__builtin_cpu_supports("avx512bw") ||
+      !__builtin_cpu_supports("avx512vl"))
     return Bf16Unit::none;
   unsigned a, b, c, d;
   if (!__get_cpuid_count(7, 1, &a, &b, &c, &d) || (a >> 5 & 1) == 0) return Bf16Unit::none;
   __get_cpuid_count(7, 0, &a, &b, &c, &d);
   const bool amx = (d >> 22 & 1) != 0 && (d >> 24 & 1) != 0;
-  // Linux saves the tiles' registers only for processes that ask (arch_prctl(ARCH_REQ_XCOMP_PERM, XTILEDATA)).
+  // Linux saves the tiles' registers only for processes that ask (arch_prctl(ARCH_REQ_XCOMP_PERM,
+  // XTILEDATA)).
   if (amx && ::syscall(SYS_arch_prctl, 0x1023, 18) == 0) return Bf16Unit::amx;
   return Bf16Unit::avx512_bf16;
 }
@@ -64,13 +66,16 @@ CHARNN_AVX512_BF16 void vector_tile(const Gemm& g, const std::uint32_t* a, const
 
 template <int Rows, int Panels, bool Transposed>
 void vector_tile_of(const Gemm& g, std::int64_t rows, std::int64_t panels, const std::uint32_t* a,
-                    const std::uint32_t* b, float* c, std::int64_t k_begin, std::int64_t k_end, bool accumulate) {
+                    const std::uint32_t* b, float* c, std::int64_t k_begin, std::int64_t k_end,
+                    bool accumulate) {
   if constexpr (Rows > 1)
     if (rows < Rows)
-      return vector_tile_of<Rows - 1, Panels, Transposed>(g, rows, panels, a, b, c, k_begin, k_end, accumulate);
+      return vector_tile_of<Rows - 1, Panels, Transposed>(g, rows, panels, a, b, c, k_begin, k_end,
+                                                          accumulate);
   if constexpr (Panels > 1)
     if (panels < Panels)
-      return vector_tile_of<Rows, Panels - 1, Transposed>(g, rows, panels, a, b, c, k_begin, k_end, accumulate);
+      return vector_tile_of<Rows, Panels - 1, Transposed>(g, rows, panels, a, b, c, k_begin, k_end,
+                                                          accumulate);
   vector_tile<Rows, Panels, Transposed>(g, a, b, c, k_begin, k_end, accumulate);
 }
 
@@ -83,7 +88,8 @@ void multiply_vectors(const Gemm& g) {
   for (std::int64_t p = 0; p < g.panels; p += max_panels)
     for (std::int64_t k = 0; k < g.k; k += k_block)
       for (std::int64_t begin = 0; begin < g.m; begin += stretch) {
-        const std::int64_t height = std::min(stretch, g.m - begin), tiles = (height + max_rows - 1) / max_rows;
+        const std::int64_t height = std::min(stretch, g.m - begin),
+                           tiles = (height + max_rows - 1) / max_rows;
         for (std::int64_t t = 0, i = begin; t < tiles; ++t) {
           const std::int64_t rows = height / tiles + (t < height % tiles ? 1 : 0);
           vector_tile_of<max_rows, max_panels, Transposed>(
@@ -121,7 +127,8 @@ CHARNN_AMX void transpose(const std::uint32_t* in, std::uint32_t* out) {
     }
   // row[4 g + c] holds, in each quarter q, columns 4 q + c of rows 4 g .. 4 g + 3.
   for (int c = 0; c < 4; ++c) {
-    const __m512i low02 = _mm512_shuffle_i32x4(row[c], row[4 + c], 0x88), low13 = _mm512_shuffle_i32x4(row[c], row[4 + c], 0xdd);
+    const __m512i low02 = _mm512_shuffle_i32x4(row[c], row[4 + c], 0x88),
+                  low13 = _mm512_shuffle_i32x4(row[c], row[4 + c], 0xdd);
     const __m512i high02 = _mm512_shuffle_i32x4(row[8 + c], row[12 + c], 0x88),
                   high13 = _mm512_shuffle_i32x4(row[8 + c], row[12 + c], 0xdd);
     _mm512_store_si512(out + 16 * c, _mm512_shuffle_i32x4(low02, high02, 0x88));
@@ -209,7 +216,8 @@ CHARNN_AMX void multiply_tile_rows(const Gemm& g, const TileRows& tiles, float* 
     config.rows[tile] = 16;
   }
   const auto last_rows = static_cast<std::uint8_t>(rows - (RowTiles - 1) * block_columns);
-  for (const int tile : {2 * (RowTiles - 1), 2 * (RowTiles - 1) + 1, 3 + RowTiles}) config.rows[tile] = last_rows;
+  for (const int tile : {2 * (RowTiles - 1), 2 * (RowTiles - 1) + 1, 3 + RowTiles})
+    config.rows[tile] = last_rows;
   _tile_loadconfig(&config);
   const auto* b = static_cast<const std::uint32_t*>(g.b);
   std::int64_t p = 0;
@@ -271,8 +279,8 @@ CHARNN_AVX512_BF16 inline void split(__m512 x, __m512i part[3]) {
 
 /// The upper halves of the lanes of `low`, then of `high`.
 CHARNN_AVX512_BF16 inline __m512i narrow(__m512i low, __m512i high) {
-  const __m512i odd = _mm512_set_epi16(63, 61, 59, 57, 55, 53, 51, 49, 47, 45, 43, 41, 39, 37, 35, 33, 31, 29, 27, 25, 23,
-                                       21, 19, 17, 15, 13, 11, 9, 7, 5, 3, 1);
+  const __m512i odd = _mm512_set_epi16(63, 61, 59, 57, 55, 53, 51, 49, 47, 45, 43, 41, 39, 37, 35, 33, 31, 29,
+                                       27, 25, 23, 21, 19, 17, 15, 13, 11, 9, 7, 5, 3, 1);
   return _mm512_permutex2var_epi16(low, odd, high);
 }
 
@@ -281,9 +289,9 @@ CHARNN_AVX512_BF16 inline __m512i merge(__m512i even, __m512i odd) {
   return _mm512_mask_mov_epi16(_mm512_srli_epi32(even, 16), 0xaaaaaaaaU, odd);
 }
 
-CHARNN_AVX512_BF16 void to_pairs_avx512(Format format, const float* from, std::int64_t from_block, std::uint32_t* to,
-                                        std::int64_t to_block, std::int64_t to_plane, std::int64_t blocks,
-                                        std::int64_t rows) {
+CHARNN_AVX512_BF16 void to_pairs_avx512(Format format, const float* from, std::int64_t from_block,
+                                        std::uint32_t* to, std::int64_t to_block, std::int64_t to_plane,
+                                        std::int64_t blocks, std::int64_t rows) {
   for (std::int64_t b = 0; b < blocks; b += 2, from += 2 * from_block, to += to_block)
     for (std::int64_t r = 0; r < rows; ++r) {
       const __m512 low = _mm512_load_ps(from + r * block_columns);
@@ -300,8 +308,8 @@ CHARNN_AVX512_BF16 void to_pairs_avx512(Format format, const float* from, std::i
     }
 }
 
-CHARNN_AVX512_BF16 void pair_rows_avx512(Format format, const float* from, std::uint32_t* to, std::int64_t to_plane,
-                                         std::int64_t rows) {
+CHARNN_AVX512_BF16 void pair_rows_avx512(Format format, const float* from, std::uint32_t* to,
+                                         std::int64_t to_plane, std::int64_t rows) {
   for (std::int64_t q = 0; q < rows / 2; ++q, from += 2 * block_columns, to += block_columns) {
     const __m512 even = _mm512_load_ps(from), odd = _mm512_load_ps(from + block_columns);
     if (format == Format::bf16) {
@@ -314,7 +322,8 @@ CHARNN_AVX512_BF16 void pair_rows_avx512(Format format, const float* from, std::
     __m512i even_part[3], odd_part[3];
     split(even, even_part);
     split(odd, odd_part);
-    for (int part = 0; part < 3; ++part) _mm512_store_si512(to + part * to_plane, merge(even_part[part], odd_part[part]));
+    for (int part = 0; part < 3; ++part)
+      _mm512_store_si512(to + part * to_plane, merge(even_part[part], odd_part[part]));
   }
 }
 
@@ -333,12 +342,13 @@ void gemm_amx(const Gemm& gemm, Format format) {
   format == Format::bf16x3 ? multiply_tiles<Format::bf16x3>(gemm) : multiply_tiles<Format::bf16>(gemm);
 }
 
-void to_pairs(Format format, const float* from, std::int64_t from_block, std::uint32_t* to, std::int64_t to_block,
-              std::int64_t to_plane, std::int64_t blocks, std::int64_t rows) {
+void to_pairs(Format format, const float* from, std::int64_t from_block, std::uint32_t* to,
+              std::int64_t to_block, std::int64_t to_plane, std::int64_t blocks, std::int64_t rows) {
   to_pairs_avx512(format, from, from_block, to, to_block, to_plane, blocks, rows);
 }
 
-void pair_rows(Format format, const float* from, std::uint32_t* to, std::int64_t to_plane, std::int64_t rows) {
+void pair_rows(Format format, const float* from, std::uint32_t* to, std::int64_t to_plane,
+               std::int64_t rows) {
   pair_rows_avx512(format, from, to, to_plane, rows);
 }
 

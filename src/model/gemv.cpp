@@ -2,7 +2,8 @@
 
 #include "charnn/model/gemm.h"
 
-// Compiled once for every instruction set that Highway knows; the best that the CPU has is chosen at run time.
+// Compiled once for every instruction set that Highway knows; the best that the CPU has is chosen at run
+// time.
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "model/gemv.cpp"
 #include <hwy/foreach_target.h>  // must come before highway.h
@@ -17,7 +18,9 @@ using Tag = hn::CappedTag<float, block_columns>;
 using Vec = hn::Vec<Tag>;
 constexpr int lanes = static_cast<int>(hn::MaxLanes(Tag()));
 constexpr int panel_vectors = static_cast<int>(block_columns) / lanes;
-constexpr int max_panels = panel_vectors == 1 ? 8 : panel_vectors == 2 ? 4 : 1;  // as many sums as fit the registers
+constexpr int max_panels = panel_vectors == 1   ? 8
+                           : panel_vectors == 2 ? 4
+                                                : 1;  // as many sums as fit the registers
 
 HWY_INLINE Vec load(const float* weights) { return hn::Load(Tag(), weights); }
 HWY_INLINE Vec load(const hwy::bfloat16_t* weights) {

@@ -21,4 +21,10 @@ Section describe(ModelConfig& c) {
            .fixed_for_run()}};
 }
 
+double training_flops(const ModelConfig& config, std::int64_t vocabulary_size) {
+  const double H = static_cast<double>(config.hidden), L = static_cast<double>(config.layers);
+  const double gates = static_cast<double>(gate_count(config.cell));
+  return 6 * (gates * H * H * (2 * L - 1) + H * static_cast<double>(vocabulary_size));
+}
+
 }  // namespace charnn

@@ -77,9 +77,7 @@ CharRnn::Output CharRnn::forward(const torch::Tensor& ids, const State& state) {
   return {decoder_->forward(top), next};
 }
 
-bool CharRnn::fused() const {
-  return device().is_cpu() && parameters_[0].scalar_type() == torch::kFloat;
-}
+bool CharRnn::fused() const { return device().is_cpu() && parameters_[0].scalar_type() == torch::kFloat; }
 
 void require_supported(Precision precision) {
   if (precision == Precision::bf16 && bf16_unit() == Bf16Unit::none)
@@ -104,12 +102,13 @@ CharRnn::Loss CharRnn::loss(const torch::Tensor& ids, const torch::Tensor& targe
             next.detach()};
   }
   training_path_->take(parameters_, /*backward=*/true);
-  FusedWindow window{ids.size(0), ids.size(1), ids.data_ptr<std::int64_t>(), targets.data_ptr<std::int64_t>()};
+  FusedWindow window{ids.size(0), ids.size(1), ids.data_ptr<std::int64_t>(),
+                     targets.data_ptr<std::int64_t>()};
   window.training = true;
   window.gradient_scale = 1.0F / static_cast<float>(ids.numel());
   if (config_.dropout > 0)
-    window.dropout_seed =
-        static_cast<std::uint64_t>(torch::randint(std::numeric_limits<std::int64_t>::max(), {1}, torch::kInt64).item<std::int64_t>());
+    window.dropout_seed = static_cast<std::uint64_t>(
+        torch::randint(std::numeric_limits<std::int64_t>::max(), {1}, torch::kInt64).item<std::int64_t>());
   Loss result{{}, state};
   result.mean = fused_loss(*training_path_, training_work_, window, result.state, parameters_);
   return result;
@@ -128,8 +127,9 @@ CharRnn::Nats CharRnn::nats(const torch::Tensor& ids, const torch::Tensor& targe
   }
   evaluation_path_->take(parameters_, /*backward=*/false);
   Nats result{torch::empty(ids.sizes()), state};
-  evaluation_path_->forward({ids.size(0), ids.size(1), ids.data_ptr<std::int64_t>(), targets.data_ptr<std::int64_t>()},
-                            result.state, evaluation_work_);
+  evaluation_path_->forward(
+      {ids.size(0), ids.size(1), ids.data_ptr<std::int64_t>(), targets.data_ptr<std::int64_t>()},
+      result.state, evaluation_work_);
   copy_nats(evaluation_work_, result.nats.data_ptr<float>());
   return result;
 }

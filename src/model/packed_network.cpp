@@ -5,7 +5,13 @@
 namespace charnn {
 
 NetworkShape::NetworkShape(const ModelConfig& c, std::int64_t vocabulary_size, Format f)
-    : config(c), format(f), cell(layout_of(c.cell)), V(vocabulary_size), E(c.embedding), H(c.hidden), L(c.layers) {
+    : config(c),
+      format(f),
+      cell(layout_of(c.cell)),
+      V(vocabulary_size),
+      E(c.embedding),
+      H(c.hidden),
+      L(c.layers) {
   const std::int64_t unit = f == Format::f32 ? block_columns : 2 * block_columns;
   Hp = round_up(H, unit);
   Vp = round_up(V, unit);

@@ -25,7 +25,9 @@ std::vector<torch::Tensor> plain_weights(const CharRnn& model, StepWeights weigh
 }
 
 /// The upper half of a float that is a bfloat16 already.
-std::uint16_t upper_half(float value) { return static_cast<std::uint16_t>(std::bit_cast<std::uint32_t>(value) >> 16); }
+std::uint16_t upper_half(float value) {
+  return static_cast<std::uint16_t>(std::bit_cast<std::uint32_t>(value) >> 16);
+}
 
 /// Bytes that one stream reads for every symbol.
 std::int64_t bytes_a_step(const NetworkShape& s, StepWeights weights) {
@@ -47,8 +49,8 @@ int fastest_threads(const NetworkShape& s, StepWeights weights) {
 
 }  // namespace
 
-void Stepper::Rows::fill(const Panels& panels, std::int64_t rows_a_unit, std::int64_t unit_count, std::int64_t apart,
-                         StepWeights kind) {
+void Stepper::Rows::fill(const Panels& panels, std::int64_t rows_a_unit, std::int64_t unit_count,
+                         std::int64_t apart, StepWeights kind) {
   weights = kind;
   k = panels.k;
   units = unit_count;
@@ -162,7 +164,8 @@ void Stepper::step(StepState& state, std::span<const std::int64_t> ids, std::vec
   }
   pool_->run(static_cast<std::int64_t>(state.parts_.size()), [&](std::int64_t i) {
     StepState::Part& part = state.parts_[static_cast<std::size_t>(i)];
-    step_together(part, ids.subspan(static_cast<std::size_t>(part.begin), static_cast<std::size_t>(part.count)));
+    step_together(part,
+                  ids.subspan(static_cast<std::size_t>(part.begin), static_cast<std::size_t>(part.count)));
     for (std::int64_t b = 0; b < part.count; ++b)
       for (std::int64_t v = 0; v < V; v += C)
         std::copy_n(part.logits.floats() + (v / C * part.count + b) * C, std::min(C, V - v),
@@ -178,19 +181,25 @@ void Stepper::activate(StepState::Part& part, std::size_t l, const Gates& gates,
     case Cell::gru:
       return gru_forward(gates, part.h[l].floats() + at, part.h_next[l].floats() + at, n);
     case Cell::lstm:
-      return lstm_forward(gates, part.c[l].floats() + at, part.c[l].floats() + at, part.h_next[l].floats() + at, n);
+      return lstm_forward(gates, part.c[l].floats() + at, part.c[l].floats() + at,
+                          part.h_next[l].floats() + at, n);
   }
 }
 
-void Stepper::multiply_alone(const Rows& rows, std::int64_t first_unit, std::int64_t units, const float* x, float* sums,
-                             std::int64_t unit_stride) const {
+void Stepper::multiply_alone(const Rows& rows, std::int64_t first_unit, std::int64_t units, const float* x,
+                             float* sums, std::int64_t unit_stride) const {
   const std::int64_t bytes = rows.weights == StepWeights::bf16 ? 2 : 4;
   for (std::int64_t u = first_unit; u < first_unit + units; u += rows.units_a_group) {
     Gemv g{static_cast<const char*>(static_cast<const void*>(rows.data.floats())) +
                u * rows.panels_a_unit * rows.k * C * bytes,
-           rows.weights == StepWeights::bf16, x, rows.k, 0, {}};
+           rows.weights == StepWeights::bf16,
+           x,
+           rows.k,
+           0,
+           {}};
     for (std::int64_t v = u; v < std::min(u + rows.units_a_group, rows.units); ++v)
-      for (std::int64_t p = 0; p < rows.panels_a_unit; ++p) g.sums[g.panels++] = sums + v * unit_stride + p * C;
+      for (std::int64_t p = 0; p < rows.panels_a_unit; ++p)
+        g.sums[g.panels++] = sums + v * unit_stride + p * C;
     gemv(g);
   }
 }
@@ -210,7 +219,8 @@ void Stepper::step_alone(StepState::Part& part, std::int64_t id) const {
       float* sums = part.sums.floats();
       std::copy_n(start + begin * unit, (end - begin) * unit, sums + begin * unit);
       if (l > 0)
-        multiply_alone(layer.x, begin, end - begin, part.h_next[l - 1].floats(), sums + s.cell.x_first * C, unit);
+        multiply_alone(layer.x, begin, end - begin, part.h_next[l - 1].floats(), sums + s.cell.x_first * C,
+                       unit);
       multiply_alone(layer.h, begin, end - begin, part.h[l].floats(), sums + s.cell.h_first * C, unit);
       for (std::int64_t p = begin; p < end; ++p) {
         Gates gates{};
@@ -255,7 +265,8 @@ void Stepper::step_together(StepState::Part& part, std::span<const std::int64_t>
     for (int slot = 0; slot < s.cell.slots; ++slot) gates.at[slot] = part.sums.floats() + slot * s.Hb * block;
     activate(part, l, gates, 0, s.Hb * block);
     if (pairs)
-      to_pairs(s.format, part.h_next[l].floats(), block, part.h_pairs[l].pairs(), block, s.Hb / 2 * block, s.Hb, n);
+      to_pairs(s.format, part.h_next[l].floats(), block, part.h_pairs[l].pairs(), block, s.Hb / 2 * block,
+               s.Hb, n);
   }
   std::swap(part.h, part.h_next);
   for (std::int64_t p = 0; p < s.Vb; ++p)

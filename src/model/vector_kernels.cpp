@@ -6,8 +6,8 @@
 
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "model/vector_kernels.cpp"
-#include <hwy/foreach_target.h>  // must come before highway.h
 #include <hwy/contrib/math/math-inl.h>
+#include <hwy/foreach_target.h>  // must come before highway.h
 #include <hwy/highway.h>
 
 HWY_BEFORE_NAMESPACE();
@@ -74,11 +74,13 @@ void ExpOf(const float* HWY_RESTRICT x, float shift, float scale, float* HWY_RES
 void AdamVectors(const AdamStep& s, float* HWY_RESTRICT weight, const float* HWY_RESTRICT gradient,
                  float* HWY_RESTRICT exp_avg, float* HWY_RESTRICT exp_avg_sq, std::int64_t n) {
   const auto update = [&](const auto tag, std::int64_t j) {
-    const auto w = hn::LoadU(tag, weight + j), m = hn::LoadU(tag, exp_avg + j), v = hn::LoadU(tag, exp_avg_sq + j);
+    const auto w = hn::LoadU(tag, weight + j), m = hn::LoadU(tag, exp_avg + j),
+               v = hn::LoadU(tag, exp_avg_sq + j);
     const auto g = hn::MulAdd(hn::Set(tag, s.scale), hn::LoadU(tag, gradient + j),
                               hn::Mul(hn::Set(tag, s.weight_decay), w));
     const auto m_next = hn::MulAdd(hn::Set(tag, s.beta1_rest), hn::Sub(g, m), m);
-    const auto v_next = hn::MulAdd(hn::Mul(hn::Set(tag, s.beta2_rest), g), g, hn::Mul(hn::Set(tag, s.beta2), v));
+    const auto v_next =
+        hn::MulAdd(hn::Mul(hn::Set(tag, s.beta2_rest), g), g, hn::Mul(hn::Set(tag, s.beta2), v));
     const auto root = hn::Add(hn::Div(hn::Sqrt(v_next), hn::Set(tag, s.correction2)), hn::Set(tag, s.eps));
     hn::StoreU(hn::NegMulAdd(hn::Set(tag, s.lr_over_correction1), hn::Div(m_next, root), w), tag, weight + j);
     hn::StoreU(m_next, tag, exp_avg + j);
@@ -105,7 +107,8 @@ double SumOfSquares(const float* HWY_RESTRICT x, std::int64_t n) {
   return total;
 }
 
-/// lowbias32 (C. Wellons 2018, "Prospecting for hash functions"): every bit of x changes every bit of the result.
+/// lowbias32 (C. Wellons 2018, "Prospecting for hash functions"): every bit of x changes every bit of the
+/// result.
 HWY_INLINE IntVec hash(IntVec x) {
   x = hn::Mul(hn::Xor(x, hn::ShiftRight<16>(x)), hn::Set(di, 0x7feb352dU));
   x = hn::Mul(hn::Xor(x, hn::ShiftRight<15>(x)), hn::Set(di, 0x846ca68bU));
@@ -134,15 +137,15 @@ void FillRows(const float* HWY_RESTRICT row, float* HWY_RESTRICT out, std::int64
   }
 }
 
-void GatherRows(const float* HWY_RESTRICT table, const std::int32_t* HWY_RESTRICT index, float* HWY_RESTRICT out,
-                std::int64_t rows) {
+void GatherRows(const float* HWY_RESTRICT table, const std::int32_t* HWY_RESTRICT index,
+                float* HWY_RESTRICT out, std::int64_t rows) {
   for (std::int64_t r = 0; r < rows; ++r)
     for (std::int64_t j = 0; j < block_columns; j += lanes)
       hn::Store(hn::Load(d, table + index[r] * block_columns + j), d, out + r * block_columns + j);
 }
 
-void ScatterRows(const float* HWY_RESTRICT x, const std::int32_t* HWY_RESTRICT index, float* HWY_RESTRICT table,
-                 std::int64_t rows) {
+void ScatterRows(const float* HWY_RESTRICT x, const std::int32_t* HWY_RESTRICT index,
+                 float* HWY_RESTRICT table, std::int64_t rows) {
   for (std::int64_t r = 0; r < rows; ++r)
     for (std::int64_t j = 0; j < block_columns; j += lanes) {
       float* sum = table + index[r] * block_columns + j;
@@ -187,7 +190,9 @@ double sum_of_squares(const float* x, std::int64_t n) { return HWY_DYNAMIC_DISPA
 void dropout(const float* in, float* out, std::int64_t n, double p, std::uint64_t seed, std::uint32_t first) {
   HWY_DYNAMIC_DISPATCH(Dropout)(in, out, n, p, seed, first);
 }
-void fill_rows(const float* row, float* out, std::int64_t rows) { HWY_DYNAMIC_DISPATCH(FillRows)(row, out, rows); }
+void fill_rows(const float* row, float* out, std::int64_t rows) {
+  HWY_DYNAMIC_DISPATCH(FillRows)(row, out, rows);
+}
 void gather_rows(const float* table, const std::int32_t* index, float* out, std::int64_t rows) {
   HWY_DYNAMIC_DISPATCH(GatherRows)(table, index, out, rows);
 }

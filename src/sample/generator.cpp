@@ -17,13 +17,15 @@ std::int64_t draw(std::span<const float> logits, double temperature, Random& ran
          static_cast<std::int64_t>(logits.size()));
   double sum = 0;
   for (float& value : cumulative) value = static_cast<float>(sum += static_cast<double>(value));
-  const auto drawn = std::upper_bound(cumulative.begin(), cumulative.end(), static_cast<float>(random.uniform() * sum));
+  const auto drawn =
+      std::upper_bound(cumulative.begin(), cumulative.end(), static_cast<float>(random.uniform() * sum));
   return std::min<std::int64_t>(drawn - cumulative.begin(), static_cast<std::int64_t>(logits.size()) - 1);
 }
 
 void generate(const Stepper& stepper, const Vocabulary& vocabulary, std::span<const std::int64_t> prompt,
               const SampleConfig& config, std::uint64_t seed, const std::function<bool(std::int64_t)>& emit) {
-  generate(stepper, vocabulary, prompt, config, {&seed, 1}, [&](std::size_t, std::int64_t id) { return emit(id); });
+  generate(stepper, vocabulary, prompt, config, {&seed, 1},
+           [&](std::size_t, std::int64_t id) { return emit(id); });
 }
 
 void generate(const Stepper& stepper, const Vocabulary& vocabulary, std::span<const std::int64_t> prompt,
@@ -43,11 +45,11 @@ void generate(const Stepper& stepper, const Vocabulary& vocabulary, std::span<co
   if (prompt.empty() && line_break) feed(*line_break);
   for (std::int64_t i = 0; i < config.length; ++i) {
     constexpr std::int64_t draws_a_thread = 16;
-    stepper.pool().run_ranges(static_cast<std::int64_t>(seeds.size()), draws_a_thread,
-                              [&](std::int64_t begin, std::int64_t end) {
-                                for (auto s = static_cast<std::size_t>(begin); s < static_cast<std::size_t>(end); ++s)
-                                  ids[s] = draw({logits.data() + s * V, V}, config.temperature, random[s]);
-                              });
+    stepper.pool().run_ranges(
+        static_cast<std::int64_t>(seeds.size()), draws_a_thread, [&](std::int64_t begin, std::int64_t end) {
+          for (auto s = static_cast<std::size_t>(begin); s < static_cast<std::size_t>(end); ++s)
+            ids[s] = draw({logits.data() + s * V, V}, config.temperature, random[s]);
+        });
     for (std::size_t s = 0; s < ids.size(); ++s)
       if (!emit(s, ids[s])) return;
     stepper.step(state, ids, logits);

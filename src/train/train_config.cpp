@@ -50,8 +50,12 @@ Section describe(TrainConfig& c) {
                       "seed of initial weights, dropout and samples")
            .fixed_for_run(),
        Field::choice("device", c.device, device_names, "auto: a CUDA GPU if LibTorch has one, else the CPU"),
-       Field::integer("threads", c.threads, from_to(0, 1024), "CPU threads; 0: one per core"),
-       Field::choice("precision", c.precision, precision_names, "number format of training")
+       Field::integer("threads", c.threads, from_to(0, 1024),
+                      "CPU threads; 0: one per core, fewer for small networks"),
+       Field::choice("precision", c.precision, precision_names,
+                     "number format of the products in training; bf16 is faster where the processor has AMX "
+                     "or AVX-512 BF16, and "
+                     "is refused elsewhere")
            .fixed_for_run()}};
 }
 

@@ -1,4 +1,5 @@
 """Stopping and going on: bit for bit as if nothing had happened."""
+import json
 import os
 import random
 import signal
@@ -24,6 +25,36 @@ class Resume(Case):
                 self.train(f"{cell}-parts", "--cell", cell, "--stop-at", "100")
                 self.run_charnn("train", "--resume", "--out", self.path(f"{cell}-parts"))
                 self.check_same(f"{cell}-whole", f"{cell}-parts")
+
+    def test_threads_change_no_byte_of_the_weights(self):
+        for precision in self.precisions():
+            with self.subTest(precision=precision):
+                tensors = [self.info(self.train_with(precision, threads)) for threads in (1, 3)]
+                self.assertEqual(*tensors)
+
+    def train_with(self, precision, threads):
+        out = f"{precision}-{threads}"
+        self.train(out, "--precision", precision, "--threads", threads, "--max-steps", "60")
+        return out
+
+    def info(self, out):
+        """Everything in the checkpoint but its metadata, which holds the config and so the number of threads."""
+        data = (self.folder / out / "last.safetensors").read_bytes()
+        return data[8 + int.from_bytes(data[:8], "little"):]
+
+    def precisions(self):
+        bench = self.out("bench", "--hidden", "16", "--batch-size", "1", "--sequence-length", "1", "--only", "train",
+                         "--seconds", "0.01", "--threads", "1", "--json")
+        return {record["precision"] for record in json.loads(bench)["train"]}
+
+    def test_bf16_resumes_exactly(self):
+        if "bf16" not in self.precisions():
+            self.refused("train", "--data", self.text, "--precision", "bf16", "--out", self.path("r"), says=["AMX or AVX-512 BF16"])
+            return
+        self.train("whole", "--precision", "bf16")
+        self.train("parts", "--precision", "bf16", "--stop-at", "100")
+        self.run_charnn("train", "--resume", "--out", self.path("parts"))
+        self.check_same("whole", "parts")
 
     def test_longer_plan_given_on_resume(self):
         self.train("whole", "--schedule", "constant")

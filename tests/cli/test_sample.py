@@ -34,6 +34,22 @@ class Sample(Case):
     def test_greedy_needs_no_seed(self):
         self.assertEqual(self.sample("--temperature", "0", "--length", "80"), self.sample("--temperature", "0", "--length", "80"))
 
+    def test_many_texts_side_by_side(self):
+        lines = self.sample("--prompt", "The ", "--length", "40", "--seed", "7", "--num", "5").decode().splitlines()
+        records = [json.loads(line) for line in lines]
+        self.assertEqual([r["seed"] for r in records], [7, 8, 9, 10, 11])
+        self.assertEqual({len(r["text"]) for r in records}, {44})
+        self.assertEqual(len({r["text"] for r in records}), 5)
+        # Each is the text that its seed gives alone.
+        self.assertEqual(records[2]["text"].encode(), self.sample("--prompt", "The ", "--length", "40", "--seed", "9"))
+        self.assertEqual(lines, self.sample("--prompt", "The ", "--length", "40", "--seed", "7", "--num", "5").decode().splitlines())
+
+    def test_threads_change_nothing_and_weights_may(self):
+        one = self.sample("--length", "300", "--seed", "3", "--threads", "1")
+        self.assertEqual(one, self.sample("--length", "300", "--seed", "3", "--threads", "3"))
+        self.assertEqual(one, self.sample("--length", "300", "--seed", "3", "--weights", "fp32"))
+        self.assertEqual(len(self.sample("--length", "300", "--seed", "3", "--weights", "bf16")), 300)
+
     def test_refusals(self):
         self.refused("sample", self.path("r"), "--prompt", "The Ωmega ζ", says=["'Ω' (position 4)", "'ζ' (position 10)"])
         self.refused("sample", self.path("none"), says=["No such file"])
@@ -41,6 +57,8 @@ class Sample(Case):
         self.refused("sample", self.path("r"), "--temperature", "nan", says=["--temperature"])
         self.refused("sample", self.path("r"), "--prompt", "a", "--prompt-file", "b")
         self.refused("sample", self.path("r"), "--checkpoint", "newest")
+        self.refused("sample", self.path("r"), "--num", "0")
+        self.refused("sample", self.path("r"), "--weights", "int8", says=["one of auto, fp32, bf16"])
 
     def test_output_is_valid_utf8(self):
         self.text = self.write("u.txt", "äöü€😀 naïve façade\n" * 100)

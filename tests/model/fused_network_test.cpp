@@ -21,7 +21,8 @@ struct Case {
 
 /// A model, a window of text, and a state to begin from.
 struct Scene {
-  explicit Scene(const Case& k) : config{.cell = k.cell, .layers = k.layers, .hidden = k.hidden, .embedding = k.embedding} {
+  explicit Scene(const Case& k)
+      : config{.cell = k.cell, .layers = k.layers, .hidden = k.hidden, .embedding = k.embedding} {
     torch::manual_seed(11);
     model = std::make_unique<CharRnn>(config, k.vocabulary);
     ids = torch::randint(0, k.vocabulary, {k.steps, k.batch}, torch::kInt64);
@@ -50,8 +51,8 @@ struct Scene {
     twin.to(torch::kDouble);
     const State start{state.h.to(torch::kDouble), state.c.defined() ? state.c.to(torch::kDouble) : state.c};
     auto [logits, next] = twin.forward(ids, start);
-    const torch::Tensor loss = torch::nn::functional::cross_entropy(logits.reshape({-1, twin.vocabulary_size()}),
-                                                                    targets.reshape({-1}));
+    const torch::Tensor loss = torch::nn::functional::cross_entropy(
+        logits.reshape({-1, twin.vocabulary_size()}), targets.reshape({-1}));
     loss.backward();
     return {loss.item<double>(), next.detach(), gradients(twin)};
   }
@@ -89,7 +90,8 @@ void expect_near(const Scene::Result& actual, const Scene::Result& expected, dou
 void expect_same(const Scene::Result& a, const Scene::Result& b) {
   EXPECT_EQ(a.loss, b.loss);
   EXPECT_TRUE(torch::equal(a.state.h, b.state.h));
-  for (const auto& [name, gradient] : a.gradients) EXPECT_TRUE(torch::equal(gradient, b.gradients.at(name))) << name;
+  for (const auto& [name, gradient] : a.gradients)
+    EXPECT_TRUE(torch::equal(gradient, b.gradients.at(name))) << name;
 }
 
 std::vector<Case> cases() {
@@ -124,14 +126,15 @@ TEST_P(FusedNetworkTest, Bf16StaysNearTheReference) {
 TEST_P(FusedNetworkTest, ThreadsChangeNoBit) {
   Scene scene(GetParam());
   expect_same(scene.fused(Precision::fp32, 1), scene.fused(Precision::fp32, 4));
-  if (bf16_unit() != Bf16Unit::none) expect_same(scene.fused(Precision::bf16, 1), scene.fused(Precision::bf16, 3));
+  if (bf16_unit() != Bf16Unit::none)
+    expect_same(scene.fused(Precision::bf16, 1), scene.fused(Precision::bf16, 3));
 }
 
 INSTANTIATE_TEST_SUITE_P(Cases, FusedNetworkTest, testing::ValuesIn(cases()), [](const auto& k) {
   const Case& c = k.param;
   return std::string(cell_names[static_cast<std::size_t>(c.cell)]) + "_" + std::to_string(c.layers) + "x" +
-         std::to_string(c.hidden) + "_V" + std::to_string(c.vocabulary) + "_B" + std::to_string(c.batch) + "_T" +
-         std::to_string(c.steps) + "_threads" + std::to_string(c.threads);
+         std::to_string(c.hidden) + "_V" + std::to_string(c.vocabulary) + "_B" + std::to_string(c.batch) +
+         "_T" + std::to_string(c.steps) + "_threads" + std::to_string(c.threads);
 });
 
 }  // namespace

@@ -22,6 +22,9 @@ class StopSignals {
 /// Number of CPU threads meant; 0: one per core.
 int cpu_threads(std::int64_t asked);
 
+/// The same for training: no more threads than have work worth waking them for.
+int training_threads(const TrainConfig& train, const ModelConfig& model, std::int64_t vocabulary_size);
+
 /// Finds the device meant. Throws Error (usage) if a GPU is asked for that is not there.
 torch::Device prepare_device(DeviceChoice choice);
 

@@ -14,8 +14,8 @@
 
 namespace charnn {
 
-/// Memory of the fused path: 4-byte elements (floats or bf16 pairs), aligned to 64 bytes, all zero at first. It only
-/// grows, so that a training loop stops allocating after its first step.
+/// Memory of the fused path: 4-byte elements (floats or bf16 pairs), aligned to 64 bytes, all zero at first.
+/// It only grows, so that a training loop stops allocating after its first step.
 class Buffer {
  public:
   /// Makes room for n elements. What was there is lost, and all is zero, if `n` is more than ever before.
@@ -35,8 +35,8 @@ class Buffer {
   std::int64_t size_ = 0;
 };
 
-/// How a cell's gates are stored: as `slots` groups of H units. Those that the input and those that the state feeds
-/// are neighbours, so that each is one matrix product:
+/// How a cell's gates are stored: as `slots` groups of H units. Those that the input and those that the state
+/// feeds are neighbours, so that each is one matrix product:
 ///   rnn   h               input 0       state 0
 ///   gru   n_x, r, z, n_h  input 0 1 2   state 1 2 3    (n = tanh(n_x + r n_h))
 ///   lstm  i, f, g, o      input 0 1 2 3 state 0 1 2 3
@@ -51,8 +51,8 @@ CellLayout layout_of(Cell cell);
 /// One side of a PyTorch matrix and the blocks of 16 it is padded to. Block b stands for the elements
 /// first[b / blocks] + 16 (b % blocks) onwards, of which those below `size` exist.
 struct Axis {
-  std::int64_t size = 0;    ///< elements of one group
-  std::int64_t blocks = 0;  ///< blocks of one group
+  std::int64_t size = 0;            ///< elements of one group
+  std::int64_t blocks = 0;          ///< blocks of one group
   std::vector<std::int64_t> first;  ///< where each group begins
   std::int64_t stride = 1;          ///< between neighbours in memory
 
@@ -71,7 +71,8 @@ struct Panels {
   /// `k` is the axis summed over, `n` that of the result's columns.
   void pack(const float* weight, const Axis& k, const Axis& n, Format format, ThreadPool& pool);
 
-  /// A product with `count` panels beginning with `first`, `apart` from one to the next; A and C are to be filled in.
+  /// A product with `count` panels beginning with `first`, `apart` from one to the next; A and C are to be
+  /// filled in.
   Gemm gemm(std::int64_t first, std::int64_t count, std::int64_t apart = 1) const;
 
   Buffer data;

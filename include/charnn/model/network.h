@@ -43,8 +43,8 @@ class CharRnn : public torch::nn::Module {
     torch::Tensor mean;  ///< nats per symbol; backward() fills the weights' gradients
     State state;         ///< after the last symbol, detached
   };
-  /// A training step's forward pass over `ids` and `targets` [T, B] int64, with dropout. On a CPU by the fused path
-  /// (see fused_network.h), elsewhere by forward(). backward() must come before the next call.
+  /// A training step's forward pass over `ids` and `targets` [T, B] int64, with dropout. On a CPU by the
+  /// fused path (see fused_network.h), elsewhere by forward(). backward() must come before the next call.
   Loss loss(const torch::Tensor& ids, const torch::Tensor& targets, const State& state);
 
   struct Nats {

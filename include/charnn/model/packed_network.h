@@ -26,7 +26,8 @@ struct NetworkShape {
   /// Slots [first, first + count) as rows of a weight matrix.
   Axis gates(int first, int count, std::int64_t stride) const;
 
-  /// Position in CharRnn::weights() order: encoder.weight, four tensors a layer, decoder.weight, decoder.bias.
+  /// Position in CharRnn::weights() order: encoder.weight, four tensors a layer, decoder.weight,
+  /// decoder.bias.
   enum class Kind { weight_ih, weight_hh, bias_ih, bias_hh };
   std::size_t index(std::int64_t layer, Kind kind) const {
     return static_cast<std::size_t>(1 + 4 * layer) + static_cast<std::size_t>(kind);
@@ -51,7 +52,8 @@ struct PackedNetwork {
   Buffer decoder_bias;  ///< [Vp], -1e30 where there is no symbol
 
   /// `weights` as CharRnn::weights() orders them, contiguous floats on the CPU. `backward`: for training too.
-  void pack(const NetworkShape& shape, const std::vector<torch::Tensor>& weights, bool backward, ThreadPool& pool);
+  void pack(const NetworkShape& shape, const std::vector<torch::Tensor>& weights, bool backward,
+            ThreadPool& pool);
 };
 
 }  // namespace charnn

@@ -35,9 +35,9 @@ class StepState {
 /// The network one symbol at a time, on the CPU, without autograd: made for sampling. It holds a copy of the
 /// weights, so that training may go on beside it.
 ///
-/// The first layer's input, embedding and projection together, is a table with a row for every symbol. One stream alone
-/// is limited by how fast its weights can be read: they lie in the order of reading, and threads share out the units.
-/// Many streams share out the threads, and their products are those of the fused path.
+/// The first layer's input, embedding and projection together, is a table with a row for every symbol. One
+/// stream alone is limited by how fast its weights can be read: they lie in the order of reading, and threads
+/// share out the units. Many streams share out the threads, and their products are those of the fused path.
 class Stepper {
  public:
   /// `threads`: 0 for what is fastest for these sizes and one stream.
@@ -45,9 +45,12 @@ class Stepper {
 
   StepState zero_state(std::int64_t streams = 1) const;
 
-  /// Feeds one symbol to each stream, moves `state` on, and writes the logits [streams, V] of the symbols that follow.
+  /// Feeds one symbol to each stream, moves `state` on, and writes the logits [streams, V] of the symbols
+  /// that follow.
   void step(StepState& state, std::span<const std::int64_t> ids, std::vector<float>& logits) const;
-  void step(StepState& state, std::int64_t id, std::vector<float>& logits) const { step(state, {&id, 1}, logits); }
+  void step(StepState& state, std::int64_t id, std::vector<float>& logits) const {
+    step(state, {&id, 1}, logits);
+  }
 
   std::int64_t vocabulary_size() const noexcept { return shape_.V; }
   StepWeights weights() const noexcept { return weights_; }  ///< fp32 or bf16
@@ -72,9 +75,10 @@ class Stepper {
   void start_unit(std::int64_t id, std::int64_t p, float* sums) const;
   void step_alone(StepState::Part& part, std::int64_t id) const;
   void step_together(StepState::Part& part, std::span<const std::int64_t> ids) const;
-  void multiply_alone(const Rows& rows, std::int64_t first_unit, std::int64_t units, const float* x, float* sums,
-                      std::int64_t unit_stride) const;
-  void activate(StepState::Part& part, std::size_t layer, const Gates& gates, std::int64_t at, std::int64_t n) const;
+  void multiply_alone(const Rows& rows, std::int64_t first_unit, std::int64_t units, const float* x,
+                      float* sums, std::int64_t unit_stride) const;
+  void activate(StepState::Part& part, std::size_t layer, const Gates& gates, std::int64_t at,
+                std::int64_t n) const;
 
   NetworkShape shape_;
   StepWeights weights_;

@@ -23,8 +23,8 @@ std::int64_t draw(std::span<const float> logits, double temperature, Random& ran
 void generate(const Stepper& stepper, const Vocabulary& vocabulary, std::span<const std::int64_t> prompt,
               const SampleConfig& config, std::uint64_t seed, const std::function<bool(std::int64_t)>& emit);
 
-/// The same for one text per seed, side by side; `emit` is told which of them. Side by side they are several times as
-/// fast, and each is the text of its seed but for rounding.
+/// The same for one text per seed, side by side; `emit` is told which of them. Side by side they are several
+/// times as fast, and each is the text of its seed but for rounding.
 void generate(const Stepper& stepper, const Vocabulary& vocabulary, std::span<const std::int64_t> prompt,
               const SampleConfig& config, std::span<const std::uint64_t> seeds,
               const std::function<bool(std::size_t text, std::int64_t id)>& emit);

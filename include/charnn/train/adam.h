@@ -48,7 +48,8 @@ class Adam {
   std::int64_t steps_ = 0;
 };
 
-/// What brings gradients of this norm down to `max_norm` (Pascanu et al. 2013); 1 if they are below, or max_norm is 0.
+/// What brings gradients of this norm down to `max_norm` (Pascanu et al. 2013); 1 if they are below, or
+/// max_norm is 0.
 double clip_scale(double norm, double max_norm);
 
 }  // namespace charnn
