@@ -2,9 +2,6 @@
 
 #include <algorithm>
 
-#include <fmt/format.h>
-
-#include "charnn/base/error.h"
 #include "charnn/model/cell_kernels.h"
 #include "charnn/model/vector_kernels.h"
 
@@ -12,75 +9,6 @@ namespace charnn {
 namespace {
 
 constexpr std::int64_t C = block_columns;
-
-/// Gives each thread its part, with memory for it.
-void reserve(const NetworkShape& s, FusedWorkspace& work, int threads) {
-  // Steps at a time: enough rows for good products, few enough to stay in the cache.
-  constexpr std::int64_t rows_at_a_time = 256;
-  const FusedWindow& window = work.window;
-  const bool pairs = s.format != Format::f32, drops = fused::drops(s, window);
-  const std::int64_t parts = std::min<std::int64_t>(threads, window.streams),
-                     planes = charnn::planes(s.format);
-  work.parts.resize(static_cast<std::size_t>(parts));
-  for (std::int64_t i = 0; i < parts; ++i) {
-    FusedPart& part = work.parts[static_cast<std::size_t>(i)];
-    part.begin = window.streams * i / parts;
-    part.count = window.streams * (i + 1) / parts - part.begin;
-    part.steps = window.steps;
-    part.rows = part.steps * part.count;
-    part.stretch = std::clamp<std::int64_t>(rows_at_a_time / part.count, 1, part.steps);
-    part.layers.resize(static_cast<std::size_t>(s.L));
-    const std::int64_t units = part.rows * s.Hp, state_units = units + part.count * s.Hp;
-    const std::int64_t near = planes * part.stretch * part.count * s.Hp / 2;
-    for (FusedPart::Layer& layer : part.layers) {
-      layer.gates.reserve(s.cell.slots * units);
-      layer.h.reserve(state_units);
-      if (s.config.cell == Cell::lstm) layer.c.reserve(state_units);
-      if (drops) layer.out.reserve(units);
-      if (pairs) layer.h_pairs.reserve(near + planes * part.count * s.Hp / 2);
-      if (pairs && drops) layer.out_pairs.reserve(near);
-      if (!window.training) continue;
-      if (s.config.cell == Cell::lstm) layer.dc.reserve(part.count * s.Hp);
-    }
-    if (window.training) part.gradient.reserve(part.rows * s.Hp);
-    part.logits.reserve(part.rows * s.Vp);
-    if (pairs && window.training) part.gates_pairs.reserve(s.cell.slots * near);
-    if (pairs && window.training) part.logits_pairs.reserve(planes * part.stretch * part.count * s.Vp / 2);
-    part.nats.reserve(part.rows);
-  }
-}
-
-/// Finds the symbols that occur, and where.
-void number_symbols(const NetworkShape& s, FusedWorkspace& work) {
-  const FusedWindow& window = work.window;
-  const std::int64_t rows = window.steps * window.streams;
-  work.row_of_symbol.resize(static_cast<std::size_t>(s.V), -1);
-  work.symbols.clear();
-  work.table_row.resize(static_cast<std::size_t>(rows));
-  for (std::int64_t r = 0; r < rows; ++r) {
-    const std::int64_t id = window.ids[r];
-    if (id < 0 || id >= s.V)
-      fail_input(fmt::format("symbol {}", id), fmt::format("one of the {} of the vocabulary", s.V), "");
-    std::int32_t& row = work.row_of_symbol[static_cast<std::size_t>(id)];
-    if (row < 0) {
-      row = static_cast<std::int32_t>(work.symbols.size());
-      work.symbols.push_back(id);
-    }
-    work.table_row[static_cast<std::size_t>(r)] = row;
-  }
-  for (const std::int64_t id : work.symbols) work.row_of_symbol[static_cast<std::size_t>(id)] = -1;
-  for (FusedPart& part : work.parts) {
-    part.table_row.clear();
-    part.targets.clear();
-    for (std::int64_t t = 0; t < window.steps; ++t) {
-      const std::int64_t from = t * window.streams + part.begin;
-      part.table_row.insert(part.table_row.end(), work.table_row.begin() + from,
-                            work.table_row.begin() + from + part.count);
-      if (window.targets)
-        part.targets.insert(part.targets.end(), window.targets + from, window.targets + from + part.count);
-    }
-  }
-}
 
 /// Computes each symbol's part of the first layer's sums: W_ih e(symbol) + biases.
 void fill_table(const NetworkShape& s, const PackedNetwork& packed, FusedWorkspace& work, ThreadPool& pool) {
@@ -245,39 +173,6 @@ class Forward {
   std::int64_t t_ = 0, steps_ = 0;  ///< the steps at hand
 };
 
-/// Calls copy(values of a [L, B, H] tensor, place of a block in a part's layer, number of values) for all
-/// blocks.
-template <class Copy>
-void each_state_block(const NetworkShape& s, const FusedPart& part, std::int64_t streams, float* state,
-                      Copy copy) {
-  for (std::int64_t l = 0; l < s.L; ++l)
-    for (std::int64_t b = 0; b < part.count; ++b)
-      for (std::int64_t p = 0; p < s.Hb; ++p)
-        copy(state + (l * streams + part.begin + b) * s.H + p * C, static_cast<std::size_t>(l),
-             (p * (part.rows + part.count) + b) * C, std::clamp<std::int64_t>(s.H - p * C, 0, C));
-}
-
-void load_state(const NetworkShape& s, const torch::Tensor& state, FusedWorkspace& work,
-                Buffer FusedPart::Layer::*to) {
-  for (FusedPart& part : work.parts)
-    each_state_block(s, part, work.window.streams, state.data_ptr<float>(),
-                     [&](const float* values, std::size_t l, std::int64_t at, std::int64_t n) {
-                       float* block = (part.layers[l].*to).floats() + at;
-                       std::copy_n(values, n, block);
-                       std::fill(block + n, block + C, 0.0F);
-                     });
-}
-
-torch::Tensor store_state(const NetworkShape& s, FusedWorkspace& work, Buffer FusedPart::Layer::*from) {
-  const torch::Tensor state = torch::empty({s.L, work.window.streams, s.H});
-  for (FusedPart& part : work.parts)
-    each_state_block(s, part, work.window.streams, state.data_ptr<float>(),
-                     [&](float* values, std::size_t l, std::int64_t at, std::int64_t n) {
-                       std::copy_n((part.layers[l].*from).floats() + part.rows * C + at, n, values);
-                     });
-  return state;
-}
-
 }  // namespace
 
 bool fused::drops(const NetworkShape& shape, const FusedWindow& window) {
@@ -308,16 +203,16 @@ void FusedNetwork::take(const std::vector<torch::Tensor>& weights, bool backward
 
 void FusedNetwork::forward(const FusedWindow& window, State& state, FusedWorkspace& work) const {
   work.window = window;
-  reserve(shape_, work, pool_.size());
-  number_symbols(shape_, work);
+  fused::share_out(shape_, work, pool_.size());
+  fused::number_symbols(shape_, work);
   fill_table(shape_, packed_, work, pool_);
-  load_state(shape_, state.h, work, &FusedPart::Layer::h);
-  if (state.c.defined()) load_state(shape_, state.c, work, &FusedPart::Layer::c);
+  fused::load_state(shape_, state.h, work, &FusedPart::Layer::h);
+  if (state.c.defined()) fused::load_state(shape_, state.c, work, &FusedPart::Layer::c);
   pool_.run(static_cast<std::int64_t>(work.parts.size()), [&](std::int64_t i) {
     Forward(shape_, packed_, work, work.parts[static_cast<std::size_t>(i)]).run();
   });
-  state.h = store_state(shape_, work, &FusedPart::Layer::h);
-  if (state.c.defined()) state.c = store_state(shape_, work, &FusedPart::Layer::c);
+  state.h = fused::store_state(shape_, work, &FusedPart::Layer::h);
+  if (state.c.defined()) state.c = fused::store_state(shape_, work, &FusedPart::Layer::c);
 }
 
 void FusedNetwork::backward(FusedWorkspace& work, const std::vector<torch::Tensor>& gradients) const {
@@ -325,13 +220,6 @@ void FusedNetwork::backward(FusedWorkspace& work, const std::vector<torch::Tenso
     fused::backward_part(shape_, packed_, work.window, work.parts[static_cast<std::size_t>(i)]);
   });
   fused::weight_gradients(shape_, packed_, work, gradients, pool_);
-}
-
-void copy_nats(const FusedWorkspace& work, float* out) {
-  for (const FusedPart& part : work.parts)
-    for (std::int64_t t = 0; t < part.steps; ++t)
-      std::copy_n(part.nats.floats() + t * part.count, part.count,
-                  out + t * work.window.streams + part.begin);
 }
 
 }  // namespace charnn

@@ -118,6 +118,19 @@ void copy_nats(const FusedWorkspace& work, float* out);
 /// What forward(), backward() and weight_gradients(), in files of their own, share.
 namespace fused {
 
+/// Gives each thread its part of work.window, with memory for it.
+void share_out(const NetworkShape& shape, FusedWorkspace& work, int threads);
+
+/// Finds the symbols that occur in the window, and where. Throws Error (usage) for one outside the
+/// vocabulary.
+void number_symbols(const NetworkShape& shape, FusedWorkspace& work);
+
+/// Between a state's tensor [L, B, H] and the parts: to the rows before the first step, from those after the
+/// last.
+void load_state(const NetworkShape& shape, const torch::Tensor& state, FusedWorkspace& work,
+                Buffer FusedPart::Layer::*to);
+torch::Tensor store_state(const NetworkShape& shape, FusedWorkspace& work, Buffer FusedPart::Layer::*from);
+
 /// True if this window drops out; drop() makes the mask of the output of `layer` at step t and applies it to
 /// block p of the units, `in` to `out`.
 bool drops(const NetworkShape& shape, const FusedWindow& window);
