@@ -26,11 +26,22 @@ struct Ratio {
   Vec p, q;
 };
 
+/// x, but at most 9 away from 0; NaN stays.
+HWY_INLINE Vec clamp(Vec x) {
+#if HWY_ARCH_X86 && HWY_TARGET != HWY_SCALAR && HWY_TARGET != HWY_EMU128
+  // x86 returns the second argument where one is NaN.
+  return hn::Max(constant(-9), hn::Min(constant(9), x));
+#else
+  // Elsewhere minimum and maximum prefer the number.
+  x = hn::IfThenElse(hn::Gt(x, constant(9)), constant(9), x);
+  return hn::IfThenElse(hn::Lt(x, constant(-9)), constant(-9), x);
+#endif
+}
+
 /// tanh(x) = x P(x^2) / Q(x^2) for |x| <= 9, beyond which it is 1 in float. P and Q are of degree 4, fitted
 /// for the least largest relative error (2e-8) by iteratively reweighted least squares.
 HWY_INLINE Ratio tanh_ratio(Vec x) {
-  // This order of arguments lets NaN through.
-  x = hn::Max(constant(-9), hn::Min(constant(9), x));
+  x = clamp(x);
   const Vec z = hn::Mul(x, x);
   Vec p = hn::MulAdd(constant(1.335291744e-8), z, constant(2.06080719e-5));
   p = hn::MulAdd(p, z, constant(0.003495539489));

@@ -49,7 +49,9 @@ void CrossEntropyRows(const CrossEntropy& e) {
     const float target_logit = *target_at;
     Vec sums = hn::Zero(d);
     for_row(e, row, [&](float* at) {
-      const Vec power = hn::Exp(d, hn::Sub(hn::Load(d, at), shift));
+      const Vec x = hn::Sub(hn::Load(d, at), shift);
+      // Highway's exp makes 0 of NaN: adding 0 x lets it through.
+      const Vec power = hn::MulAdd(hn::Zero(d), x, hn::Exp(d, x));
       if (e.gradient_scale != 0) hn::Store(power, d, at);
       sums = hn::Add(sums, power);
     });

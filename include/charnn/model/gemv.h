@@ -6,8 +6,8 @@
 namespace charnn {
 
 /// sums[i] += sum over k of x[k] W[k][i] for `panels` (at most 8) rows of 16 sums each; row p of the sums
-/// lies at sums[p] and W is [k][panels][16], floats or, with `bf16`, bfloat16. All arrays are aligned to 32
-/// bytes. Sums run over rising k.
+/// lies at sums[p] and W is [k][panels][16], floats or, with `bf16`, bfloat16. Sums and weights are aligned
+/// to 64 bytes, bfloat16 weights to 32. Sums run over rising k.
 struct Gemv {
   const void* weights;
   bool bf16;
