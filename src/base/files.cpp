@@ -22,6 +22,9 @@ FileDescriptor open_for_reading(const std::string& path, std::string_view what) 
   const int fd = ::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK);
   if (fd >= 0) return FileDescriptor(fd);
   const std::string reason = std::generic_category().message(errno);
+  if (errno == EMFILE)
+    fail_input(fmt::format("{} {}: {}", what, path, reason), "no more files than may be open at a time",
+               "join the files into one, or allow more: ulimit -n 65536");
   fail_input(fmt::format("{} {}: {}", what, path, reason), "a file that can be read",
              errno == EACCES ? fmt::format("give yourself the right to read it: chmod u+r {}", path)
                              : "check the path; it is relative to the current folder");
@@ -67,6 +70,26 @@ MappedFile::MappedFile(MappedFile&& other) noexcept
 
 MappedFile::~MappedFile() {
   if (data_ != nullptr) ::munmap(const_cast<char*>(data_), size_);
+}
+
+InputFile::InputFile(std::string path, std::string_view what)
+    : path_(std::move(path)),
+      what_(what),
+      fd_(open_for_reading(path_, what)),
+      size_(regular_size(fd_, path_, what)) {}
+
+void InputFile::read(std::size_t offset, std::span<char> out) const {
+  while (!out.empty()) {
+    const ssize_t count = ::pread(fd_.get(), out.data(), out.size(), static_cast<off_t>(offset));
+    if (count < 0 && errno == EINTR) continue;
+    if (count < 0) fail_errno(fmt::format("cannot read {} {} at byte {}", what_, path_, offset), "");
+    if (count == 0)
+      fail_input(fmt::format("{} {} has become shorter while it was in use: nothing at byte {}", what_, path_,
+                             offset),
+                 fmt::format("{} bytes, as when it was opened", size_), "restore the file, then start again");
+    offset += static_cast<std::size_t>(count);
+    out = out.subspan(static_cast<std::size_t>(count));
+  }
 }
 
 AtomicFile::AtomicFile(std::string path)

@@ -17,10 +17,10 @@ char32_t take_symbol(std::string_view& text, Tokens tokens) {
   return byte;
 }
 
-void require_utf8(std::string_view text, Tokens tokens, std::string_view what) {
+void require_utf8(std::string_view text, Tokens tokens, std::string_view what, std::size_t begin) {
   if (tokens != Tokens::chars) return;
   if (const auto offset = find_invalid_utf8(text))
-    fail_input(fmt::format("{}: invalid UTF-8 at byte {} (value 0x{:02x})", what, *offset,
+    fail_input(fmt::format("{}: invalid UTF-8 at byte {} (value 0x{:02x})", what, begin + *offset,
                            static_cast<unsigned char>(text[*offset])),
                "UTF-8 text, since tokens is \"chars\"",
                "convert the text (for example iconv -f LATIN1 -t UTF-8), or train with --tokens bytes");
@@ -28,7 +28,7 @@ void require_utf8(std::string_view text, Tokens tokens, std::string_view what) {
 
 Vocabulary::Vocabulary(Tokens tokens, std::vector<char32_t> symbols)
     : tokens_(tokens), symbols_(std::move(symbols)) {
-  const char32_t limit = tokens == Tokens::bytes ? 0x100 : 0x110000;
+  const char32_t limit = tokens == Tokens::bytes ? 0x100 : code_point_limit;
   const bool ascending =
       std::adjacent_find(symbols_.begin(), symbols_.end(), std::greater_equal<>()) == symbols_.end();
   if (symbols_.empty() || !ascending || symbols_.back() >= limit)

@@ -19,6 +19,27 @@ TEST(MappedFile, RefusesWhatIsNotAFile) {
   EXPECT_EQ(MappedFile(folder.write("empty", ""), "corpus").bytes(), "");
 }
 
+TEST(InputFile, RefusesWhatIsNotAFile) {
+  const test::TemporaryFolder folder;
+  expect_contains(error_of([&] { InputFile(folder / "none", "corpus"); }), "No such file");
+  expect_contains(error_of([&] { InputFile(folder / "", "corpus"); }), "is a directory");
+  ASSERT_EQ(::mkfifo((folder / "fifo").c_str(), 0600), 0);
+  expect_contains(error_of([&] { InputFile(folder / "fifo", "corpus"); }), "not a regular file");
+  EXPECT_EQ(InputFile(folder.write("empty", ""), "corpus").size(), 0U);
+}
+
+TEST(InputFile, ReadsFromAnyPlaceUntilTheFileShrinks) {
+  const test::TemporaryFolder folder;
+  const InputFile file(folder.write("text", "abcdef"), "corpus");
+  std::string bytes(3, ' ');
+  file.read(2, bytes);
+  EXPECT_EQ(bytes, "cde");
+  std::filesystem::resize_file(folder / "text", 4);
+  const std::string error = error_of([&] { file.read(2, bytes); });
+  expect_contains(error, "nothing at byte 4");
+  expect_contains(error, "expected: 6 bytes");
+}
+
 TEST(AtomicFile, KeepsTheOldContentUntilCommit) {
   const test::TemporaryFolder folder;
   const std::string path = folder.write("file", "old");

@@ -50,6 +50,96 @@ TEST(Corpus, JoinsFilesInTheOrderGiven) {
   }
 }
 
+/// A little over 3 MiB, so several pieces, with characters of 1 to 4 bytes in an order without a short
+/// period.
+std::u32string long_text() {
+  constexpr std::u32string_view alphabet = U"a\né–ж漢😀zß";
+  std::u32string text;
+  for (std::uint32_t i = 0; i < 1'400'000; ++i) text += alphabet[(i * 2654435761U >> 16) % alphabet.size()];
+  return text;
+}
+
+std::string utf8_of(std::u32string_view text) {
+  std::string bytes;
+  for (const char32_t symbol : text) bytes += encode_utf8(symbol);
+  return bytes;
+}
+
+TEST(Corpus, CopiesFromAnyPlaceOfALongText) {
+  const test::TemporaryFolder folder;
+  const std::u32string text = long_text();
+  const std::string bytes = utf8_of(text);
+  ASSERT_NE(bytes[1 << 20] & 0x80, 0) << "the text must have a character where a piece ends";
+  const Corpus corpus = corpus_of(folder, bytes);
+  ASSERT_EQ(corpus.size(), static_cast<std::int64_t>(text.size()));
+  const auto expect_copy = [&](std::size_t first, std::size_t count) {
+    std::vector<std::int64_t> ids(count);
+    corpus.copy(static_cast<std::int64_t>(first), ids);
+    for (std::size_t i = 0; i < count; ++i)
+      ASSERT_EQ(corpus.vocabulary().symbols()[static_cast<std::size_t>(ids[i])], text[first + i])
+          << first + i;
+  };
+  expect_copy(0, text.size());
+  for (std::size_t first = 0; first + 5000 <= text.size(); first += 3571)
+    expect_copy(first, 1 + first % 5000);
+  for (const std::size_t first : {4095U, 4096U, 4097U, 64U * 4096U - 1}) expect_copy(first, 2);
+  for (std::size_t count = 0; count < 5; ++count) expect_copy(text.size() - count, count);
+}
+
+TEST(Corpus, CutsNoCharacterWhereAPieceEnds) {
+  const test::TemporaryFolder folder;
+  for (const std::string character : {"é", "漢", "😀"})
+    for (std::size_t before = 0; before <= character.size(); ++before) {
+      const std::string text = std::string((1 << 20) - before, 'a') + character + "b";
+      const Corpus corpus = corpus_of(folder, text);
+      EXPECT_EQ(corpus.size(), static_cast<std::int64_t>(text.size() - character.size() + 1));
+      std::vector<std::int64_t> last(3);
+      corpus.copy(corpus.size() - 3, last);
+      EXPECT_EQ(last, (std::vector<std::int64_t>{0, 2, 1})) << character << " " << before;
+    }
+}
+
+TEST(Corpus, JoinsFilesOfDifferentAlphabets) {
+  const test::TemporaryFolder folder;
+  const std::vector<std::u32string> texts = {U"plain", U"жук é", U"", U"漢字😀", U"end"};
+  DataConfig config;
+  std::u32string all;
+  for (const std::u32string& text : texts) {
+    config.files.push_back(folder.write(std::to_string(config.files.size()), utf8_of(text)));
+    all += text;
+  }
+  const Corpus corpus(config);
+  for (std::size_t first = 0; first < all.size(); ++first)
+    for (std::size_t count = 1; first + count <= all.size(); ++count) {
+      std::vector<std::int64_t> ids(count);
+      corpus.copy(static_cast<std::int64_t>(first), ids);
+      std::u32string found;
+      for (const std::int64_t id : ids) found += corpus.vocabulary().symbols()[static_cast<std::size_t>(id)];
+      EXPECT_EQ(utf8_of(found), utf8_of(all.substr(first, count)));
+    }
+}
+
+TEST(Corpus, SaysThatAFileHasChanged) {
+  const test::TemporaryFolder folder;
+  const std::string long_enough = "éa" + std::string(10000, 'b');
+  std::vector<std::int64_t> ids(100);
+  for (const Tokens tokens : {Tokens::chars, Tokens::bytes}) {
+    const Corpus corpus = corpus_of(folder, long_enough, 0, tokens);
+    std::filesystem::resize_file(folder / "corpus.txt", 5000);
+    corpus.copy(0, std::span(ids).first(1));
+    const std::string error = error_of([&] { corpus.copy(9000, ids); });
+    expect_contains(error, "corpus.txt has become shorter");
+    expect_contains(error, "10003 bytes");
+    expect_contains(error, "restore the file");
+  }
+  for (const std::string& text : {long_enough, std::string(5000, 'a')})
+    for (const char* other : {"c", "é", "\x80", "\xf0"}) {
+      const Corpus corpus = corpus_of(folder, text);
+      folder.write("corpus.txt", std::string(text.size() - 2, 'a') + other + other);
+      expect_contains(error_of([&] { corpus.copy(corpus.size() - 100, ids); }), "has changed");
+    }
+}
+
 TEST(Corpus, LargeVocabulariesKeepTheirNumbers) {
   const test::TemporaryFolder folder;
   for (const char32_t count : {256U, 257U, 65537U}) {
@@ -84,6 +174,10 @@ TEST(Corpus, RefusesBadInput) {
   expect_contains(error_of([&] { Corpus{config}; }), "--data FILE");
   expect_contains(error_of([&] { corpus_of(folder, ""); }), "is empty");
   expect_contains(error_of([&] { corpus_of(folder, "ab\x80"); }), "byte 2");
+  const std::string mebibyte = std::string(1 << 20, 'a');
+  expect_contains(error_of([&] { corpus_of(folder, mebibyte + "bc\xc3("); }), "byte 1048578 (value 0xc3)");
+  expect_contains(error_of([&] { corpus_of(folder, mebibyte.substr(1) + "\xc3("); }), "byte 1048575 ");
+  expect_contains(error_of([&] { corpus_of(folder, mebibyte + "é\xe6\xbc"); }), "byte 1048578 ");
   config.files = {folder.write("text", "abc")};
   config.val_fraction = 0.6;
   config.test_fraction = 0.4;
@@ -91,6 +185,9 @@ TEST(Corpus, RefusesBadInput) {
   const Vocabulary narrow(Tokens::chars, {U'a', U'b'});
   config.test_fraction = 0;
   expect_contains(error_of([&] { Corpus(config, narrow); }), "'c' (position 2)");
+  config.files = {folder.write("first", mebibyte + "b"), folder.write("second", "acac")};
+  expect_contains(error_of([&] { Corpus(config, narrow); }), "the corpus has a character");
+  expect_contains(error_of([&] { Corpus(config, narrow); }), "'c' (position 1048578, 2 times)");
 }
 
 }  // namespace

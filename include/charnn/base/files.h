@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstddef>
+#include <span>
 #include <string>
 #include <string_view>
 
@@ -37,6 +38,27 @@ class MappedFile {
   std::string path_;
   const char* data_ = nullptr;
   std::size_t size_ = 0;
+};
+
+/// A file of which any part can be read into memory of the caller's. Unlike with a mapped file, what was read
+/// does not count as memory of the process.
+class InputFile {
+ public:
+  /// `what` and errors as MappedFile's.
+  InputFile(std::string path, std::string_view what);
+
+  std::size_t size() const noexcept { return size_; }  ///< in bytes, when it was opened
+  const std::string& path() const noexcept { return path_; }
+
+  /// Fills `out` with the bytes from `offset` on; offset + out.size() is at most size(). Throws Error (usage)
+  /// if the file has become too short for that, Error (failure) if reading fails.
+  void read(std::size_t offset, std::span<char> out) const;
+
+ private:
+  std::string path_;
+  std::string what_;
+  FileDescriptor fd_;
+  std::size_t size_;
 };
 
 /// Writes a file so that a reader, or a crash at any moment, sees the old content or the new one, never a

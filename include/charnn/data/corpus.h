@@ -3,12 +3,10 @@
 #include <cstdint>
 #include <optional>
 #include <span>
-#include <string>
-#include <variant>
 #include <vector>
 
-#include "charnn/base/files.h"
 #include "charnn/data/data_config.h"
+#include "charnn/data/text_file.h"
 #include "charnn/data/vocabulary.h"
 
 namespace charnn {
@@ -27,8 +25,9 @@ struct Fingerprint {
   bool operator==(const Fingerprint&) const = default;
 };
 
-/// The text as numbered symbols. Bytes are read straight from the mapped files; characters are numbered once,
-/// into one byte each where the vocabulary has at most 256 symbols, two up to 65,536, else four.
+/// The text as numbered symbols. It stays on the disk: the files are gone through once, and then read where
+/// and when symbols are needed, so that memory does not grow with the text (but for 0.5 MB a GB where
+/// characters have several bytes).
 class Corpus {
  public:
   /// Without `vocabulary` the text's own is made (all 256 bytes, or the code points that occur). With it, the
@@ -40,7 +39,8 @@ class Corpus {
   std::int64_t size() const noexcept { return size_; }  ///< in symbols
   const Fingerprint& fingerprint() const noexcept { return fingerprint_; }
 
-  /// Ids of symbols [first, first + out.size()).
+  /// Ids of symbols [first, first + out.size()). Throws Error: a file cannot be read, or has become shorter
+  /// or otherwise other than it was.
   void copy(std::int64_t first, std::span<std::int64_t> out) const;
 
   Split all() const noexcept { return {0, size_}; }
@@ -49,13 +49,8 @@ class Corpus {
   Split test() const noexcept { return {test_begin_, size_}; }
 
  private:
-  void number_characters(const std::vector<MappedFile>& files);
-
+  std::vector<TextFile> files_;
   std::optional<Vocabulary> vocabulary_;
-  /// The first alternative is the mapped text itself, for bytes.
-  std::variant<std::vector<MappedFile>, std::vector<std::uint8_t>, std::vector<std::uint16_t>,
-               std::vector<std::uint32_t>>
-      ids_;
   std::int64_t size_ = 0;
   std::int64_t val_begin_ = 0;
   std::int64_t test_begin_ = 0;

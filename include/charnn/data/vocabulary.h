@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <optional>
 #include <string>
@@ -45,8 +46,9 @@ class Vocabulary {
 /// Front symbol of `text`, which is then shortened by it: a code point of valid UTF-8, or a byte.
 char32_t take_symbol(std::string_view& text, Tokens tokens);
 
-/// Throws Error (usage) with the byte offset if `text` is to be read as chars and is not valid UTF-8.
-void require_utf8(std::string_view text, Tokens tokens, std::string_view what);
+/// Throws Error (usage) with the byte offset if `text` is to be read as chars and is not valid UTF-8. `text`
+/// begins at byte `begin` of what `what` names.
+void require_utf8(std::string_view text, Tokens tokens, std::string_view what, std::size_t begin = 0);
 
 /// The symbols a text has outside a vocabulary, gathered for one message.
 class UnknownSymbols {

@@ -1,0 +1,45 @@
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+
+#include "charnn/base/files.h"
+#include "charnn/data/character_index.h"
+#include "charnn/data/vocabulary.h"
+
+namespace charnn {
+
+/// One file of a corpus, read from the disk whenever its text is needed.
+class TextFile {
+ public:
+  /// Throws as InputFile.
+  explicit TextFile(std::string path) : file_(std::move(path), "corpus") {}
+
+  const InputFile& file() const noexcept { return file_; }
+
+  /// Hands out the whole text in pieces of about 1 MiB, each of whole symbols. Throws Error (usage) if it is
+  /// to be read as chars and is not valid UTF-8, and as InputFile::read().
+  void read_pieces(Tokens tokens, const std::function<void(std::string_view)>& use) const;
+
+  /// read_pieces() once, which also counts the symbols and notes where they are; size() and copy() need it.
+  void scan(Tokens tokens, const std::function<void(std::string_view)>& use);
+
+  std::int64_t size() const noexcept { return size_; }  ///< in symbols
+
+  /// Ids of symbols [first, first + out.size()). Throws Error (usage) if the file has changed since scan() so
+  /// that it has no such symbols.
+  void copy(std::int64_t first, const Vocabulary& vocabulary, std::span<std::int64_t> out) const;
+
+ private:
+  std::size_t copy_some(std::int64_t first, const Vocabulary& vocabulary, std::span<std::int64_t> out) const;
+
+  InputFile file_;
+  std::optional<CharacterIndex> index_;  ///< none if every symbol is one byte
+  std::int64_t size_ = 0;
+};
+
+}  // namespace charnn
