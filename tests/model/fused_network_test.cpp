@@ -6,6 +6,7 @@
 
 #include <gtest/gtest.h>
 
+#include "charnn/model/fused_function.h"
 #include "charnn/model/gemm.h"
 #include "charnn/model/network.h"
 #include "tests/support.h"
@@ -41,6 +42,23 @@ struct Scene {
     model->use(precision, threads);
     for (auto& weight : model->parameters()) weight.mutable_grad() = torch::Tensor();
     auto [loss, next] = model->loss(ids, targets, state);
+    loss.backward();
+    return {loss.item<double>(), next, gradients(*model)};
+  }
+
+  /// The fused path with floats as they are, as on CPUs that split none into parts.
+  Result plain_floats(int threads) {
+    ThreadPool pool(threads);
+    FusedNetwork network(config, model->vocabulary_size(), Format::f32, pool);
+    FusedWorkspace work;
+    for (auto& weight : model->parameters()) weight.mutable_grad() = torch::Tensor();
+    network.take(model->parameters(), true);
+    FusedWindow window{ids.size(0), ids.size(1), ids.data_ptr<std::int64_t>(),
+                       targets.data_ptr<std::int64_t>()};
+    window.training = true;
+    window.gradient_scale = 1.0F / static_cast<float>(ids.numel());
+    State next = state;
+    const torch::Tensor loss = fused_loss(network, work, window, next, model->parameters());
     loss.backward();
     return {loss.item<double>(), next, gradients(*model)};
   }
@@ -115,6 +133,13 @@ class FusedNetworkTest : public testing::TestWithParam<Case> {};
 TEST_P(FusedNetworkTest, MatchesTheReference) {
   Scene scene(GetParam());
   expect_near(scene.fused(Precision::fp32, GetParam().threads), scene.reference(), 3e-5);
+}
+
+TEST_P(FusedNetworkTest, PlainFloatsMatchTheReference) {
+  Scene scene(GetParam());
+  const Scene::Result result = scene.plain_floats(GetParam().threads);
+  expect_near(result, scene.reference(), 3e-5);
+  expect_same(result, scene.plain_floats(2));
 }
 
 TEST_P(FusedNetworkTest, Bf16StaysNearTheReference) {
