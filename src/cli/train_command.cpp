@@ -98,10 +98,10 @@ RunInfo run_info(const Config& config, const CharRnn& model, const Corpus& corpu
   const ModelConfig& m = config.model;
   RunInfo info;
   info.title = fmt::format(
-      "{} {} x {}, {} parameters; {} training and {} validation characters, vocabulary {}; {}, {} threads",
+      "{} {} x {}, {} parameters; {} training and {} validation characters, vocabulary {}; {}, {} thread{}",
       cell_names[static_cast<std::size_t>(m.cell)], m.layers, m.hidden, model.parameter_count(),
       corpus.train().size(), corpus.val().size(), corpus.vocabulary().size(), device.str(),
-      model.pool().size());
+      model.pool().size(), model.pool().size() == 1 ? "" : "s");
   info.config = config_json;
   info.parameters = model.parameter_count();
   info.vocabulary = corpus.vocabulary().size();

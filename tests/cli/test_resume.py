@@ -63,7 +63,7 @@ class Resume(Case):
         self.same_file("whole/last.safetensors", "parts/last.safetensors")
 
     def test_signals_save_and_resume_is_exact(self):
-        arguments = ["train", "--data", self.text, *SMALL, "--max-steps", "600"]
+        arguments = ["train", "--data", self.text, *SMALL, "--max-steps", "3000"]
         self.run_charnn(*arguments, "--out", self.path("whole"))
         for number, code in ((signal.SIGTERM, 143), (signal.SIGINT, 130), (signal.SIGKILL, -9)):
             with self.subTest(signal=number):
