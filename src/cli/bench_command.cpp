@@ -6,7 +6,7 @@
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
 
-#include "charnn/base/error.h"
+#include "charnn/base/thread_pool.h"
 #include "charnn/cli/bench_measure.h"
 #include "charnn/cli/commands.h"
 #include "charnn/cli/config.h"
@@ -43,8 +43,8 @@ std::vector<BenchCase> cases_of(const Options& options, const Config& config, co
 
 std::vector<int> thread_counts(std::int64_t asked) {
   if (asked > 0) return {static_cast<int>(asked)};
-  std::set<int> counts{cpu_threads(0)};
-  for (int n = 1; n < cpu_threads(0); n *= 2) counts.insert(n);
+  std::set<int> counts{available_cpus()};
+  for (int n = 1; n < available_cpus(); n *= 2) counts.insert(n);
   return {counts.begin(), counts.end()};
 }
 
@@ -80,11 +80,13 @@ class Bench {
       require_supported(Precision::bf16);
       formats_ = {Format::bf16};
     }
-    report_["cpus"] = cpu_threads(0);
+    report_["cpus"] = available_cpus();
     report_["bf16_unit"] = unit_name();
-    products(threads);
     const std::vector<BenchCase> cases = cases_of(options_, config, given);
-    if (options_.only != "sample") training(cases, threads);
+    if (options_.only != "sample") {
+      products(threads);
+      training(cases, threads);
+    }
     if (options_.only != "train") sampling(cases, threads);
     return report_;
   }
@@ -109,7 +111,7 @@ class Bench {
   void products(const std::vector<int>& threads) {
     report_["products"] = Json::array();
     say(fmt::format("{} CPUs, bf16 unit: {}\n\nproducts that stay in the cache   threads   GFLOP/s\n",
-                    cpu_threads(0), unit_name()));
+                    available_cpus(), unit_name()));
     std::set<Format> formats(formats_.begin(), formats_.end());
     if (formats.contains(exact_format())) formats.insert(Format::f32);
     for (const Format format : formats)

@@ -12,6 +12,7 @@
 
 #include "charnn/base/error.h"
 #include "charnn/base/files.h"
+#include "charnn/base/thread_pool.h"
 #include "charnn/cli/commands.h"
 #include "charnn/cli/run_folder.h"
 #include "charnn/cli/runtime.h"
@@ -106,7 +107,7 @@ int sample(const Options& options, const Globals& globals) {
     fmt::print(stderr, "charnn: seed {} (give --seed {} for the same text again)\n", seed, seed);
   // Many texts share out the threads among them; one text's fastest number depends on the network.
   const int threads =
-      options.threads == 0 && options.num > 1 ? cpu_threads(0) : static_cast<int>(options.threads);
+      options.threads == 0 && options.num > 1 ? available_cpus() : static_cast<int>(options.threads);
   const Stepper stepper(*loaded.network, config.weights, threads);
   const std::string echo = options.no_echo ? "" : prompt;
   if (options.num == 1)

@@ -9,6 +9,7 @@ void Buffer::reserve(std::int64_t n) {
   if (n <= size_) return;
   const std::size_t bytes = static_cast<std::size_t>(round_up(n, block_columns)) * sizeof(float);
   memory_.reset();
+  size_ = 0;
   memory_.reset(std::aligned_alloc(64, bytes));
   if (!memory_) throw std::bad_alloc();
   std::memset(memory_.get(), 0, bytes);
