@@ -44,6 +44,8 @@ nlohmann::ordered_json report_of(const LoadedModel& loaded) {
           {"tokens", token_names[static_cast<std::size_t>(loaded.checkpoint.vocabulary.tokens())]},
           {"symbols", symbols},
           {"step", train.step},
+          {"optimizer_step", train.optimizer_step},
+          {"lr_factor", train.rate.factor},
           {"epoch", train.cursor.epoch},
           {"chars", train.chars},
           {"best", best},

@@ -37,6 +37,8 @@ void require_unchanged(Config config, Config before, const KeySet& given,
     }
 }
 
+std::string schedule_text(ScheduleConfig schedule) { return config_to_json({describe(schedule)}).dump(); }
+
 TrainStart resume(const TrainRequest& request) {
   if (request.out.empty())
     fail_input("--resume without a run folder", "the run to go on with", "add --out DIR");
@@ -59,6 +61,8 @@ TrainStart resume(const TrainRequest& request) {
       start.config, before, given, [](const std::string&, const Field& field) { return field.fixed; },
       "this run began (it belongs to its weights, its state or its place in the text)",
       "leave it out, or start a new run with --init-from " + run.path());
+  start.new_rate = start.config.optimizer.lr != before.optimizer.lr ||
+                   schedule_text(start.config.schedule) != schedule_text(before.schedule);
   return start;
 }
 

@@ -26,6 +26,12 @@ namespace {
 /// Refuses what cannot be trained on, before any model is built.
 void preflight(const Config& config, const Corpus& corpus) {
   require_plan(config.train, config.schedule);
+  if (config.data.val_fraction == 0 &&
+      (config.train.patience > 0 || config.schedule.kind == ScheduleKind::plateau))
+    fail_input(fmt::format("{} goes by validation, but data.val_fraction is 0",
+                           config.train.patience > 0 ? "train.patience" : "schedule.kind = \"plateau\""),
+               "a part of the text for validation",
+               "leave it out, or set --val-fraction, for example to 0.1");
   require_fits(corpus.train(), config.train.batch_size, config.train.sequence_length);
   if (config.data.val_fraction > 0 && corpus.val().size() < 2)
     fail_input(
@@ -112,12 +118,30 @@ RunInfo run_info(const Config& config, const CharRnn& model, const Corpus& corpu
   return info;
 }
 
-void say_next(const Globals& globals, const RunFolder& run, const TrainState& state, Outcome outcome) {
+std::string reason_of(Outcome outcome, int signal, const TrainConfig& train) {
+  switch (outcome) {
+    case Outcome::finished:
+      return "finished";
+    case Outcome::early:
+      return fmt::format("ended early, with no better validation in {} evaluations,", train.patience);
+    case Outcome::stop_at:
+      return "stopped as asked (--stop-at)";
+    case Outcome::stopped:
+      break;
+  }
+  return fmt::format("stopped by SIG{}, saved", signal == SIGINT ? "INT" : "TERM");
+}
+
+void say_next(const Globals& globals, const RunFolder& run, const Trainer& trainer, Outcome outcome) {
   if (globals.quiet) return;
+  const TrainState& state = trainer.state();
   if (state.best_loss)
-    fmt::print(stderr, "best validation loss {} at step {}, in {}\n", describe_loss(*state.best_loss),
-               state.best_step, run.best());
-  if (outcome != Outcome::finished)
+    fmt::print(stderr, "best model: {}, validation loss {} at step {}, {} of training in all\n", run.best(),
+               describe_loss(*state.best_loss), state.best_step, describe_seconds(trainer.elapsed()));
+  else
+    fmt::print(stderr, "model: {}, not validated, {} of training in all\n", run.last(),
+               describe_seconds(trainer.elapsed()));
+  if (outcome == Outcome::stopped || outcome == Outcome::stop_at)
     fmt::print(stderr, "go on:  charnn train --resume --out {}\n", run.path());
   fmt::print(stderr, "sample: charnn sample {}\n", run.path());
 }
@@ -148,6 +172,9 @@ int train(const TrainRequest& request, const Globals& globals) {
   std::vector<Sink*> sinks{&metrics};
   display.add_to(sinks);
 
+  const auto file_of = [&](CheckpointKind kind) {
+    return kind == CheckpointKind::best ? run.best() : run.last();
+  };
   Trainer trainer(
       {.train = config.train,
        .optimizer = config.optimizer,
@@ -157,27 +184,22 @@ int train(const TrainRequest& request, const Globals& globals) {
        .batcher = batcher,
        .corpus = corpus,
        .sinks = sinks,
-       .save =
-           [&](CheckpointKind kind, const Checkpoint& c) {
-             save_checkpoint(kind == CheckpointKind::best ? run.best() : run.last(), c);
-           },
+       .save = [&](CheckpointKind kind, const Checkpoint& c) { save_checkpoint(file_of(kind), c); },
+       .load = [&](CheckpointKind kind) { return load_checkpoint(file_of(kind)); },
        .sample = [&](std::int64_t step) { return sample_text(model, corpus.vocabulary(), config, step); },
        .stop = [] { return StopSignals::received() != 0; },
        .config_json = config_json,
        .elapsed_before = metrics.elapsed_before(),
        .stop_at = request.stop_at});
-  if (start.resumed) trainer.restore(*start.checkpoint, request.reset_optimizer);
+  if (start.resumed) trainer.restore(*start.checkpoint, {request.reset_optimizer, start.new_rate});
   const RunInfo info = run_info(config, model, corpus, trainer, config_json, device);
   for (Sink* sink : sinks) sink->begin(info);
   const Outcome outcome = trainer.run();
 
   const int signal = StopSignals::received();
-  const std::string reason = outcome == Outcome::finished ? "finished"
-                             : outcome == Outcome::stop_at
-                                 ? "stopped as asked (--stop-at)"
-                                 : fmt::format("stopped by SIG{}, saved", signal == SIGINT ? "INT" : "TERM");
-  for (Sink* sink : sinks) sink->end({reason, trainer.state().step, trainer.elapsed()});
-  say_next(globals, run, trainer.state(), outcome);
+  for (Sink* sink : sinks)
+    sink->end({reason_of(outcome, signal, config.train), trainer.state().step, trainer.elapsed()});
+  say_next(globals, run, trainer, outcome);
   return outcome == Outcome::stopped ? 128 + signal : 0;
 }
 

@@ -37,36 +37,6 @@ Vocabulary vocabulary_from(const json& value) {
   return {Tokens::chars, std::move(symbols)};
 }
 
-ordered_json train_state_json(const TrainState& s) {
-  return {{"step", s.step},
-          {"optimizer_step", s.optimizer_step},
-          {"epoch", s.cursor.epoch},
-          {"position", s.cursor.position},
-          {"chars", s.chars},
-          {"loss_sum", s.loss_sum},
-          {"loss_chars", s.loss_chars},
-          {"evaluated_step", s.evaluated_step},
-          {"best_loss", s.best_loss ? ordered_json(*s.best_loss) : ordered_json()},
-          {"best_step", s.best_step},
-          {"corpus_bytes", s.corpus.bytes},
-          {"corpus_hash", fmt::format("{:016x}", s.corpus.hash)}};
-}
-
-TrainState train_state_from(const json& value) {
-  TrainState s;
-  s.step = value.at("step");
-  s.optimizer_step = value.at("optimizer_step");
-  s.cursor = {value.at("epoch"), value.at("position")};
-  s.chars = value.at("chars");
-  s.loss_sum = value.at("loss_sum");
-  s.loss_chars = value.at("loss_chars");
-  s.evaluated_step = value.at("evaluated_step");
-  if (!value.at("best_loss").is_null()) s.best_loss = value.at("best_loss").get<double>();
-  s.best_step = value.at("best_step");
-  s.corpus = {value.at("corpus_bytes"), std::stoull(value.at("corpus_hash").get<std::string>(), nullptr, 16)};
-  return s;
-}
-
 /// "model." + name for all of `part`.
 void append(NamedTensors& all, const std::string& prefix, const NamedTensors& part) {
   for (const auto& [name, tensor] : part) all.emplace_back(prefix + name, tensor);
@@ -96,7 +66,7 @@ void save_checkpoint(const std::string& path, const Checkpoint& c) {
                                                 {"charnn_version", version},
                                                 {"config", c.config},
                                                 {"vocab", vocabulary_json(c.vocabulary).dump()},
-                                                {"train_state", train_state_json(c.train).dump()}}));
+                                                {"train_state", train_state_to_json(c.train).dump()}}));
 }
 
 Checkpoint load_checkpoint(const std::string& path) {
@@ -115,7 +85,7 @@ Checkpoint load_checkpoint(const std::string& path) {
   try {
     Checkpoint c{metadata("config"),
                  vocabulary_from(json::parse(metadata("vocab"))),
-                 train_state_from(json::parse(metadata("train_state"))),
+                 train_state_from_json(json::parse(metadata("train_state"))),
                  with_prefix(file.tensors, "model."),
                  with_prefix(file.tensors, "optimizer.exp_avg."),
                  with_prefix(file.tensors, "optimizer.exp_avg_sq."),

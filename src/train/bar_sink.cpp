@@ -90,6 +90,11 @@ void BarSink::eval(const EvalInfo& e) {
   print(color_ ? "\x1b[2m" + sample + "\x1b[0m" : sample);
 }
 
+void BarSink::warn(const Warning& w) {
+  const std::string line = fmt::format("step {}: warning: {}", w.step, w.message);
+  print(color_ ? "\x1b[33m" + line + "\x1b[0m" : line);
+}
+
 void BarSink::end(const EndInfo& e) {
   print(fmt::format("{} at step {} after {}", e.reason, e.step, describe_seconds(e.elapsed_seconds)));
 }

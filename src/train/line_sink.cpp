@@ -72,6 +72,8 @@ void LineSink::eval(const EvalInfo& e) {
   logger_->info("sample:\n{}", safe_for_terminal(e.sample));
 }
 
+void LineSink::warn(const Warning& w) { logger_->warn("step {}: warning: {}", w.step, w.message); }
+
 void LineSink::end(const EndInfo& e) {
   logger_->info("{} at step {} after {}", e.reason, e.step, describe_seconds(e.elapsed_seconds));
   logger_->flush();

@@ -24,8 +24,9 @@ MetricsSink::MetricsSink(std::string path, const TrainState& progress) : path_(s
       if (!record.is_object()) continue;
       const std::string event = record.value("event", "");
       if (event == "run") has_run_record_ = true;
+      // What follows such a record, for example a warning about it, happens again as well.
       if (record.value("step", std::int64_t{0}) > (event == "eval" ? progress.evaluated_step : progress.step))
-        continue;
+        break;
       elapsed_before_ = record.value("elapsed_seconds", elapsed_before_);
       kept.append(text, at, end - at + 1);
     }
@@ -65,9 +66,18 @@ void MetricsSink::record(const StepInfo& s) {
                      {"bits_per_char", bits(s.loss)},
                      {"lr", s.lr},
                      {"grad_norm", s.grad_norm},
+                     {"update_ratio", s.update_ratio},
+                     {"hidden_rms", s.hidden_rms},
+                     {"hidden_saturated", s.hidden_saturated},
+                     {"skipped", s.skipped},
                      {"chars_per_second", s.chars_per_second},
                      {"elapsed_seconds", s.elapsed_seconds}}
             .dump());
+}
+
+void MetricsSink::warn(const Warning& w) {
+  write(
+      ordered_json{{"event", "warning"}, {"step", w.step}, {"name", w.name}, {"message", w.message}}.dump());
 }
 
 void MetricsSink::eval(const EvalInfo& e) {

@@ -18,14 +18,30 @@ Section describe(OptimizerConfig& c) {
 Section describe(ScheduleConfig& c) {
   return {
       "schedule",
-      "The learning rate over time",
+      "The learning rate over time (charnn plot --schedule draws it)",
       {Field::choice("kind", c.kind, schedule_names, "what happens after the warm-up").with_flag("schedule"),
        Field::integer("warmup_steps", c.warmup_steps, at_least(0),
-                      "steps in which the rate rises from 0 to lr"),
-       Field::real("final_lr_ratio", c.final_lr_ratio, from_to(0, 1),
-                   "cosine: the rate at the end, as a share of lr"),
+                      "steps in which the rate rises from 0, at the beginning and after --reset-optimizer"),
+       Field::real(
+           "final_lr_ratio", c.final_lr_ratio, from_to(0, 1),
+           "linear, cosine, cosine_restarts, exponential, one_cycle, wsd: the lowest rate, as a share "
+           "of lr; plateau: not below it"),
        Field::integer("total_steps", c.total_steps, at_least(0),
-                      "cosine: step at which the end is reached; 0: from epochs and max_steps")}};
+                      "step at which the schedule ends; 0: from epochs and max_steps"),
+       Field::integer(
+           "period_steps", c.period_steps, at_least(0),
+           "step: steps between two drops; cosine_restarts: length of the first cycle; 0: a fifth of "
+           "the whole"),
+       Field::real("period_growth", c.period_growth, from_to(1, 10),
+                   "cosine_restarts: each cycle is so many times as long as the one before"),
+       Field::real("decay_factor", c.decay_factor, from_to_below(0, 1),
+                   "step, plateau: what a drop multiplies the rate by"),
+       Field::real("rise_fraction", c.rise_fraction, from_to_below(0, 1),
+                   "one_cycle: share of the steps in which the rate rises, from a 25th of lr"),
+       Field::real("stable_fraction", c.stable_fraction, from_to_below(0, 1),
+                   "wsd: share of the steps before the rate begins to fall"),
+       Field::integer("plateau_patience", c.plateau_patience, at_least(1),
+                      "plateau: evaluations without a new best before a drop")}};
 }
 
 Section describe(TrainConfig& c) {
@@ -41,8 +57,16 @@ Section describe(TrainConfig& c) {
        Field::integer("max_steps", c.max_steps, at_least(0), "optimizer steps; 0: no such limit"),
        Field::real("max_minutes", c.max_minutes, at_least(0),
                    "minutes of training, over all resumptions; 0: no such limit"),
+       Field::choice(
+           "state", c.state, carried_state_names,
+           "what each window of text begins with: the state carried over from the window before it, "
+           "or zeros"),
+       Field::integer("patience", c.patience, at_least(0),
+                      "evaluations without a new best after which training ends early; 0: never"),
        Field::integer("eval_every", c.eval_every, at_least(0),
                       "steps between evaluations; 0: only at the end"),
+       Field::integer("eval_max_chars", c.eval_max_chars, at_least(0),
+                      "characters of the validation part that evaluations in training look at; 0: all"),
        Field::integer("checkpoint_every", c.checkpoint_every, at_least(0),
                       "steps between checkpoints; 0: only with evaluations and at the end"),
        Field::integer("log_every", c.log_every, at_least(1), "steps between records in metrics.jsonl"),
@@ -56,7 +80,15 @@ Section describe(TrainConfig& c) {
                      "number format of the products in training; bf16 is faster where the processor has AMX "
                      "or AVX-512 BF16, and "
                      "is refused elsewhere")
-           .fixed_for_run()}};
+           .fixed_for_run(),
+       Field::choice(
+           "on_divergence", c.on_divergence, on_divergence_names,
+           "when the loss explodes. rollback: to the best weights so far, at half the rate; stop: end with "
+           "exit status 3; ignore: only skip steps that are not finite"),
+       Field::integer(
+           "max_skipped_steps", c.max_skipped_steps, at_least(1),
+           "steps in a row with a loss or gradient that is no finite number, each of them skipped, that "
+           "count as divergence")}};
 }
 
 }  // namespace charnn

@@ -56,6 +56,30 @@ class Resume(Case):
         self.run_charnn("train", "--resume", "--out", self.path("parts"))
         self.check_same("whole", "parts")
 
+    def test_what_went_wrong_before_is_remembered(self):
+        # Diverges, is rolled back and warned of several times; a plateau lowers the rate.
+        wild = ["--cell", "rnn", "--lr", "3", "--clip-norm", "0", "--max-steps", "260", "--checkpoint-every", "30",
+                "--schedule", "plateau", "--plateau-patience", "1"]
+        self.train("whole", *wild)
+        names = [r["name"] for r in self.metrics("whole") if r["event"] == "warning"]
+        self.assertGreaterEqual(names.count("rollback"), 1, names)
+        self.assertIn("lr_drop", names)
+        for step in (45, 130, 205):
+            self.train("parts", *wild, "--stop-at", str(step), "--overwrite")
+            self.run_charnn("train", "--resume", "--out", self.path("parts"))
+            self.check_same("whole", "parts")
+
+    def test_another_schedule_keeps_the_moments(self):
+        self.train("a", "--stop-at", "100")
+        self.run_charnn("train", "--resume", "--out", self.path("a"), "--schedule", "wsd", "--lr", "0", "--max-steps", "101")
+        info = json.loads(self.out("info", self.path("a"), "--checkpoint", "last", "--json"))
+        self.assertEqual((info["step"], info["optimizer_step"]), (101, 101))
+        records = [r for r in self.metrics("a") if r["event"] == "step"]
+        self.train("b", "--stop-at", "100")
+        self.run_charnn("train", "--resume", "--out", self.path("b"), "--schedule", "constant", "--max-steps", "103", "--log-every", "1")
+        after = [r["loss"] for r in self.metrics("b") if r["event"] == "step"][-3:]
+        self.assertLess(max(after), 1.2 * records[-1]["loss"], "training goes on where it was")
+
     def test_longer_plan_given_on_resume(self):
         self.train("whole", "--schedule", "constant")
         self.train("parts", "--schedule", "constant", "--max-steps", "90")

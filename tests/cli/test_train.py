@@ -2,7 +2,7 @@
 import json
 import math
 
-from tests.cli.support import ROOT, Case
+from tests.cli.support import ROOT, SMALL, Case
 
 
 class Train(Case):
@@ -69,6 +69,28 @@ class Train(Case):
     def test_max_minutes(self):
         self.train("a", "--max-steps", "0", "--max-minutes", "0.02", "--schedule", "constant")
         self.assertIn("finished", (self.folder / "a/train.log").read_text())
+
+    def test_patience(self):
+        done = self.train("a", "--lr", "0", "--patience", "2")
+        self.assertIn(b"ended early", done.stderr)
+        self.assertEqual([r["step"] for r in self.metrics("a") if r["event"] == "eval"], [30, 60, 90])
+        self.refused("train", "--data", self.text, "--val-fraction", "0", "--patience", "2", "--out", self.path("b"),
+                     says=["train.patience", "--val-fraction"])
+
+    def test_the_last_words_name_the_best_model(self):
+        done = self.train("a")
+        best = min((r for r in self.metrics("a") if r["event"] == "eval"), key=lambda r: r["loss"])
+        for part in (self.path("a/best.safetensors"), f"{best['loss']:.4f} nats/char ({best['bits_per_char']:.3f} bits/char)",
+                     f"at step {best['step']}", "of training", "charnn sample " + self.path("a")):
+            self.assertIn(part, done.stderr.decode())
+
+    def test_divergence_is_rolled_back(self):
+        done = self.train("a", "--cell", "rnn", "--lr", "3", "--clip-norm", "0")
+        self.assertIn(b"back to the weights of step", done.stderr)
+        self.refused("train", "--data", self.text, *SMALL, "--cell", "rnn", "--lr", "3", "--clip-norm", "0", "--quiet",
+                     "--on-divergence", "stop", "--out", self.path("b"), code=3, says=["has risen to", "is intact", "--lr"])
+        self.run_charnn("train", "--resume", "--out", self.path("b"), "--lr", "0.003")
+        self.assertLess(min(r["loss"] for r in self.metrics("b") if r["event"] == "eval"), 3.5)
 
     def test_divergence(self):
         self.refused("train", "--data", self.text, "--hidden", "8", "--batch-size", "4", "--cell", "rnn", "--lr", "10",

@@ -1,5 +1,7 @@
 #include "charnn/io/checkpoint.h"
 
+#include <nlohmann/json.hpp>
+
 #include "charnn/base/files.h"
 #include "tests/support.h"
 
@@ -33,7 +35,11 @@ Checkpoint example() {
              .evaluated_step = 10,
              .best_loss = 1.0 / 3,
              .best_step = 10,
-             .corpus = {1234, 0xfedcba9876543210U}};
+             .evals_since_best = 3,
+             .corpus = {1234, 0xfedcba9876543210U},
+             .rate = {0.25, 1.5, 2},
+             .guard = {0.1, 0.3, 1.25, 400, 1, 7, 2, 1},
+             .watch = {1.1, 0.2, -3, 4, 12.5, 6, 1.75, 2, {"overfitting", "vanished"}}};
   return c;
 }
 
@@ -58,12 +64,28 @@ TEST(Checkpoint, ComesBackTheSame) {
   EXPECT_EQ(loaded.train.loss_sum, saved.train.loss_sum) << "bit for bit";
   EXPECT_EQ(loaded.train.best_loss, saved.train.best_loss);
   EXPECT_EQ(loaded.train.corpus, saved.train.corpus);
+  EXPECT_EQ(loaded.train.rate.factor, 0.25);
+  EXPECT_EQ(loaded.train.rate.plateau_best, 1.5);
+  EXPECT_EQ(loaded.train.guard.best, 1.25);
+  EXPECT_EQ(loaded.train.guard.vain_rollbacks, 1);
+  EXPECT_EQ(loaded.train.watch.odd_ratio, -3);
+  EXPECT_EQ(loaded.train.watch.said, saved.train.watch.said);
   expect_equal(loaded.model, saved.model);
   expect_equal(loaded.exp_avg, saved.exp_avg);
   expect_equal(loaded.exp_avg_sq, saved.exp_avg_sq);
   expect_equal(loaded.rng, saved.rng);
   save_checkpoint(folder / "b", loaded);
   EXPECT_EQ(read_file(folder / "a", "file"), read_file(folder / "b", "file"));
+}
+
+TEST(Checkpoint, AnOlderProgressIsUnderstood) {
+  nlohmann::json json = train_state_to_json(example().train);
+  for (const char* newer : {"rate", "guard", "watch", "evals_since_best"}) json.erase(newer);
+  const TrainState state = train_state_from_json(json);
+  EXPECT_EQ(state.step, 12);
+  EXPECT_EQ(state.rate.factor, 1);
+  json.erase("step");
+  EXPECT_THROW(train_state_from_json(json), nlohmann::json::exception);
 }
 
 TEST(Checkpoint, GeneratorGoesOnWhereItWas) {

@@ -3,51 +3,14 @@
 #include <cmath>
 
 #include "tests/support.h"
+#include "tests/train/rig.h"
 
 namespace charnn {
 namespace {
 
 using test::error_of;
 using test::expect_contains;
-
-std::string sentence() {
-  std::string text;
-  for (int i = 0; i < 60; ++i) text += "the cat sat on the mat. " + std::to_string(i * i % 7);
-  return text;
-}
-
-/// A whole training set-up on a small text.
-struct Rig {
-  explicit Rig(Cell cell = Cell::lstm, double lr = 0.01, double dropout = 0.2) {
-    model_config = {.cell = cell, .layers = 2, .hidden = 16, .embedding = 8, .dropout = dropout};
-    optimizer.lr = lr;
-    schedule = {.kind = ScheduleKind::constant, .warmup_steps = 0};
-    train = {.batch_size = 4,
-             .sequence_length = 20,
-             .epochs = 0,
-             .max_steps = 40,
-             .eval_every = 7,
-             .checkpoint_every = 5,
-             .log_every = 3};
-    corpus = std::make_unique<Corpus>(test::corpus_of(folder, sentence(), 0.1));
-    torch::manual_seed(1);
-    model = std::make_unique<CharRnn>(model_config, corpus->vocabulary().size());
-    adam = std::make_unique<Adam>(model->weights(), optimizer, model->pool());
-    batcher = std::make_unique<Batcher>(*corpus, corpus->train(), train.batch_size, train.sequence_length);
-  }
-
-  TrainerParts parts() { return {train, optimizer, schedule, *model, *adam, *batcher, *corpus}; }
-
-  test::TemporaryFolder folder;
-  ModelConfig model_config;
-  OptimizerConfig optimizer;
-  ScheduleConfig schedule;
-  TrainConfig train;
-  std::unique_ptr<Corpus> corpus;
-  std::unique_ptr<CharRnn> model;
-  std::unique_ptr<Adam> adam;
-  std::unique_ptr<Batcher> batcher;
-};
+using test::Rig;
 
 void expect_same(const NamedTensors& a, const NamedTensors& b) {
   ASSERT_EQ(a.size(), b.size());
@@ -101,7 +64,7 @@ TEST(Trainer, LosingTheMomentsMakesTheNextStepsWorse) {
     const Checkpoint saved = trainer.snapshot();
     Rig other(Cell::lstm, 0.02, 0.0);
     Trainer resumed(other.parts());
-    resumed.restore(saved, reset);
+    resumed.restore(saved, {.reset_optimizer = reset});
     EXPECT_EQ(other.adam->steps(), reset ? 0 : 200);
     double sum = 0;
     for (int i = 0; i < 10; ++i) sum += resumed.step().loss;
@@ -173,18 +136,82 @@ TEST(Trainer, PlanEndsAtTheFirstLimit) {
   expect_contains(error_of([&] { Trainer t(rig.parts()); }), "cosine");
 }
 
-TEST(Trainer, DivergenceIsAnErrorAndSavesNothing) {
+TEST(Trainer, PatienceEndsTrainingEarly) {
+  Rig rig(Cell::lstm, 0.0);  // never better than at the first evaluation
+  rig.train.eval_every = 4;
+  rig.train.patience = 3;
+  Trainer trainer(rig.parts());
+  EXPECT_EQ(trainer.run(), Outcome::early);
+  EXPECT_EQ(trainer.state().step, 16);
+  Rig again(Cell::lstm, 0.0);
+  again.train = rig.train;
+  Trainer resumed(again.parts());
+  resumed.restore(trainer.snapshot());
+  EXPECT_EQ(resumed.run(), Outcome::early) << "nothing new can be found by asking again";
+  EXPECT_EQ(resumed.state().step, 16);
+}
+
+TEST(Trainer, EvaluationsLookAtNoMoreThanAsked) {
+  struct Seen : Sink {
+    void eval(const EvalInfo& info) override { chars = info.result.chars; }
+    std::int64_t chars = 0;
+  } seen;
   Rig rig;
-  {
-    const torch::NoGradGuard no_grad;
-    rig.model->parameters()[0].fill_(std::nan(""));
-  }
-  int saved = 0;
+  rig.train.eval_max_chars = 50;
   TrainerParts parts = rig.parts();
-  parts.save = [&](CheckpointKind, const Checkpoint&) { ++saved; };
-  Trainer trainer(parts);
-  expect_contains(error_of([&] { trainer.run(); }, ExitCode::diverged), "diverged at step 1");
-  EXPECT_EQ(saved, 1) << "that of step 0 alone";
+  parts.sinks = {&seen};
+  Trainer(parts).run();
+  EXPECT_EQ(seen.chars, 50);
+  rig.train.eval_max_chars = 1 << 20;
+  Trainer(parts).run();
+  EXPECT_EQ(seen.chars, rig.corpus->val().size() - 1);
+}
+
+TEST(Trainer, ResetStateForgetsWhatCameBefore) {
+  Rig rig(Cell::lstm, 0.0, 0.0);
+  rig.train.state = CarriedState::reset;
+  Trainer trainer(rig.parts());
+  double loss = 0;
+  for (int i = 0; i < 3; ++i) loss = trainer.step().loss;
+  // The third window alone, from a zero state, costs the same.
+  Rig other(Cell::lstm, 0.0, 0.0);
+  other.batcher->next();
+  other.batcher->next();
+  const Batch third = other.batcher->next();
+  EXPECT_EQ(other.model->loss(third.input, third.target, other.model->zero_state(4)).mean.item<float>(),
+            static_cast<float>(loss));
+}
+
+TEST(Trainer, APlateauLowersTheRate) {
+  Rig rig(Cell::lstm, 0.02);
+  rig.schedule = {
+      .kind = ScheduleKind::plateau, .warmup_steps = 0, .final_lr_ratio = 0, .plateau_patience = 1};
+  Trainer trainer(rig.parts());
+  trainer.run();
+  // Told that validation had once been as good as it gets, every evaluation is a failure.
+  Checkpoint c = trainer.snapshot();
+  c.train.rate.plateau_best = 0.0;
+  c.train.step = 0;
+  c.train.evaluated_step = -1;
+  trainer.restore(c);
+  trainer.run();
+  EXPECT_EQ(trainer.state().rate.factor, std::pow(0.5, 6)) << "at steps 7, 14, ..., 35 and 40";
+  EXPECT_DOUBLE_EQ(trainer.step().lr, 0.02 * std::pow(0.5, 6));
+  trainer.restore(trainer.snapshot(), {.reset_rate = true});
+  EXPECT_DOUBLE_EQ(trainer.step().lr, 0.02) << "a new rate was asked for";
+}
+
+TEST(Trainer, AnotherScheduleKeepsTheMoments) {
+  Rig first;
+  Trainer before(first.parts());
+  for (int i = 0; i < 10; ++i) before.step();
+  Rig second;
+  second.schedule = {.kind = ScheduleKind::wsd, .warmup_steps = 0};
+  Trainer after(second.parts());
+  after.restore(before.snapshot(), {.reset_rate = true});
+  expect_same(before.snapshot().exp_avg, after.snapshot().exp_avg);
+  expect_same(before.snapshot().exp_avg_sq, after.snapshot().exp_avg_sq);
+  EXPECT_EQ(second.adam->steps(), 10);
 }
 
 }  // namespace

@@ -26,6 +26,7 @@ struct TrainStart {
   Config config;
   std::optional<Checkpoint> checkpoint;  ///< to resume, or to take the weights from
   bool resumed = false;
+  bool new_rate = false;  ///< resumed with another lr or schedule than the checkpoint was made with
 };
 
 /// Merges defaults, config file and flags for a new run; for a resumed one, its own config with the changes

@@ -18,6 +18,7 @@ class LineSink : public Sink {
   void begin(const RunInfo& run) override;
   void record(const StepInfo& step) override;
   void eval(const EvalInfo& eval) override;
+  void warn(const Warning& warning) override;
   void end(const EndInfo& end) override;
 
  private:

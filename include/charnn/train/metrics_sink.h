@@ -8,7 +8,8 @@
 
 namespace charnn {
 
-/// metrics.jsonl: one JSON object a line; first a "run" record, then "step" and "eval" records.
+/// metrics.jsonl: one JSON object a line; first a "run" record, then "step", "eval" and
+/// "warning" records.
 class MetricsSink : public Sink {
  public:
   /// For a new run (`progress.step` 0) the file is made anew. For a resumed one, records of what happened
@@ -22,6 +23,7 @@ class MetricsSink : public Sink {
   void begin(const RunInfo& run) override;
   void record(const StepInfo& step) override;
   void eval(const EvalInfo& eval) override;
+  void warn(const Warning& warning) override;
 
  private:
   void write(const std::string& line);

@@ -26,10 +26,24 @@ struct StepInfo {
   double epoch = 0;        ///< with its fraction
   std::int64_t chars = 0;  ///< characters trained on since the run began
   double loss = 0;         ///< nats per character; of this step, or the mean over the steps of a record
+                           ///< that were not skipped (NaN if all were)
   double lr = 0;
   double grad_norm = 0;  ///< before clipping
   double chars_per_second = 0;
   double elapsed_seconds = 0;  ///< over all resumptions
+
+  std::int64_t skipped = 0;  ///< steps of the run so far that were not finite
+  // Measured for records only:
+  double update_ratio = 0;      ///< norm of the weights' last change over their norm
+  double hidden_rms = 0;        ///< root mean square of the hidden state, of the layer where it is smallest
+  double hidden_saturated = 0;  ///< share of hidden units beyond 0.98, of the layer where it is largest
+};
+
+/// Something that a person should know.
+struct Warning {
+  std::int64_t step = 0;
+  std::string name;     ///< for programs: "overfitting", ...
+  std::string message;  ///< what was seen, and what to try
 };
 
 struct EvalInfo {
@@ -59,6 +73,7 @@ class Sink {
   virtual void record(const StepInfo&) {}  ///< every log_every steps; loss is the mean since the last record
   virtual void busy(const std::string& /*what*/) {}  ///< "validating", "saving": the steps pause
   virtual void eval(const EvalInfo&) {}
+  virtual void warn(const Warning&) {}
   virtual void end(const EndInfo&) {}
 };
 

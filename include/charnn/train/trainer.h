@@ -9,8 +9,10 @@
 #include "charnn/io/checkpoint.h"
 #include "charnn/model/network.h"
 #include "charnn/train/adam.h"
+#include "charnn/train/divergence.h"
 #include "charnn/train/sink.h"
 #include "charnn/train/train_config.h"
+#include "charnn/train/watch.h"
 
 namespace charnn {
 
@@ -27,6 +29,7 @@ struct TrainerParts {
   const Corpus& corpus;
   std::vector<Sink*> sinks = {};
   std::function<void(CheckpointKind, const Checkpoint&)> save = {};  ///< empty: nothing is saved
+  std::function<Checkpoint(CheckpointKind)> load = {};               ///< empty: no rolling back
   std::function<std::string(std::int64_t step)> sample = {};         ///< text to show at an evaluation
   std::function<bool()> stop = {};                                   ///< true: finish the step, save, return
   std::string config_json = "{}";                                    ///< goes into every checkpoint
@@ -34,24 +37,38 @@ struct TrainerParts {
   std::int64_t stop_at = 0;   ///< end this process at that step; 0: at the plan's end
 };
 
-enum class Outcome { finished, stopped, stop_at };
+enum class Outcome {
+  finished,  ///< the plan is done
+  early,     ///< no better validation for train.patience evaluations
+  stopped,   ///< stop() said so
+  stop_at    ///< stop_at is reached
+};
+
+/// How a checkpoint is taken up.
+struct RestoreOptions {
+  bool reset_optimizer = false;  ///< leave Adam's moments and step count as they are: zero
+  bool reset_rate = false;       ///< another lr or schedule now holds: forget drops made under the old one
+};
 
 /// Truncated back-propagation through time over contiguous streams: the recurrent state is carried from
 /// window to window, gradients are not (Williams, Peng 1990).
 class Trainer {
  public:
   explicit Trainer(TrainerParts parts);
+  Trainer(const Trainer&) = delete;
+  Trainer& operator=(const Trainer&) = delete;
 
-  /// Trains until the plan (epochs, max_steps, max_minutes) is done, stop_at is reached, or stop() says so;
-  /// saves before it returns. Throws Error with ExitCode::diverged when the loss is no longer a finite
-  /// number; nothing is saved then.
+  /// Trains until the plan (epochs, max_steps, max_minutes, patience) is done, stop_at is reached, or stop()
+  /// says so; saves before it returns. When training diverges, train.on_divergence decides; where that means
+  /// giving up, the last checkpoint is left a good one, and an Error with ExitCode::diverged is
+  /// thrown.
   Outcome run();
 
-  /// Takes one step on the next window; returns what it saw.
+  /// Takes one step on the next window; returns what it saw. Loss or gradient not finite: the weights stay.
   StepInfo step();
 
   Checkpoint snapshot() const;
-  void restore(const Checkpoint& checkpoint, bool reset_optimizer = false);
+  void restore(const Checkpoint& checkpoint, RestoreOptions options = {});
 
   /// Step at which epochs or max_steps end the plan; 0: neither is set.
   std::int64_t last_step() const;
@@ -61,16 +78,26 @@ class Trainer {
   double elapsed() const;  ///< seconds since this run began, over all resumptions
 
  private:
+  bool out_of_patience() const;
   bool plan_done() const;
   bool due(std::int64_t every) const { return every > 0 && state_.step > 0 && state_.step % every == 0; }
   bool stop_requested() const { return parts_.stop && parts_.stop(); }
-  void record(const StepInfo& info);
+  double rate(std::int64_t step, std::int64_t optimizer_steps) const;
+  void update(double lr, double grad_norm, StepInfo& info);
+  void look_at(const StepInfo& info);
+  StepInfo record(const StepInfo& info);
   bool evaluate_now();  ///< false: stopped before the end
+  void count_evaluation(const EvalInfo& info, std::vector<Warning>& warnings);
+  void recover(const std::string& found);
+  void warn(const std::vector<Warning>& warnings);
   void save(CheckpointKind kind);
   double epoch() const;
 
   TrainerParts parts_;
   TrainState state_;
+  DivergenceGuard guard_;
+  Watch watch_;
+  DivergenceGuard::Verdict verdict_ = DivergenceGuard::Verdict::good;  ///< on the latest step
   State recurrent_;
   std::int64_t saved_step_ = -1;
   std::chrono::steady_clock::time_point start_;
@@ -79,7 +106,8 @@ class Trainer {
   double chars_per_second_ = 0;
 };
 
-/// Throws Error (usage) if no limit is set, or the schedule needs a horizon that nothing gives.
+/// Throws Error (usage) if no limit is set, or the schedule needs a horizon that nothing gives, or
+/// evaluations that are not made.
 void require_plan(const TrainConfig& train, const ScheduleConfig& schedule);
 
 }  // namespace charnn

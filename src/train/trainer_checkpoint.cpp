@@ -1,0 +1,59 @@
+// What a trainer saves and takes up again, and what it refuses to begin with.
+
+#include <fmt/format.h>
+
+#include "charnn/base/error.h"
+#include "charnn/train/schedule.h"
+#include "charnn/train/trainer.h"
+
+namespace charnn {
+
+void require_plan(const TrainConfig& train, const ScheduleConfig& schedule) {
+  if (train.epochs == 0 && train.max_steps == 0 && train.max_minutes == 0)
+    fail_input("train.epochs, train.max_steps and train.max_minutes are all 0", "at least one limit",
+               "set one of them, for example --epochs 10");
+  const char* kind = schedule_names[static_cast<std::size_t>(schedule.kind)];
+  if (needs_horizon(schedule) && train.epochs == 0 && train.max_steps == 0 && schedule.total_steps == 0)
+    fail_input(fmt::format("schedule.kind is {}, but nothing says where it ends", kind),
+               "epochs, max_steps or schedule.total_steps", "set one of them, or --schedule constant");
+  if (schedule.kind == ScheduleKind::plateau && train.eval_every == 0)
+    fail_input("schedule.kind is plateau, but train.eval_every is 0", "evaluations, which it goes by",
+               "set --eval-every, for example to 500");
+  if (schedule.kind == ScheduleKind::exponential && schedule.final_lr_ratio == 0)
+    fail_input("schedule.kind is exponential, and schedule.final_lr_ratio is 0",
+               "a share above 0: no exponential ever reaches 0", "for example --final-lr-ratio 0.05");
+}
+
+Checkpoint Trainer::snapshot() const {
+  Checkpoint c{
+      parts_.config_json,    parts_.corpus.vocabulary(), state_,     parts_.model.weights(),
+      parts_.adam.exp_avg(), parts_.adam.exp_avg_sq(),   recurrent_, capture_rng(parts_.model.device())};
+  c.train.optimizer_step = parts_.adam.steps();
+  c.train.cursor = parts_.batcher.cursor();
+  return c;
+}
+
+void Trainer::restore(const Checkpoint& c, RestoreOptions options) {
+  parts_.model.load(c.model);
+  if (!options.reset_optimizer) parts_.adam.restore(c.exp_avg, c.exp_avg_sq, c.train.optimizer_step);
+  parts_.batcher.seek(c.train.cursor);
+  NamedTensors target{{"h", recurrent_.h}};
+  NamedTensors source{{"h", c.state.h}};
+  if (recurrent_.c.defined()) {
+    target.emplace_back("c", recurrent_.c);
+    source.emplace_back("c", c.state.c);
+  }
+  for (const auto& [name, tensor] : source)
+    if (!tensor.defined())
+      fail_input(fmt::format("checkpoint: tensor state.{} is missing", name), "the carried state",
+                 "use another checkpoint");
+  copy_by_name(source, target, "state");
+  restore_rng(c.rng, parts_.model.device());
+  state_ = c.train;
+  if (options.reset_rate) {
+    state_.rate = {};
+    guard_.begin_anew();
+  }
+}
+
+}  // namespace charnn
