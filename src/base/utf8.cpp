@@ -87,6 +87,10 @@ std::size_t unfinished_utf8(std::string_view text) {
   return 0;
 }
 
+std::int64_t count_code_points(std::string_view text) {
+  return drop_code_points(text, static_cast<std::int64_t>(text.size()));
+}
+
 std::int64_t drop_code_points(std::string_view& text, std::int64_t count) {
   constexpr std::int64_t group = 64;  // counted at once, which compiles to vector instructions
   const char* at = text.data();

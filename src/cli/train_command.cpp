@@ -18,6 +18,7 @@
 #include "charnn/train/bar_sink.h"
 #include "charnn/train/line_sink.h"
 #include "charnn/train/metrics_sink.h"
+#include "charnn/train/plot_sink.h"
 #include "charnn/train/trainer.h"
 
 namespace charnn::cli {
@@ -169,7 +170,9 @@ int train(const TrainRequest& request, const Globals& globals) {
   write_file(run.config(), config_json);
   MetricsSink metrics(run.metrics(), start.resumed ? start.checkpoint->train : TrainState{});
   const Display display(run, globals);
-  std::vector<Sink*> sinks{&metrics};
+  PlotSink picture(run.picture(), run.path(), start.resumed ? read_metrics(run.metrics()) : Metrics{},
+                   [](const std::string& message) { fmt::print(stderr, "charnn: {}\n", message); });
+  std::vector<Sink*> sinks{&metrics, &picture};
   display.add_to(sinks);
 
   const auto file_of = [&](CheckpointKind kind) {

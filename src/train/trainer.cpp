@@ -43,9 +43,7 @@ Trainer::Trainer(TrainerParts parts)
 }
 
 std::int64_t Trainer::last_step() const {
-  const std::int64_t by_epochs = parts_.train.epochs * parts_.batcher.windows_per_epoch();
-  if (by_epochs == 0 || parts_.train.max_steps == 0) return by_epochs + parts_.train.max_steps;
-  return std::min(by_epochs, parts_.train.max_steps);
+  return plan_steps(parts_.train, parts_.batcher.windows_per_epoch());
 }
 
 std::int64_t Trainer::total_steps() const {

@@ -1,5 +1,7 @@
 // What a trainer saves and takes up again, and what it refuses to begin with.
 
+#include <algorithm>
+
 #include <fmt/format.h>
 
 #include "charnn/base/error.h"
@@ -7,6 +9,12 @@
 #include "charnn/train/trainer.h"
 
 namespace charnn {
+
+std::int64_t plan_steps(const TrainConfig& train, std::int64_t windows_per_epoch) {
+  const std::int64_t by_epochs = train.epochs * windows_per_epoch;
+  if (by_epochs == 0 || train.max_steps == 0) return by_epochs + train.max_steps;
+  return std::min(by_epochs, train.max_steps);
+}
 
 void require_plan(const TrainConfig& train, const ScheduleConfig& schedule) {
   if (train.epochs == 0 && train.max_steps == 0 && train.max_minutes == 0)

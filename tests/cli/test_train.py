@@ -14,7 +14,7 @@ class Train(Case):
     def test_run_folder_is_complete_and_repeats_the_run(self):
         self.train("a")
         files = sorted(p.name for p in (self.folder / "a").iterdir())
-        self.assertEqual(files, ["best.safetensors", "config.json", "last.safetensors", "metrics.jsonl", "train.log"])
+        self.assertEqual(files, ["best.safetensors", "config.json", "last.safetensors", "loss.svg", "metrics.jsonl", "train.log"])
         self.run_charnn("train", self.path("a/config.json"), "--out", self.path("b"))
         self.same_file("a/last.safetensors", "b/last.safetensors")
         self.same_file("a/best.safetensors", "b/best.safetensors")

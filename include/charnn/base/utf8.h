@@ -20,6 +20,9 @@ std::size_t unfinished_utf8(std::string_view text);
 /// Counts the bytes that begin a character, so any text is safe and only valid text is counted right.
 std::int64_t drop_code_points(std::string_view& text, std::int64_t count);
 
+/// Number of characters, counted as drop_code_points() does.
+std::int64_t count_code_points(std::string_view text);
+
 /// Code points are below this.
 constexpr char32_t code_point_limit = 0x110000;
 

@@ -21,6 +21,7 @@ void add_sample(CLI::App& app, const Globals& globals, Action& action);
 void add_eval(CLI::App& app, const Globals& globals, Action& action);
 void add_bench(CLI::App& app, const Globals& globals, Action& action);
 void add_info(CLI::App& app, const Globals& globals, Action& action);
+void add_plot(CLI::App& app, const Globals& globals, Action& action);
 void add_schema(CLI::App& app, const Globals& globals, Action& action);
 
 /// The whole program: parses the arguments and runs the command. Throws Error; returns the exit status.

@@ -19,6 +19,7 @@ class RunFolder {
   std::string last() const { return path_ + "/last.safetensors"; }
   std::string best() const { return path_ + "/best.safetensors"; }
   std::string metrics() const { return path_ + "/metrics.jsonl"; }
+  std::string picture() const { return path_ + "/loss.svg"; }
   std::string log() const { return path_ + "/train.log"; }
 
   bool holds_run() const;   ///< at least one of the files exists
@@ -26,7 +27,7 @@ class RunFolder {
   void remove_run() const;  ///< the files of a run, and nothing else
 
  private:
-  std::vector<std::string> files() const { return {config(), last(), best(), metrics(), log()}; }
+  std::vector<std::string> files() const { return {config(), last(), best(), metrics(), picture(), log()}; }
 
   std::string path_;
 };

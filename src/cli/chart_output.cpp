@@ -1,0 +1,37 @@
+#include "charnn/cli/chart_output.h"
+
+#include <algorithm>
+#include <sys/ioctl.h>
+#include <unistd.h>
+
+#include <fmt/format.h>
+
+#include "charnn/base/files.h"
+#include "charnn/cli/runtime.h"
+
+namespace charnn::cli {
+
+void add_chart_output(CLI::App& command, ChartOutput& output, const std::string& file_flag) {
+  command.add_option(file_flag, output.file, "write the picture (SVG) to this file; -: to stdout")
+      ->type_name("FILE");
+  command.add_flag("--terminal", output.terminal, "draw a sketch on the terminal");
+}
+
+void write_chart(const Chart& chart, const ChartOutput& output) {
+  const bool to_screen = output.file.empty() && ::isatty(STDOUT_FILENO) == 1;
+  if (!output.file.empty() && output.file != "-") {
+    write_file(output.file, to_svg(chart));
+    fmt::print(stderr, "wrote {}\n", output.file);
+  }
+  if (output.terminal || to_screen) {
+    winsize size{};
+    const bool known = ::ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col > 0;
+    write_stdout(to_terminal(chart, known ? std::min<std::size_t>(size.ws_col, 120) : 80, 12,
+                             wants_color(STDOUT_FILENO)));
+    if (to_screen && !output.terminal) fmt::print(stderr, "as a picture: add --out FILE.svg\n");
+  } else if (output.file.empty() || output.file == "-") {
+    write_stdout(to_svg(chart));
+  }
+}
+
+}  // namespace charnn::cli
