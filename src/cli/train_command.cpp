@@ -14,6 +14,7 @@
 #include "charnn/cli/run_folder.h"
 #include "charnn/cli/run_start.h"
 #include "charnn/cli/runtime.h"
+#include "charnn/cli/training_setup.h"
 #include "charnn/sample/generator.h"
 #include "charnn/train/bar_sink.h"
 #include "charnn/train/line_sink.h"
@@ -23,25 +24,6 @@
 
 namespace charnn::cli {
 namespace {
-
-/// Refuses what cannot be trained on, before any model is built.
-void preflight(const Config& config, const Corpus& corpus) {
-  require_plan(config.train, config.schedule);
-  if (config.data.val_fraction == 0 &&
-      (config.train.patience > 0 || config.schedule.kind == ScheduleKind::plateau))
-    fail_input(fmt::format("{} goes by validation, but data.val_fraction is 0",
-                           config.train.patience > 0 ? "train.patience" : "schedule.kind = \"plateau\""),
-               "a part of the text for validation",
-               "leave it out, or set --val-fraction, for example to 0.1");
-  require_fits(corpus.train(), config.train.batch_size, config.train.sequence_length);
-  if (config.data.val_fraction > 0 && corpus.val().size() < 2)
-    fail_input(
-        fmt::format("the validation part of the text has {} characters (val_fraction {} of {})",
-                    corpus.val().size(), config.data.val_fraction, corpus.size()),
-        "at least 2",
-        fmt::format("--val-fraction {:.3g} or more, a longer text, or --val-fraction 0 for no validation",
-                    2.0 / static_cast<double>(corpus.size())));
-}
 
 Corpus open_corpus(const Config& config, const TrainStart& start) {
   if (!start.resumed)
@@ -100,14 +82,16 @@ class Display {
   std::unique_ptr<BarSink> bar_;
 };
 
-RunInfo run_info(const Config& config, const CharRnn& model, const Corpus& corpus, const Trainer& trainer,
-                 const std::string& config_json, torch::Device device) {
+RunInfo run_info(const Config& config, const TrainingSetup& setup, const Trainer& trainer,
+                 const std::string& config_json) {
   const ModelConfig& m = config.model;
+  const CharRnn& model = *setup.model;
+  const Corpus& corpus = setup.corpus;
   RunInfo info;
   info.title = fmt::format(
       "{} {} x {}, {} parameters; {} training and {} validation characters, vocabulary {}; {}, {} thread{}",
       cell_names[static_cast<std::size_t>(m.cell)], m.layers, m.hidden, model.parameter_count(),
-      corpus.train().size(), corpus.val().size(), corpus.vocabulary().size(), device.str(),
+      corpus.train().size(), corpus.val().size(), corpus.vocabulary().size(), setup.device.str(),
       model.pool().size(), model.pool().size() == 1 ? "" : "s");
   info.config = config_json;
   info.parameters = model.parameter_count();
@@ -152,17 +136,10 @@ int train(const TrainRequest& request, const Globals& globals) {
   const TrainStart start = prepare_start(request);
   const Config& config = start.config;
   const RunFolder& run = start.run;
-  const Corpus corpus = open_corpus(config, start);
-  preflight(config, corpus);
-  const torch::Device device = prepare_device(config.train.device);
-
-  torch::manual_seed(static_cast<std::uint64_t>(config.train.seed));
-  CharRnn model(config.model, corpus.vocabulary().size());
-  model.to(device);
-  if (start.checkpoint) model.load(start.checkpoint->model);
-  model.use(config.train.precision, training_threads(config.train, config.model, corpus.vocabulary().size()));
-  Adam adam(model.weights(), config.optimizer, model.pool());
-  Batcher batcher(corpus, corpus.train(), config.train.batch_size, config.train.sequence_length);
+  const TrainingSetup setup(config, open_corpus(config, start),
+                            start.checkpoint ? &*start.checkpoint : nullptr);
+  const Corpus& corpus = setup.corpus;
+  CharRnn& model = *setup.model;
 
   run.create();
   if (!start.resumed) run.remove_run();
@@ -183,8 +160,8 @@ int train(const TrainRequest& request, const Globals& globals) {
        .optimizer = config.optimizer,
        .schedule = config.schedule,
        .model = model,
-       .adam = adam,
-       .batcher = batcher,
+       .adam = *setup.adam,
+       .batcher = *setup.batcher,
        .corpus = corpus,
        .sinks = sinks,
        .save = [&](CheckpointKind kind, const Checkpoint& c) { save_checkpoint(file_of(kind), c); },
@@ -195,7 +172,7 @@ int train(const TrainRequest& request, const Globals& globals) {
        .elapsed_before = metrics.elapsed_before(),
        .stop_at = request.stop_at});
   if (start.resumed) trainer.restore(*start.checkpoint, {request.reset_optimizer, start.new_rate});
-  const RunInfo info = run_info(config, model, corpus, trainer, config_json, device);
+  const RunInfo info = run_info(config, setup, trainer, config_json);
   for (Sink* sink : sinks) sink->begin(info);
   const Outcome outcome = trainer.run();
 

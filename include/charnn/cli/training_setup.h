@@ -1,0 +1,28 @@
+#pragma once
+
+#include <memory>
+
+#include "charnn/cli/config.h"
+#include "charnn/data/batcher.h"
+#include "charnn/io/checkpoint.h"
+#include "charnn/model/network.h"
+#include "charnn/train/adam.h"
+
+namespace charnn::cli {
+
+/// What training works with, made from a config.
+struct TrainingSetup {
+  /// `weights`: to begin with, instead of new ones; may be null. Throws Error (usage) for a config that
+  /// cannot be trained, before the network is made. `config` must outlive this.
+  TrainingSetup(const Config& config, Corpus text, const Checkpoint* weights);
+  TrainingSetup(const TrainingSetup&) = delete;
+  TrainingSetup& operator=(const TrainingSetup&) = delete;
+
+  Corpus corpus;
+  torch::Device device;
+  std::unique_ptr<CharRnn> model;
+  std::unique_ptr<Adam> adam;
+  std::unique_ptr<Batcher> batcher;
+};
+
+}  // namespace charnn::cli

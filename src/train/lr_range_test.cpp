@@ -1,0 +1,92 @@
+#include "charnn/train/lr_range_test.h"
+
+#include <algorithm>
+#include <cmath>
+
+namespace charnn {
+namespace {
+
+constexpr double keep = 0.95;  // of the running average that tells an explosion
+
+/// To two digits, as a person would write it.
+double rounded(double value) {
+  const double unit = std::pow(10, std::floor(std::log10(value)) - 1);
+  return std::round(value / unit) * unit;
+}
+
+}  // namespace
+
+RangeCurve lr_range_test(CharRnn& model, Adam& adam, Batcher& batcher, const OptimizerConfig& optimizer,
+                         const RangeTestConfig& config, const std::function<bool()>& stop) {
+  RangeCurve curve;
+  model.train();
+  State state;
+  double sum = 0, weight = 0, lowest = INFINITY;
+  for (std::int64_t step = 0; step < config.steps; ++step) {
+    if (stop && stop()) {
+      curve.stopped = true;
+      return curve;
+    }
+    const double progress =
+        static_cast<double>(step) / static_cast<double>(std::max<std::int64_t>(config.steps - 1, 1));
+    const double lr = config.min_lr * std::pow(config.max_lr / config.min_lr, progress);
+    const Batch batch = batcher.next();
+    if (batch.starts_epoch || step == 0) state = model.zero_state(batch.input.size(1));
+    auto [loss, next] = model.loss(batch.input, batch.target, state);
+    adam.zero_grad();
+    loss.backward();
+    const double norm = adam.gradient_norm();
+    const double nats = loss.item<double>();
+    curve.exploded = !std::isfinite(nats) || !std::isfinite(norm);
+    if (curve.exploded) return curve;
+    sum = keep * sum + (1 - keep) * nats;
+    weight = keep * weight + (1 - keep);
+    curve.points.push_back({lr, nats});
+    lowest = std::min(lowest, sum / weight);
+    // Before a tenth of the steps the average rests on few terms.
+    curve.exploded = step > config.steps / 10 && sum / weight > 1.5 * lowest + 0.5;
+    if (curve.exploded) return curve;
+    adam.step(lr, clip_scale(norm, optimizer.clip_norm));
+    state = next;
+  }
+  return curve;
+}
+
+std::vector<double> smoothed_losses(const std::vector<RangePoint>& points) {
+  const std::size_t reach = std::max<std::size_t>(2, points.size() / 40);
+  std::vector<double> smoothed(points.size());
+  for (std::size_t i = 0; i < points.size(); ++i) {
+    const std::size_t begin = i < reach ? 0 : i - reach, end = std::min(points.size(), i + reach + 1);
+    for (std::size_t j = begin; j < end; ++j)
+      smoothed[i] += points[j].loss / static_cast<double>(end - begin);
+  }
+  return smoothed;
+}
+
+std::optional<LrSuggestion> suggest_lr(const std::vector<RangePoint>& points) {
+  if (points.size() < 20) return std::nullopt;
+  const std::vector<double> loss = smoothed_losses(points);
+  const auto lowest = static_cast<std::size_t>(std::min_element(loss.begin(), loss.end()) - loss.begin());
+  const double fall = loss.front() - loss[lowest];
+  if (fall < 0.02 * loss.front()) return std::nullopt;
+  std::size_t enough = 0;
+  while (loss[enough] > loss[lowest] + 0.05 * fall) ++enough;
+
+  const std::size_t reach = std::max<std::size_t>(2, points.size() / 40);
+  double steepest_slope = 0;
+  LrSuggestion suggestion;
+  for (std::size_t i = reach; i + reach < points.size() && i <= lowest; ++i) {
+    const double slope =
+        (loss[i + reach] - loss[i - reach]) / std::log(points[i + reach].lr / points[i - reach].lr);
+    if (slope >= steepest_slope) continue;
+    steepest_slope = slope;
+    suggestion.steepest = points[i].lr;
+  }
+  suggestion.enough = points[enough].lr;
+  suggestion.lowest = points[lowest].lr;
+  suggestion.lowest_loss = loss[lowest];
+  suggestion.lr = rounded(suggestion.enough / 2);
+  return suggestion;
+}
+
+}  // namespace charnn

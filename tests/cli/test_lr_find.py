@@ -1,0 +1,61 @@
+"""charnn lr-find."""
+import json
+import signal
+import subprocess
+import time
+import xml.etree.ElementTree as ElementTree
+
+from tests.cli.support import BINARY, Case
+
+NETWORK = ["--layers", "1", "--hidden", "16", "--embedding", "8", "--batch-size", "4", "--sequence-length", "20"]
+
+
+class LrFind(Case):
+    def find(self, *arguments, **options):
+        return self.run_charnn("lr-find", "--data", self.text, *NETWORK, *arguments, **options)
+
+    def test_suggests_and_leaves_nothing_behind(self):
+        before = sorted(self.folder.iterdir())
+        text = self.find().stdout.decode()
+        self.assertRegex(text, r"\n  --lr 0\.\d+\n")
+        self.assertIn("fell fastest at", text)
+        self.assertIn("learning rate", text)
+        self.assertEqual(sorted(self.folder.iterdir()), before)
+
+    def test_json_is_the_same_every_time(self):
+        first, second = (self.find("--json", "--steps", "100").stdout for _ in range(2))
+        self.assertEqual(first, second)
+        report = json.loads(first)
+        self.assertEqual(len(report["curve"]), 100)
+        self.assertLess(report["suggestion"], report["enough"])
+        self.assertLessEqual(report["enough"], report["lowest"])
+        self.assertNotEqual(self.find("--json", "--steps", "100", "--seed", "2").stdout, first)
+
+    def test_the_suggestion_trains(self):
+        rate = json.loads(self.find("--json").stdout)["suggestion"]
+        losses = {}
+        for lr in (rate, 1e-5, 3):
+            self.train(f"r{lr}", *NETWORK, "--lr", str(lr), "--dropout", "0", "--on-divergence", "ignore")
+            losses[lr] = [r["loss"] for r in self.metrics(f"r{lr}") if r["event"] == "eval"][-1]
+        self.assertEqual(min(losses, key=losses.get), rate, losses)
+
+    def test_svg(self):
+        self.find("--svg", self.path("x.svg"))
+        self.assertTrue(ElementTree.parse(self.path("x.svg")).getroot().tag.endswith("svg"))
+
+    def test_wrong_input(self):
+        self.refused("lr-find", says=["data.files"])
+        self.refused("lr-find", "--data", self.text, "--min-lr", "1", "--max-lr", "0.1", says=["--min-lr 1 --max-lr 0.1"])
+        self.refused("lr-find", "--data", self.text, "--min-lr", "0", says=["--min-lr"])
+        self.refused("lr-find", "--data", self.write("short", "abc"), says=["too few"])
+        done = self.run_charnn("lr-find", "--data", self.text, *NETWORK, "--cell", "rnn", "--clip-norm", "0",
+                               "--min-lr", "50", "--max-lr", "1000", code=3)
+        self.assertIn(b"--min-lr", done.stderr)
+
+    def test_ctrl_c(self):
+        process = subprocess.Popen([BINARY, "lr-find", "--data", self.text, *NETWORK, "--steps", "1000000"],
+                                   stderr=subprocess.PIPE)
+        time.sleep(1)
+        process.send_signal(signal.SIGINT)
+        self.assertEqual(process.wait(60), 130)
+        process.stderr.close()
