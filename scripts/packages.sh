@@ -1,7 +1,7 @@
 # Sourced by the other scripts: installs what charnn needs and is missing.
 
 # What a build needs. libopenblas0-openmp: with another BLAS, Debian's LibTorch is several times slower.
-build_packages=(g++ cmake ninja-build libcli11-dev libspdlog-dev libfmt-dev nlohmann-json3-dev libutfcpp-dev libxxhash-dev libhwy-dev)
+build_packages=(g++ cmake ninja-build libcli11-dev libspdlog-dev libfmt-dev nlohmann-json3-dev libutfcpp-dev libxxhash-dev libhwy-dev libprotozero-dev)
 torch_packages=(libtorch-dev libopenblas0-openmp)
 python_packages=(python3 python3-venv python3-pip)
 test_packages=(libgtest-dev)

@@ -33,7 +33,7 @@ esac
 install_packages "${packages[@]}"
 if [ "$libtorch" = pip ]; then
   [ -x .venv/bin/python ] || python3 -m venv .venv
-  .venv/bin/python -c 'import torch, safetensors' 2>/dev/null || .venv/bin/python -m pip install -q torch safetensors numpy
+  .venv/bin/python -c 'import torch, safetensors, tensorboard' 2>/dev/null || .venv/bin/python -m pip install -q torch safetensors numpy tensorboard
   torch=$(.venv/bin/python -c 'import torch, os; print(os.path.dirname(torch.__file__))')
   options+=("-DCMAKE_PREFIX_PATH=$torch" "-DCHARNN_TORCH_PYTHON=$PWD/.venv/bin/python")
 fi

@@ -6,6 +6,7 @@
 #include <fmt/format.h>
 
 #include "charnn/base/error.h"
+#include "charnn/train/tensorboard_sink.h"
 
 namespace charnn::cli {
 
@@ -27,6 +28,7 @@ void RunFolder::create() const {
 
 void RunFolder::remove_run() const {
   for (const std::string& file : files()) fs::remove(file);
+  for (const std::string& file : event_files(path_)) fs::remove(file);
 }
 
 std::string checkpoint_path(const std::string& run_or_file, const std::string& which) {

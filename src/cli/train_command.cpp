@@ -1,5 +1,6 @@
 #include <algorithm>
 #include <csignal>
+#include <filesystem>
 #include <memory>
 #include <optional>
 #include <unistd.h>
@@ -20,6 +21,7 @@
 #include "charnn/train/line_sink.h"
 #include "charnn/train/metrics_sink.h"
 #include "charnn/train/plot_sink.h"
+#include "charnn/train/tensorboard_sink.h"
 #include "charnn/train/trainer.h"
 
 namespace charnn::cli {
@@ -103,6 +105,11 @@ RunInfo run_info(const Config& config, const TrainingSetup& setup, const Trainer
   return info;
 }
 
+/// What a resumed run has behind it, as far as its metrics still tell.
+Metrics history_of(const RunFolder& run) {
+  return std::filesystem::file_size(run.metrics()) > 0 ? read_metrics(run.metrics()) : Metrics{};
+}
+
 std::string reason_of(Outcome outcome, int signal, const TrainConfig& train) {
   switch (outcome) {
     case Outcome::finished:
@@ -147,9 +154,10 @@ int train(const TrainRequest& request, const Globals& globals) {
   write_file(run.config(), config_json);
   MetricsSink metrics(run.metrics(), start.resumed ? start.checkpoint->train : TrainState{});
   const Display display(run, globals);
-  PlotSink picture(run.picture(), run.path(), start.resumed ? read_metrics(run.metrics()) : Metrics{},
+  PlotSink picture(run.picture(), run.path(), start.resumed ? history_of(run) : Metrics{},
                    [](const std::string& message) { fmt::print(stderr, "charnn: {}\n", message); });
-  std::vector<Sink*> sinks{&metrics, &picture};
+  TensorBoardSink tensorboard(run.path(), start.resumed ? start.checkpoint->train : TrainState{});
+  std::vector<Sink*> sinks{&metrics, &picture, &tensorboard};
   display.add_to(sinks);
 
   const auto file_of = [&](CheckpointKind kind) {

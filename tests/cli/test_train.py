@@ -14,6 +14,8 @@ class Train(Case):
     def test_run_folder_is_complete_and_repeats_the_run(self):
         self.train("a")
         files = sorted(p.name for p in (self.folder / "a").iterdir())
+        self.assertEqual([name.startswith("events.out.tfevents.") for name in files].count(True), 1)
+        files = [name for name in files if not name.startswith("events")]
         self.assertEqual(files, ["best.safetensors", "config.json", "last.safetensors", "loss.svg", "metrics.jsonl", "train.log"])
         self.run_charnn("train", self.path("a/config.json"), "--out", self.path("b"))
         self.same_file("a/last.safetensors", "b/last.safetensors")

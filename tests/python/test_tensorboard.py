@@ -1,0 +1,57 @@
+"""TensorBoard itself reads the event files of a run."""
+
+from tests.cli.support import Case
+
+try:
+    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+except ImportError:
+    EventAccumulator = None
+
+
+class TensorBoard(Case):
+    def setUp(self):
+        super().setUp()
+        self.assertIsNotNone(EventAccumulator, "pip install tensorboard")
+
+    def read(self, out):
+        events = EventAccumulator(str(self.folder / out), size_guidance={"scalars": 0, "tensors": 0})
+        events.Reload()
+        return events
+
+    def check(self, out):
+        events = self.read(out)
+        records = self.metrics(out, drop=())
+        for event, tags in (("step", {"loss/train": "loss", "bits_per_char/train": "bits_per_char", "optimizer/lr": "lr",
+                                      "optimizer/gradient_norm": "grad_norm", "speed/chars_per_second": "chars_per_second"}),
+                            ("eval", {"loss/validation": "loss", "bits_per_char/validation": "bits_per_char"})):
+            expected = [r for r in records if r["event"] == event]
+            for tag, key in tags.items():
+                scalars = events.Scalars(tag)
+                self.assertEqual([s.step for s in scalars], [r["step"] for r in expected], tag)
+                for scalar, record in zip(scalars, expected):
+                    self.assertAlmostEqual(scalar.value / record[key], 1, places=6)
+        texts = events.Tensors("sample")
+        samples = [r for r in records if r["event"] == "eval"]
+        self.assertEqual([t.step for t in texts], [r["step"] for r in samples])
+        for text, record in zip(texts, samples):
+            shown = text.tensor_proto.string_val[0].decode()
+            self.assertEqual("\n".join(line[4:] for line in shown.split("\n")), record["sample"])
+
+    def test_a_run_and_its_resumption(self):
+        self.train("a", "--stop-at", "100")
+        self.check("a")
+        self.run_charnn("train", "--resume", "--out", self.path("a"))
+        self.check("a")
+
+    def test_what_a_killed_process_had_done_later_is_forgotten(self):
+        self.train("a", "--stop-at", "100")
+        earlier = (self.folder / "a/last.safetensors").read_bytes()
+        self.run_charnn("train", "--resume", "--out", self.path("a"), "--stop-at", "150")
+        (self.folder / "a/last.safetensors").write_bytes(earlier)  # as if killed before it was saved
+        self.run_charnn("train", "--resume", "--out", self.path("a"))
+        self.check("a")
+
+    def test_a_new_run_forgets_the_old_one(self):
+        self.train("a")
+        self.train("a", "--max-steps", "50", "--overwrite")
+        self.check("a")
