@@ -105,7 +105,7 @@ bool is_before(const std::string& event, const TrainState& progress) {
       step = reader.get_int64();
     } else if (reader.tag() == event::summary) {
       const protozero::data_view summary = reader.get_view();
-      evaluation =
+      evaluation |=
           std::string_view(summary.data(), summary.size()).find(val_loss_tag) != std::string_view::npos;
     } else {
       reader.skip();
