@@ -1,6 +1,7 @@
 #include "charnn/train/bar_sink.h"
 
 #include <algorithm>
+#include <cmath>
 #include <sys/ioctl.h>
 #include <unistd.h>
 
@@ -21,10 +22,13 @@ std::size_t BarSink::width() const {
 }
 
 void BarSink::erase() {
-  if (!drawn_) return;
-  fmt::print(terminal_, "\r\x1b[K");
+  if (drawn_ == 0) return;
+  // A terminal that has become narrower has wrapped the line; its last row is where the cursor is.
+  if (const std::size_t rows_above = (drawn_ - 1) / width(); rows_above > 0)
+    fmt::print(terminal_, "\x1b[{}A", rows_above);
+  fmt::print(terminal_, "\r\x1b[J");
   std::fflush(terminal_);
-  drawn_ = false;
+  drawn_ = 0;
 }
 
 void BarSink::print(const std::string& line) {
@@ -33,33 +37,46 @@ void BarSink::print(const std::string& line) {
   std::fflush(terminal_);
 }
 
-void BarSink::draw(const std::string& activity) {
+std::vector<std::string> BarSink::fields(const std::string& activity) const {
   const StepInfo& s = latest_;
-  // The most telling parts come first: a narrow terminal cuts the end off.
-  std::string text = fmt::format("step {}{}  loss {:.3f}", s.step, describe_limit(last_step_), smooth_loss_);
-  if (val_loss_ > 0) text += fmt::format("  val {:.3f} ({:.2f} bits)", val_loss_, bits(val_loss_));
+  std::vector<std::string> all;
+  if (!activity.empty()) all.push_back(activity);
+  all.push_back(fmt::format("step {}{}", s.step, describe_limit(last_step_)));
+  all.push_back(fmt::format("loss {:.3f}", loss_weight_ > 0 ? loss_average_ / loss_weight_ : s.loss));
+  if (val_loss_ > 0) all.push_back(fmt::format("val {:.3f} ({:.2f} bits)", val_loss_, bits(val_loss_)));
   if (last_step_ > 0 && s.chars_per_second > 0) {
     const double chars_left =
         static_cast<double>(last_step_ - s.step) * static_cast<double>(s.chars) / static_cast<double>(s.step);
-    text += fmt::format("  {} left", describe_seconds(chars_left / s.chars_per_second));
+    all.push_back(fmt::format("{} left", describe_seconds(chars_left / s.chars_per_second)));
   }
-  text += fmt::format("  epoch {:.2f}  {:.0f} chars/s  lr {:.2g}  |g| {:.2f}", s.epoch, s.chars_per_second,
-                      s.lr, s.grad_norm);
-  if (!activity.empty()) text = activity + "  " + text;
+  all.push_back(fmt::format("epoch {:.2f}", s.epoch));
+  all.push_back(fmt::format("{:.0f} chars/s", s.chars_per_second));
+  all.push_back(fmt::format("lr {:.2g}", s.lr));
+  all.push_back(fmt::format("|g| {:.2f}", s.grad_norm));
+  return all;
+}
 
-  const std::size_t columns = width() - 1;  // a full line would wrap and could not be redrawn in place
+void BarSink::draw(const std::string& activity) {
+  erase();
+  const std::size_t columns = width() - 1;  // a full line would wrap
   std::string bar;
   constexpr std::size_t bar_width = 20;
   if (last_step_ > 0 && columns > bar_width + 40) {
     const auto full = static_cast<std::size_t>(
         static_cast<double>(bar_width) *
-        std::min(1.0, static_cast<double>(s.step) / static_cast<double>(last_step_)));
+        std::min(1.0, static_cast<double>(latest_.step) / static_cast<double>(last_step_)));
     bar = fmt::format("[{:=<{}}{: <{}}] ", "", full, "", bar_width - full);
   }
-  text.resize(std::min(text.size(), columns - std::min(columns, bar.size())));
-  fmt::print(terminal_, "\r{}{}{}{}\x1b[K", color_ ? "\x1b[36m" : "", bar, color_ ? "\x1b[0m" : "", text);
+  // The most telling fields come first; those for which there is no room are left out.
+  std::string text;
+  for (const std::string& field : fields(activity)) {
+    const std::size_t gap = text.empty() ? 0 : 2;
+    if (bar.size() + text.size() + gap + field.size() > columns) break;
+    text.append(gap, ' ').append(field);
+  }
+  fmt::print(terminal_, "{}{}{}{}", color_ ? "\x1b[36m" : "", bar, color_ ? "\x1b[0m" : "", text);
   std::fflush(terminal_);
-  drawn_ = true;
+  drawn_ = bar.size() + text.size();
 }
 
 void BarSink::begin(const RunInfo& run) {
@@ -70,7 +87,10 @@ void BarSink::begin(const RunInfo& run) {
 }
 
 void BarSink::step(const StepInfo& s) {
-  smooth_loss_ = smooth_loss_ == 0 ? s.loss : 0.98 * smooth_loss_ + 0.02 * s.loss;
+  if (std::isfinite(s.loss)) {
+    loss_average_ = 0.98 * loss_average_ + 0.02 * s.loss;
+    loss_weight_ = 0.98 * loss_weight_ + 0.02;
+  }
   latest_ = s;
   const auto now = std::chrono::steady_clock::now();
   if (now < next_draw_) return;

@@ -3,6 +3,7 @@
 #include <chrono>
 #include <cstdio>
 #include <string>
+#include <vector>
 
 #include "charnn/train/sink.h"
 
@@ -22,6 +23,7 @@ class BarSink : public Sink {
   void end(const EndInfo& end) override;
 
  private:
+  std::vector<std::string> fields(const std::string& activity) const;  ///< by importance, ASCII
   void draw(const std::string& activity);
   void erase();
   void print(const std::string& line);  ///< above the bar
@@ -29,10 +31,11 @@ class BarSink : public Sink {
 
   std::FILE* terminal_;
   bool color_;
-  bool drawn_ = false;
+  std::size_t drawn_ = 0;  ///< columns of the line that stands there
   std::int64_t last_step_ = 0;
   StepInfo latest_;
-  double smooth_loss_ = 0;  ///< exponential moving average, for display only
+  double loss_average_ = 0;  ///< exponential average, for display only, not yet divided by
+  double loss_weight_ = 0;   ///< the weight its terms have together
   double val_loss_ = 0;
   std::chrono::steady_clock::time_point next_draw_;
 };
