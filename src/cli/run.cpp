@@ -34,6 +34,7 @@ int run(int argc, char** argv) {
   add_eval(app, globals, action);
   add_bench(app, globals, action);
   add_info(app, globals, action);
+  add_init(app, globals, action);
   add_lr_find(app, globals, action);
   add_plot(app, globals, action);
   add_schema(app, globals, action);

@@ -21,6 +21,7 @@ void add_sample(CLI::App& app, const Globals& globals, Action& action);
 void add_eval(CLI::App& app, const Globals& globals, Action& action);
 void add_bench(CLI::App& app, const Globals& globals, Action& action);
 void add_info(CLI::App& app, const Globals& globals, Action& action);
+void add_init(CLI::App& app, const Globals& globals, Action& action);
 void add_lr_find(CLI::App& app, const Globals& globals, Action& action);
 void add_plot(CLI::App& app, const Globals& globals, Action& action);
 void add_schema(CLI::App& app, const Globals& globals, Action& action);
