@@ -1,4 +1,6 @@
 #include <memory>
+#include <optional>
+#include <unistd.h>
 
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
@@ -10,7 +12,7 @@
 #include "charnn/cli/config.h"
 #include "charnn/cli/runtime.h"
 #include "charnn/cli/training_setup.h"
-#include "charnn/train/line_sink.h"
+#include "charnn/train/bar_sink.h"
 #include "charnn/train/lr_range_test.h"
 
 namespace charnn::cli {
@@ -21,7 +23,7 @@ using nlohmann::ordered_json;
 struct Options {
   ConfigInput input;
   RangeTestConfig range;
-  ChartOutput output;
+  std::string svg;
   bool json = false;
 };
 
@@ -41,6 +43,11 @@ Chart chart_of(const RangeCurve& curve, const std::optional<LrSuggestion>& sugge
   return {title, {panel}};
 }
 
+/// True where the range ended too early to show which rates are too high.
+bool falls_at_end(const RangeCurve& curve, const LrSuggestion& suggestion) {
+  return suggestion.at_end && !curve.exploded;
+}
+
 ordered_json report(const RangeCurve& curve, const std::optional<LrSuggestion>& suggestion) {
   ordered_json json = {
       {"suggestion", nullptr}, {"exploded", curve.exploded}, {"curve", ordered_json::array()}};
@@ -50,6 +57,7 @@ ordered_json report(const RangeCurve& curve, const std::optional<LrSuggestion>& 
     json["enough"] = suggestion->enough;
     json["lowest"] = suggestion->lowest;
     json["lowest_loss"] = suggestion->lowest_loss;
+    json["falls_at_end"] = falls_at_end(curve, *suggestion);
   }
   const std::vector<double> smoothed = smoothed_losses(curve.points);
   for (std::size_t i = 0; i < smoothed.size(); ++i)
@@ -59,54 +67,99 @@ ordered_json report(const RangeCurve& curve, const std::optional<LrSuggestion>& 
 }
 
 std::string explanation(const RangeCurve& curve, const LrSuggestion& s) {
-  return fmt::format(
+  const std::string seen = fmt::format(
       "The rate rose from {:.1g} to {:.2g} in {} steps{}. The loss fell fastest at {:.2g} and was lowest "
-      "({:.3f}) at\n"
-      "{:.2g}. At {:.2g} 95 % of the fall was done: higher rates gain little and come close to the point "
-      "where\n"
-      "training breaks. Half of that is a good rate for a whole training:\n\n  --lr {:g}\n",
+      "({:.3f}) at\n{:.2g}. ",
       curve.points.front().lr, curve.points.back().lr, curve.points.size(),
-      curve.exploded ? ", where the loss exploded" : "", s.steepest, s.lowest_loss, s.lowest, s.enough, s.lr);
+      curve.exploded ? ", where the loss exploded" : "", s.steepest, s.lowest_loss, s.lowest);
+  if (falls_at_end(curve, s))
+    return seen + fmt::format(
+                      "It was still falling there, at the end of the range: higher rates may well be "
+                      "better than\nthis one. Try a higher --max-lr.\n\n  --lr {:g}\n",
+                      s.lr);
+  return seen + fmt::format(
+                    "At {:.2g} 95 % of the fall was done: higher rates gain little and come close to "
+                    "the point where\ntraining breaks. Half of that is a good rate for a whole "
+                    "training:\n\n  --lr {:g}\n",
+                    s.enough, s.lr);
 }
 
-int lr_find(const Options& options) {
-  if (options.range.min_lr >= options.range.max_lr)
-    fail_input(fmt::format("--min-lr {:g} --max-lr {:g}", options.range.min_lr, options.range.max_lr),
+/// A bar where a person watches, else one line that says what goes on.
+std::unique_ptr<BarSink> show_start(const std::string& title, const RangeTestConfig& range,
+                                    const Globals& globals) {
+  if (globals.quiet) return nullptr;
+  const std::string line =
+      fmt::format("{}, {} steps from {:g} to {:g}", title, range.steps, range.min_lr, range.max_lr);
+  if (::isatty(STDERR_FILENO) != 1) {
+    fmt::print(stderr, "{}\n", line);
+    return nullptr;
+  }
+  auto bar = std::make_unique<BarSink>(stderr, wants_color(STDERR_FILENO));
+  bar->begin({.title = line, .last_step = range.steps});
+  return bar;
+}
+
+void print(const Options& options, const Chart& chart, const RangeCurve& curve,
+           const std::optional<LrSuggestion>& suggestion) {
+  if (options.svg == "-") {
+    write_stdout(to_svg(chart));
+    return;
+  }
+  if (options.json) {
+    write_stdout(report(curve, suggestion).dump() + "\n");
+    return;
+  }
+  if (!curve.points.empty()) write_chart(chart, {.file = {}, .terminal = true});
+  if (suggestion) write_stdout("\n" + explanation(curve, *suggestion));
+}
+
+int lr_find(const Options& options, const Globals& globals) {
+  RangeTestConfig range = options.range;
+  if (range.min_lr >= range.max_lr)
+    fail_input(fmt::format("--min-lr {:g} --max-lr {:g}", range.min_lr, range.max_lr),
                "a range from low to high", "for example --min-lr 1e-5 --max-lr 1");
+  if (options.json && options.svg == "-")
+    fail_input("--json and --svg -", "one of them on stdout", "name a file for the picture: --svg FILE");
   const StopSignals signals;
   Config config;
   options.input.apply(config);
-  config.optimizer.lr = options.range.max_lr;  // what is asked for here; the schedule plays no part
+  config.optimizer.lr = range.max_lr;  // what is asked for here; the schedule plays no part
+  range.state = config.train.state;
   const TrainingSetup setup(config, Corpus(config.data), nullptr);
-  const RangeCurve curve = lr_range_test(*setup.model, *setup.adam, *setup.batcher, config.optimizer,
-                                         options.range, [] { return StopSignals::received() != 0; });
-  if (curve.stopped) return 128 + StopSignals::received();
-  const auto suggestion = suggest_lr(curve.points);
+  std::optional<AtomicFile> picture;  // opened before the work, which would be lost on a wrong name
+  if (!options.svg.empty() && options.svg != "-") picture.emplace(options.svg);
+
   const std::string title = fmt::format("learning-rate range test: {} {} x {}",
                                         cell_names[static_cast<std::size_t>(config.model.cell)],
                                         config.model.layers, config.model.hidden);
+  auto bar = show_start(title, range, globals);
+  const RangeCurve curve = lr_range_test(
+      *setup.model, *setup.adam, *setup.batcher, config.optimizer, range,
+      [] { return StopSignals::received() != 0; }, bar.get());
+  bar.reset();
+  if (curve.stopped) return 128 + StopSignals::received();
+
+  const auto suggestion = suggest_lr(curve.points);
   const Chart chart = chart_of(curve, suggestion, title);
-  if (!options.output.file.empty()) write_file(options.output.file, to_svg(chart));
-  if (options.json) {
-    write_stdout(report(curve, suggestion).dump() + "\n");
-  } else {
-    if (!curve.points.empty()) write_chart(chart, {.file = {}, .terminal = true});
-    if (suggestion) write_stdout("\n" + explanation(curve, *suggestion));
+  print(options, chart, curve, suggestion);
+  if (picture && !curve.points.empty()) {
+    picture->write(to_svg(chart));
+    picture->commit();
+    if (!globals.quiet) fmt::print(stderr, "wrote {}\n", options.svg);
   }
   if (!suggestion)
-    throw Error(
-        ExitCode::diverged,
-        fmt::format("the loss never fell: {} of {} steps, from rate {:g}{}", curve.points.size(),
-                    options.range.steps, options.range.min_lr, curve.exploded ? ", then it exploded" : ""),
-        "a loss that falls at some rate between --min-lr and --max-lr",
-        curve.exploded ? "a lower --min-lr, for example 1e-5"
-                       : "a higher --max-lr, more --steps, or a text with some order in it");
+    throw Error(ExitCode::diverged,
+                fmt::format("the loss never fell: {} of {} steps, from rate {:g}{}", curve.points.size(),
+                            range.steps, range.min_lr, curve.exploded ? ", then it exploded" : ""),
+                "a loss that falls at some rate between --min-lr and --max-lr",
+                curve.exploded ? "a lower --min-lr, for example 1e-5"
+                               : "a higher --max-lr, more --steps, or a text with some order in it");
   return 0;
 }
 
 }  // namespace
 
-void add_lr_find(CLI::App& app, const Globals&, Action& action) {
+void add_lr_find(CLI::App& app, const Globals& globals, Action& action) {
   auto options = std::make_shared<Options>();
   CLI::App* command =
       app.add_subcommand("lr-find", "find a learning rate with a short range test; nothing is saved");
@@ -121,11 +174,12 @@ void add_lr_find(CLI::App& app, const Globals&, Action& action) {
   command->add_option("--steps", options->range.steps, "steps of the test")
       ->check(CLI::Range(20, 1'000'000))
       ->capture_default_str();
-  command->add_option("--svg", options->output.file, "write the curve as a picture to this file")
+  command->add_option("--svg", options->svg, "write the curve as a picture to this file; -: to stdout")
       ->type_name("FILE");
   command->add_flag("--json", options->json, "print suggestion and curve as JSON");
   add_config_flags(*command, options->input, {"data", "model", "optimizer", "schedule", "train"});
-  command->callback([&action, options] { action = [options] { return lr_find(*options); }; });
+  command->callback(
+      [&action, &globals, options] { action = [&globals, options] { return lr_find(*options, globals); }; });
 }
 
 }  // namespace charnn::cli

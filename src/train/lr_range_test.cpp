@@ -1,23 +1,62 @@
 #include "charnn/train/lr_range_test.h"
 
 #include <algorithm>
+#include <chrono>
 #include <cmath>
+#include <cstdlib>
+
+#include <fmt/format.h>
 
 namespace charnn {
 namespace {
 
 constexpr double keep = 0.95;  // of the running average that tells an explosion
 
-/// To two digits, as a person would write it.
-double rounded(double value) {
-  const double unit = std::pow(10, std::floor(std::log10(value)) - 1);
-  return std::round(value / unit) * unit;
+using Clock = std::chrono::steady_clock;
+
+/// To two digits; the very number that a person gets who types them.
+double rounded(double value) { return std::strtod(fmt::format("{:.1e}", value).c_str(), nullptr); }
+
+double rate_at(const RangeTestConfig& config, std::int64_t step) {
+  const auto last = static_cast<double>(std::max<std::int64_t>(config.steps - 1, 1));
+  return config.min_lr * std::pow(config.max_lr / config.min_lr, static_cast<double>(step) / last);
 }
+
+/// Points averaged over on each side; a distance over which a slope is seen through the noise.
+std::size_t reach_of(std::size_t points) { return std::max<std::size_t>(2, points / 40); }
+
+/// Tells a sink, if there is one, where the test stands.
+class Progress {
+ public:
+  Progress(const Batcher& batcher, Sink* sink) : batcher_(batcher), sink_(sink) {}
+
+  void step(const RangePoint& point, double grad_norm, std::int64_t chars) {
+    if (sink_ == nullptr) return;
+    ++info_.step;
+    info_.chars += chars;
+    const Cursor& cursor = batcher_.cursor();
+    info_.epoch = static_cast<double>(cursor.epoch) +
+                  static_cast<double>(cursor.position) / static_cast<double>(batcher_.stream_length());
+    info_.loss = point.loss;
+    info_.lr = point.lr;
+    info_.grad_norm = grad_norm;
+    info_.elapsed_seconds = std::chrono::duration<double>(Clock::now() - start_).count();
+    info_.chars_per_second = static_cast<double>(info_.chars) / info_.elapsed_seconds;
+    sink_->step(info_);
+  }
+
+ private:
+  const Batcher& batcher_;
+  Sink* sink_;
+  Clock::time_point start_ = Clock::now();
+  StepInfo info_;
+};
 
 }  // namespace
 
 RangeCurve lr_range_test(CharRnn& model, Adam& adam, Batcher& batcher, const OptimizerConfig& optimizer,
-                         const RangeTestConfig& config, const std::function<bool()>& stop) {
+                         const RangeTestConfig& config, const std::function<bool()>& stop, Sink* sink) {
+  Progress progress(batcher, sink);
   RangeCurve curve;
   model.train();
   State state;
@@ -27,11 +66,10 @@ RangeCurve lr_range_test(CharRnn& model, Adam& adam, Batcher& batcher, const Opt
       curve.stopped = true;
       return curve;
     }
-    const double progress =
-        static_cast<double>(step) / static_cast<double>(std::max<std::int64_t>(config.steps - 1, 1));
-    const double lr = config.min_lr * std::pow(config.max_lr / config.min_lr, progress);
+    const double lr = rate_at(config, step);
     const Batch batch = batcher.next();
-    if (batch.starts_epoch || step == 0) state = model.zero_state(batch.input.size(1));
+    if (batch.starts_epoch || step == 0 || config.state == CarriedState::reset)
+      state = model.zero_state(batch.input.size(1));
     auto [loss, next] = model.loss(batch.input, batch.target, state);
     adam.zero_grad();
     loss.backward();
@@ -48,12 +86,13 @@ RangeCurve lr_range_test(CharRnn& model, Adam& adam, Batcher& batcher, const Opt
     if (curve.exploded) return curve;
     adam.step(lr, clip_scale(norm, optimizer.clip_norm));
     state = next;
+    progress.step({lr, nats}, norm, batch.input.numel());
   }
   return curve;
 }
 
 std::vector<double> smoothed_losses(const std::vector<RangePoint>& points) {
-  const std::size_t reach = std::max<std::size_t>(2, points.size() / 40);
+  const std::size_t reach = reach_of(points.size());
   std::vector<double> smoothed(points.size());
   for (std::size_t i = 0; i < points.size(); ++i) {
     const std::size_t begin = i < reach ? 0 : i - reach, end = std::min(points.size(), i + reach + 1);
@@ -72,7 +111,7 @@ std::optional<LrSuggestion> suggest_lr(const std::vector<RangePoint>& points) {
   std::size_t enough = 0;
   while (loss[enough] > loss[lowest] + 0.05 * fall) ++enough;
 
-  const std::size_t reach = std::max<std::size_t>(2, points.size() / 40);
+  const std::size_t reach = reach_of(points.size());
   double steepest_slope = 0;
   LrSuggestion suggestion;
   for (std::size_t i = reach; i + reach < points.size() && i <= lowest; ++i) {
@@ -85,6 +124,7 @@ std::optional<LrSuggestion> suggest_lr(const std::vector<RangePoint>& points) {
   suggestion.enough = points[enough].lr;
   suggestion.lowest = points[lowest].lr;
   suggestion.lowest_loss = loss[lowest];
+  suggestion.at_end = lowest + reach >= points.size();
   suggestion.lr = rounded(suggestion.enough / 2);
   return suggestion;
 }

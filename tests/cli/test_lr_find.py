@@ -2,7 +2,6 @@
 import json
 import signal
 import subprocess
-import time
 import xml.etree.ElementTree as ElementTree
 
 from tests.cli.support import BINARY, Case
@@ -40,8 +39,25 @@ class LrFind(Case):
         self.assertEqual(min(losses, key=losses.get), rate, losses)
 
     def test_svg(self):
+        before = set(self.folder.iterdir())
         self.find("--svg", self.path("x.svg"))
         self.assertTrue(ElementTree.parse(self.path("x.svg")).getroot().tag.endswith("svg"))
+        self.assertEqual(set(self.folder.iterdir()) - before, {self.folder / "x.svg"})
+        self.assertEqual(self.find("--svg", "-").stdout, (self.folder / "x.svg").read_bytes())
+        self.refused("lr-find", "--data", self.text, "--json", "--svg", "-", says=["--svg FILE"])
+
+    def test_a_picture_that_cannot_be_written_costs_no_work(self):
+        message = self.refused("lr-find", "--data", self.text, *NETWORK, "--steps", "1000000",
+                               "--svg", self.path("none/x.svg"), code=1)
+        self.assertIn("none/x.svg", message)
+
+    def test_a_range_that_ends_too_early(self):
+        self.assertIn(b"Try a higher --max-lr", self.find("--max-lr", "1e-3").stdout)
+        self.assertNotIn(b"Try a higher --max-lr", self.find().stdout)
+        self.assertTrue(json.loads(self.find("--json", "--max-lr", "1e-3").stdout)["falls_at_end"])
+
+    def test_quiet(self):
+        self.assertEqual(self.find("--quiet").stderr, b"")
 
     def test_wrong_input(self):
         self.refused("lr-find", says=["data.files"])
@@ -51,11 +67,14 @@ class LrFind(Case):
         done = self.run_charnn("lr-find", "--data", self.text, *NETWORK, "--cell", "rnn", "--clip-norm", "0",
                                "--min-lr", "50", "--max-lr", "1000", code=3)
         self.assertIn(b"--min-lr", done.stderr)
+        self.find("--min-lr", "5", "--max-lr", "10", code=3)
 
     def test_ctrl_c(self):
-        process = subprocess.Popen([BINARY, "lr-find", "--data", self.text, *NETWORK, "--steps", "1000000"],
-                                   stderr=subprocess.PIPE)
-        time.sleep(1)
-        process.send_signal(signal.SIGINT)
-        self.assertEqual(process.wait(60), 130)
-        process.stderr.close()
+        before = sorted(self.folder.iterdir())
+        with subprocess.Popen([BINARY, "lr-find", "--data", self.text, *NETWORK, "--steps", "1000000", "--svg",
+                               self.path("x.svg")], stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+            self.assertIn(b"1000000 steps", process.stderr.readline())  # the test has begun
+            process.send_signal(signal.SIGINT)
+            self.assertEqual(process.wait(60), 130)
+            self.assertEqual(process.stdout.read(), b"")
+        self.assertEqual(sorted(self.folder.iterdir()), before)

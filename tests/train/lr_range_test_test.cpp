@@ -1,6 +1,8 @@
 #include "charnn/train/lr_range_test.h"
 
 #include <cmath>
+#include <cstdio>
+#include <cstdlib>
 #include <functional>
 
 #include "charnn/base/random.h"
@@ -49,6 +51,18 @@ TEST(SuggestLr, StillFallingAtTheEnd) {
   const auto s = suggest_lr(curve_of([](double x) { return 2 - x / 5; }));
   ASSERT_TRUE(s);
   EXPECT_GT(s->lowest, 0.9);
+  EXPECT_TRUE(s->at_end);
+  const auto rises = suggest_lr(curve_of([](double x) { return x < -0.5 ? 2 - x / 5 : 3 + x; }));
+  ASSERT_TRUE(rises);
+  EXPECT_FALSE(rises->at_end);
+}
+
+TEST(SuggestLr, IsTheNumberThatAPersonTypes) {
+  const auto s = suggest_lr(curve_of([](double x) { return 2 + 2 * (x + 2) * (x + 2) / 9; }));
+  ASSERT_TRUE(s);
+  char text[16];
+  std::snprintf(text, sizeof text, "%.2g", s->lr);
+  EXPECT_EQ(s->lr, std::strtod(text, nullptr));
 }
 
 TEST(SuggestLr, SaysNothingWhereNothingIsLearned) {
@@ -85,6 +99,33 @@ TEST(LrRangeTest, EndsWhereTheLossExplodes) {
   const RangeCurve none = lr_range_test(*rig.model, *rig.adam, *rig.batcher, rig.optimizer, {});
   EXPECT_TRUE(none.exploded);
   EXPECT_TRUE(none.points.empty());
+}
+
+TEST(LrRangeTest, BeginsEveryWindowAsTrainingWill) {
+  const auto losses = [](CarriedState state) {
+    Rig rig;
+    const RangeTestConfig config{.min_lr = 1e-9, .max_lr = 2e-9, .steps = 2, .state = state};
+    return lr_range_test(*rig.model, *rig.adam, *rig.batcher, rig.optimizer, config).points;
+  };
+  const auto carried = losses(CarriedState::carried), reset = losses(CarriedState::reset);
+  EXPECT_EQ(carried[0].loss, reset[0].loss) << "both begin with zeros";
+  EXPECT_NE(carried[1].loss, reset[1].loss);
+}
+
+TEST(LrRangeTest, TellsEveryStep) {
+  struct Steps : Sink {
+    void step(const StepInfo& info) override { seen.push_back(info); }
+    std::vector<StepInfo> seen;
+  } sink;
+  Rig rig;
+  const RangeCurve curve =
+      lr_range_test(*rig.model, *rig.adam, *rig.batcher, rig.optimizer, {.steps = 20}, {}, &sink);
+  ASSERT_EQ(sink.seen.size(), 20U);
+  EXPECT_EQ(sink.seen[19].step, 20);
+  EXPECT_EQ(sink.seen[0].chars, 4 * 20);
+  EXPECT_EQ(sink.seen[7].lr, curve.points[7].lr);
+  EXPECT_EQ(sink.seen[7].loss, curve.points[7].loss);
+  EXPECT_GT(sink.seen[19].epoch, sink.seen[18].epoch);
 }
 
 TEST(LrRangeTest, CanBeStopped) {

@@ -9,6 +9,7 @@
 #include "charnn/data/batcher.h"
 #include "charnn/model/network.h"
 #include "charnn/train/adam.h"
+#include "charnn/train/sink.h"
 #include "charnn/train/train_config.h"
 
 namespace charnn {
@@ -19,6 +20,7 @@ struct RangeTestConfig {
   double min_lr = 1e-5;
   double max_lr = 1;
   std::int64_t steps = 400;
+  CarriedState state = CarriedState::carried;  ///< as in the training to come
 };
 
 struct RangePoint {
@@ -33,9 +35,11 @@ struct RangeCurve {
 };
 
 /// Trains `model`, which is spoilt by that, on what `batcher` hands out. Gradients are clipped as in
-/// training.
+/// training. Ends early where stop() is true, or where the loss explodes: every loss of the curve is finite.
+/// `progress`, if not null, is told every step.
 RangeCurve lr_range_test(CharRnn& model, Adam& adam, Batcher& batcher, const OptimizerConfig& optimizer,
-                         const RangeTestConfig& config, const std::function<bool()>& stop = {});
+                         const RangeTestConfig& config, const std::function<bool()>& stop = {},
+                         Sink* progress = nullptr);
 
 /// What a range test says about rates.
 struct LrSuggestion {
@@ -44,11 +48,13 @@ struct LrSuggestion {
   double enough = 0;    ///< the lowest rate at which 95 % of the whole fall is behind
   double lowest = 0;    ///< where the smoothed loss is lowest
   double lowest_loss = 0;
+  bool at_end = false;  ///< the loss was still falling where the curve ends: higher rates may be better
 };
 
-/// Why half of `enough`: the rate of the lowest loss itself is poorly determined, since the loss is nearly
-/// flat there, and too high for a long training; `enough` is well determined. docs/learning-rates.md compares
-/// the suggestion with sweeps over rates. Nothing if the loss never falls clearly below its beginning.
+/// Reads a curve; its losses are finite and its rates rise. Why half of `enough`: the rate of the lowest loss
+/// itself is poorly determined, since the loss is nearly flat there, and too high for a long training;
+/// `enough` is well determined. docs/learning-rates.md compares the suggestion with sweeps over rates.
+/// Nothing if the loss never falls clearly below its beginning.
 std::optional<LrSuggestion> suggest_lr(const std::vector<RangePoint>& points);
 
 /// The losses, each averaged with its neighbours over a 20th of the curve: without the lag of a running
