@@ -88,6 +88,8 @@ class Proposer {
                                     : "few streams: a short text then gives more steps an epoch");
     because("train.sequence_length",
             "characters that gradients flow back through; the state is carried on beyond them");
+    train.threads = facts_.threads;
+    if (train.threads > 0) because("train.threads", "as asked for");
     per_step_ = train.batch_size * train.sequence_length;
     const std::int64_t stream = train_chars_ / train.batch_size;
     windows_ = (stream + train.sequence_length - 1) / train.sequence_length;
@@ -171,6 +173,12 @@ std::string commented_json(const Proposal& proposal, const std::vector<std::stri
   return text + fmt::format("{{\n{}\n}}\n", fmt::join(parts, ",\n"));
 }
 
-double expected_loss(double held_out, std::int64_t) { return held_out; }
+double expected_loss(double held_out, std::int64_t chars) {
+  // 2 x 128 units against the 5-gram model, on Shakespeare: 0.91 at 100 KB, 0.92 at 1 MB, 0.96 at 5 MB. With
+  // more text counting catches up, since a network of this size is full.
+  const double above_1mb =
+      std::clamp(std::log10(static_cast<double>(chars) / 1e6) / std::log10(5.0), 0.0, 1.0);
+  return held_out * (0.915 + 0.045 * above_1mb);
+}
 
 }  // namespace charnn::cli

@@ -9,6 +9,7 @@
 #include "charnn/base/error.h"
 #include "charnn/base/files.h"
 #include "charnn/base/thread_pool.h"
+#include "charnn/base/utf8.h"
 #include "charnn/cli/commands.h"
 #include "charnn/cli/config_proposal.h"
 #include "charnn/cli/runtime.h"
@@ -29,6 +30,7 @@ struct Options {
   bool overwrite = false;
   bool json = false;
   double minutes = 10;
+  std::int64_t threads = 0;
 };
 
 /// All that init finds out.
@@ -47,8 +49,10 @@ struct Findings {
 void measure(Findings& found, Corpus corpus) {
   const Config& config = found.proposal.config;
   const TrainingSetup setup(config, std::move(corpus), nullptr);
+  const RangeTestConfig range{.steps =
+                                  range_test_steps(config.train.batch_size * config.train.sequence_length)};
   const auto start = std::chrono::steady_clock::now();
-  const RangeCurve curve = lr_range_test(*setup.model, *setup.adam, *setup.batcher, config.optimizer, {},
+  const RangeCurve curve = lr_range_test(*setup.model, *setup.adam, *setup.batcher, config.optimizer, range,
                                          [] { return StopSignals::received() != 0; });
   if (curve.stopped) return;
   const std::chrono::duration<double> seconds = std::chrono::steady_clock::now() - start;
@@ -65,6 +69,7 @@ Findings look(const Options& options) {
   found.facts.files = options.files;
   found.facts.tokens = found.shape.utf8 ? Tokens::chars : Tokens::bytes;
   found.facts.minutes = options.minutes;
+  found.facts.threads = options.threads;
   DataConfig data;
   data.files = options.files;
   data.tokens = found.facts.tokens;
@@ -143,10 +148,21 @@ ordered_json report(const Findings& f, const std::string& out) {
           {"expected_nats", f.loss}};
 }
 
-int init(const Options& options) {
+int init(const Options& options, const Globals& globals) {
   const bool to_stdout = options.out == "-";
   const std::string out =
       !options.out.empty() ? options.out : std::filesystem::path(options.files[0]).stem().string() + ".json";
+  if (to_stdout && options.json)
+    fail_input("--json and --out -", "one of them on stdout", "name a file for the config: --out FILE");
+  for (const std::string& file : options.files) {
+    std::error_code none;
+    if (std::filesystem::equivalent(file, out, none))
+      fail_input(fmt::format("{} is the text itself", out), "another file for the config",
+                 "choose one with --out FILE");
+    if (find_invalid_utf8(file))
+      fail_input(fmt::format("the file name {} is not UTF-8", safe_for_terminal(file)),
+                 "a name that a JSON config can hold", "rename the file, or link to it");
+  }
   if (!to_stdout && std::filesystem::exists(out) && !options.overwrite)
     fail_input(fmt::format("{} exists already", out), "a new file",
                "choose another with --out FILE, or replace it with --overwrite");
@@ -164,6 +180,7 @@ int init(const Options& options) {
     return 0;
   }
   const std::string shown = safe_for_terminal(fmt::format("{}\n", fmt::join(lines, "\n")));
+  if (globals.quiet) return 0;
   if (to_stdout) {
     fmt::print(stderr, "{}", shown);
     return 0;
@@ -174,7 +191,7 @@ int init(const Options& options) {
 
 }  // namespace
 
-void add_init(CLI::App& app, const Globals&, Action& action) {
+void add_init(CLI::App& app, const Globals& globals, Action& action) {
   auto options = std::make_shared<Options>();
   CLI::App* command =
       app.add_subcommand("init", "look at a text and this machine, and write a config for them");
@@ -187,8 +204,11 @@ void add_init(CLI::App& app, const Globals&, Action& action) {
   command->add_option("--minutes", options->minutes, "time that training may take")
       ->check(CLI::Range(0.1, 100000.0))
       ->capture_default_str();
+  command->add_option("--threads", options->threads, "CPU threads to measure and train with; 0: one per core")
+      ->check(CLI::Range(0, 1024));
   command->add_flag("--json", options->json, "print what was found as JSON");
-  command->callback([&action, options] { action = [options] { return init(*options); }; });
+  command->callback(
+      [&action, &globals, options] { action = [&globals, options] { return init(*options, globals); }; });
 }
 
 }  // namespace charnn::cli

@@ -22,7 +22,7 @@ using nlohmann::ordered_json;
 
 struct Options {
   ConfigInput input;
-  RangeTestConfig range;
+  RangeTestConfig range{.steps = 0};
   std::string svg;
   bool json = false;
 };
@@ -125,6 +125,8 @@ int lr_find(const Options& options, const Globals& globals) {
   options.input.apply(config);
   config.optimizer.lr = range.max_lr;  // what is asked for here; the schedule plays no part
   range.state = config.train.state;
+  if (range.steps == 0)
+    range.steps = range_test_steps(config.train.batch_size * config.train.sequence_length);
   const TrainingSetup setup(config, Corpus(config.data), nullptr);
   std::optional<AtomicFile> picture;  // opened before the work, which would be lost on a wrong name
   if (!options.svg.empty() && options.svg != "-") picture.emplace(options.svg);
@@ -149,8 +151,8 @@ int lr_find(const Options& options, const Globals& globals) {
   }
   if (!suggestion)
     throw Error(ExitCode::diverged,
-                fmt::format("the loss never fell: {} of {} steps, from rate {:g}{}", curve.points.size(),
-                            range.steps, range.min_lr, curve.exploded ? ", then it exploded" : ""),
+                fmt::format("the loss never fell in {} steps from rate {:g} on{}", curve.points.size(),
+                            range.min_lr, curve.exploded ? ", then it exploded" : ""),
                 "a loss that falls at some rate between --min-lr and --max-lr",
                 curve.exploded ? "a lower --min-lr, for example 1e-5"
                                : "a higher --max-lr, more --steps, or a text with some order in it");
@@ -171,9 +173,10 @@ void add_lr_find(CLI::App& app, const Globals& globals, Action& action) {
   command->add_option("--max-lr", options->range.max_lr, "rate of the last step")
       ->check(CLI::PositiveNumber)
       ->capture_default_str();
-  command->add_option("--steps", options->range.steps, "steps of the test")
-      ->check(CLI::Range(20, 1'000'000))
-      ->capture_default_str();
+  command
+      ->add_option("--steps", options->range.steps,
+                   "steps of the test; default: 400, more where a step is small")
+      ->check(CLI::Range(20, 1'000'000));
   command->add_option("--svg", options->svg, "write the curve as a picture to this file; -: to stdout")
       ->type_name("FILE");
   command->add_flag("--json", options->json, "print suggestion and curve as JSON");

@@ -1,6 +1,5 @@
 #include <algorithm>
 #include <csignal>
-#include <filesystem>
 #include <memory>
 #include <optional>
 #include <unistd.h>
@@ -107,7 +106,11 @@ RunInfo run_info(const Config& config, const TrainingSetup& setup, const Trainer
 
 /// What a resumed run has behind it, as far as its metrics still tell.
 Metrics history_of(const RunFolder& run) {
-  return std::filesystem::file_size(run.metrics()) > 0 ? read_metrics(run.metrics()) : Metrics{};
+  try {
+    return read_metrics(run.metrics());
+  } catch (const Error&) {
+    return {};  // empty, or not quite as charnn writes it: only a picture depends on it
+  }
 }
 
 std::string reason_of(Outcome outcome, int signal, const TrainConfig& train) {
@@ -156,7 +159,7 @@ int train(const TrainRequest& request, const Globals& globals) {
   const Display display(run, globals);
   PlotSink picture(run.picture(), run.path(), start.resumed ? history_of(run) : Metrics{},
                    [](const std::string& message) { fmt::print(stderr, "charnn: {}\n", message); });
-  TensorBoardSink tensorboard(run.path(), start.resumed ? start.checkpoint->train : TrainState{});
+  TensorBoardSink tensorboard(run.path(), start.resumed ? start.checkpoint->train.step : 0);
   std::vector<Sink*> sinks{&metrics, &picture, &tensorboard};
   display.add_to(sinks);
 

@@ -32,7 +32,7 @@ Scale::Scale(const std::vector<double>& values, bool log, std::size_t ticks) : l
       high = std::max(high, position(value));
     }
   if (low > high) low = log ? -1 : 0, high = log ? 0 : 1;  // nothing to show
-  if (high - low < 1e-9 * std::max(1.0, std::abs(high))) {
+  if (high - low < 1e-9 * std::max(std::abs(low), std::abs(high)) || high == low) {
     // One value: some room on both sides of it.
     const double room = log ? 0.5 : std::max(std::abs(high) * 0.1, 1e-12);
     low -= room;
@@ -98,9 +98,10 @@ Series thinned(const Series& series, std::size_t buckets) {
   };
   for (std::size_t b = 0; b < buckets; ++b) {
     const std::size_t begin = b * count / buckets, end = (b + 1) * count / buckets;
-    std::size_t low = begin, high = begin;
+    std::size_t low = begin, high = begin;  // of what can be shown; a bucket of gaps gives a gap
     for (std::size_t i = begin; i < end; ++i) {
-      if (!(series.y[i] >= series.y[low])) low = i;  // takes a NaN too, unless a number follows
+      if (!std::isfinite(series.y[i])) continue;
+      if (!(series.y[i] >= series.y[low])) low = i;
       if (!(series.y[i] <= series.y[high])) high = i;
     }
     keep(std::min(low, high));

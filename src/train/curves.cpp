@@ -121,10 +121,12 @@ Chart schedule_chart(const std::string& title, const ScheduleConfig& schedule, d
                      std::int64_t total_steps) {
   Series rate{"", {}, {}, 0, Series::Style::line};
   const std::int64_t stride = std::max<std::int64_t>(1, steps / 2000);
-  for (std::int64_t step = 0; step < steps; step += stride) {
+  const auto add = [&](std::int64_t step) {
     rate.x.push_back(static_cast<double>(step));
     rate.y.push_back(learning_rate(schedule, lr, step, total_steps));
-  }
+  };
+  for (std::int64_t step = 0; step < steps - 1; step += stride) add(step);
+  add(steps - 1);
   return {title, {{.x = {"step"}, .y = {"learning rate"}, .series = {std::move(rate)}}}};
 }
 

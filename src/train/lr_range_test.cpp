@@ -54,6 +54,11 @@ class Progress {
 
 }  // namespace
 
+std::int64_t range_test_steps(std::int64_t chars_per_step) {
+  constexpr std::int64_t least = 400, most = 4000, chars = 100'000;
+  return std::clamp(chars / std::max<std::int64_t>(chars_per_step, 1), least, most);
+}
+
 RangeCurve lr_range_test(CharRnn& model, Adam& adam, Batcher& batcher, const OptimizerConfig& optimizer,
                          const RangeTestConfig& config, const std::function<bool()>& stop, Sink* sink) {
   Progress progress(batcher, sink);
@@ -106,8 +111,9 @@ std::optional<LrSuggestion> suggest_lr(const std::vector<RangePoint>& points) {
   if (points.size() < 20) return std::nullopt;
   const std::vector<double> loss = smoothed_losses(points);
   const auto lowest = static_cast<std::size_t>(std::min_element(loss.begin(), loss.end()) - loss.begin());
-  const double fall = loss.front() - loss[lowest];
-  if (fall < 0.02 * loss.front()) return std::nullopt;
+  const double begin = points.front().loss;  // of a network that has not been trained
+  const double fall = begin - loss[lowest];
+  if (fall < 0.02 * begin) return std::nullopt;
   std::size_t enough = 0;
   while (loss[enough] > loss[lowest] + 0.05 * fall) ++enough;
 

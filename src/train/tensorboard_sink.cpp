@@ -3,16 +3,13 @@
 #include <algorithm>
 #include <array>
 #include <chrono>
-#include <cstring>
 #include <filesystem>
 #include <unistd.h>
 
 #include <fmt/format.h>
-#include <protozero/pbf_reader.hpp>
 #include <protozero/pbf_writer.hpp>
 
 #include "charnn/base/error.h"
-#include "charnn/base/files.h"
 #include "charnn/train/line_sink.h"
 
 namespace charnn {
@@ -21,11 +18,10 @@ namespace {
 using protozero::pbf_writer;
 
 constexpr std::string_view prefix = "events.out.tfevents.";
-constexpr std::string_view val_loss_tag = "loss/validation";
 
 // Field numbers of TensorFlow's event.proto, summary.proto, tensor.proto and tensor_shape.proto.
 namespace event {
-enum : protozero::pbf_tag_type { wall_time = 1, step = 2, file_version = 3, summary = 5 };
+enum : protozero::pbf_tag_type { wall_time = 1, step = 2, file_version = 3, summary = 5, session_log = 7 };
 }
 namespace summary {
 enum : protozero::pbf_tag_type { value = 1 };
@@ -96,46 +92,6 @@ void add_text(std::string& event, const char* tag, const std::string& text) {
   plugin.add_string(1, "text");
 }
 
-/// True if an event happened before `progress` was saved.
-bool is_before(const std::string& event, const TrainState& progress) {
-  std::int64_t step = 0;
-  bool evaluation = false;
-  for (protozero::pbf_reader reader(event); reader.next();) {
-    if (reader.tag() == event::step) {
-      step = reader.get_int64();
-    } else if (reader.tag() == event::summary) {
-      const protozero::data_view summary = reader.get_view();
-      evaluation |=
-          std::string_view(summary.data(), summary.size()).find(val_loss_tag) != std::string_view::npos;
-    } else {
-      reader.skip();
-    }
-  }
-  return step <= (evaluation ? progress.evaluated_step : progress.step);
-}
-
-/// The records of a file that happened before `progress` was saved; `whole` turns false where they end early.
-std::string records_before(const std::string& path, const TrainState& progress, bool& whole) {
-  const std::string bytes = read_file(path, "event file");
-  std::size_t at = 0;
-  while (at < bytes.size()) {
-    std::uint64_t size = 0;
-    const std::size_t left = bytes.size() - at;
-    if (left >= 16) std::memcpy(&size, bytes.data() + at, 8);
-    whole = left >= 16 && size <= left - 16;
-    if (!whole) break;
-    const std::string event = bytes.substr(at + 12, size);
-    try {
-      whole = bytes.compare(at, size + 16, tfrecord(event)) == 0 && is_before(event, progress);
-    } catch (const protozero::exception&) {
-      whole = false;
-    }
-    if (!whole) break;
-    at += size + 16;
-  }
-  return bytes.substr(0, at);
-}
-
 double wall_time() {
   return std::chrono::duration<double>(std::chrono::system_clock::now().time_since_epoch()).count();
 }
@@ -153,35 +109,35 @@ std::string tfrecord(std::string_view data) {
 
 std::vector<std::string> event_files(const std::string& folder) {
   std::vector<std::string> files;
-  for (const auto& entry : std::filesystem::directory_iterator(folder))
+  std::error_code none;  // a folder that is not there has none
+  for (const auto& entry : std::filesystem::directory_iterator(folder, none))
     if (entry.path().filename().string().rfind(prefix, 0) == 0) files.push_back(entry.path());
   std::sort(files.begin(), files.end());
   return files;
 }
 
-TensorBoardSink::TensorBoardSink(const std::string& folder, const TrainState& progress) {
-  const std::vector<std::string> earlier =
-      progress.step > 0 ? event_files(folder) : std::vector<std::string>{};
+TensorBoardSink::TensorBoardSink(const std::string& folder, std::int64_t first_step) {
   std::array<char, 256> host{};
   if (::gethostname(host.data(), host.size() - 1) != 0) host[0] = '\0';
-  path_ = earlier.empty()
-              ? fmt::format("{}/{}{:010.0f}.{}.{}.0", folder, prefix, wall_time(), host.data(), ::getpid())
-              : earlier[0];
-  std::string kept;
-  bool whole = true;
-  for (const std::string& file : earlier)
-    if (whole) kept += records_before(file, progress, whole);
-  if (kept.empty()) {
-    std::string begin;
-    pbf_writer writer(begin);
-    writer.add_double(event::wall_time, wall_time());
-    writer.add_string(event::file_version, "brain.Event:2");
-    kept = tfrecord(begin);
+  const std::vector<std::string> earlier = event_files(folder);
+  const std::string latest = earlier.empty() ? "" : std::filesystem::path(earlier.back()).filename().string();
+  std::string name;
+  double time = wall_time();
+  do name = fmt::format("{}{:010.0f}.{}.{}.0", prefix, time++, host.data(), ::getpid());
+  while (name <= latest && name.size() <= latest.size());
+  path_ = folder + "/" + name;
+  file_.open(path_, std::ios::binary | std::ios::trunc);
+  std::string version;
+  pbf_writer(version).add_string(event::file_version, "brain.Event:2");
+  write(first_step, version);
+  if (first_step == 0) return;
+  std::string start;
+  {
+    pbf_writer writer(start);
+    pbf_writer log(writer, event::session_log);
+    log.add_enum(1, 1);  // status: START
   }
-  write_file(path_, kept);
-  for (const std::string& file : earlier)
-    if (file != path_) std::filesystem::remove(file);
-  file_.open(path_, std::ios::binary | std::ios::app);
+  write(first_step + 1, start);  // the first step that happens again
 }
 
 void TensorBoardSink::write(std::int64_t step, const std::string& event) {
@@ -208,7 +164,7 @@ void TensorBoardSink::record(const StepInfo& s) {
 
 void TensorBoardSink::eval(const EvalInfo& e) {
   std::string event;
-  add_scalar(event, val_loss_tag.data(), e.result.loss());
+  add_scalar(event, "loss/validation", e.result.loss());
   add_scalar(event, "bits_per_char/validation", bits(e.result.loss()));
   if (!e.sample.empty()) add_text(event, "sample", as_code(e.sample));
   write(e.step, event);

@@ -26,6 +26,13 @@ class Init(Case):
         self.init(self.text, "--overwrite")
         self.assertNotEqual((self.folder / "text.json").read_text(), "mine")
 
+    def test_the_text_is_never_written_over(self):
+        text = self.write("mine.json", "not a config but a text. " * 50)
+        self.refused("init", text, "--overwrite", says=["the text itself"])
+        self.refused("init", self.text, "--out", self.text, "--overwrite", says=["the text itself"])
+        self.refused("init", self.text, "--out", "-", "--json", says=["--out FILE"])
+        self.assertEqual(self.init(self.text, "--quiet").stdout, b"")
+
     def test_stdout_and_json(self):
         done = self.init(self.text, "--out", "-")
         self.run_charnn("train", self.write("c.json", done.stdout), "--max-steps", "3", "--out", self.path("r"))

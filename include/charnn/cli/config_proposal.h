@@ -15,6 +15,7 @@ struct ProposalFacts {
   Tokens tokens = Tokens::chars;
   std::int64_t chars = 0;       ///< length of the text in symbols
   double minutes = 10;          ///< that training may take
+  std::int64_t threads = 0;     ///< as train.threads
   double chars_per_second = 0;  ///< measured with the network proposed; 0: not yet
   double lr = 0;                ///< of a range test with it; 0: not yet, or it found none
 };

@@ -23,6 +23,10 @@ struct RangeTestConfig {
   CarriedState state = CarriedState::carried;  ///< as in the training to come
 };
 
+/// 400; up to 4000 where a step is so small that this would show less than 100,000 characters: what the rate
+/// does is then hidden by noise.
+std::int64_t range_test_steps(std::int64_t chars_per_step);
+
 struct RangePoint {
   double lr = 0;
   double loss = 0;  ///< nats per character

@@ -5,20 +5,20 @@
 #include <string_view>
 #include <vector>
 
-#include "charnn/io/train_state.h"
 #include "charnn/train/sink.h"
 
 namespace charnn {
 
 /// Event file for TensorBoard (https://www.tensorflow.org/tensorboard): scalars loss/train, loss/validation,
 /// bits_per_char/train, bits_per_char/validation, optimizer/lr, optimizer/gradient_norm,
-/// optimizer/update_ratio, speed/chars_per_second, and the samples as text.
+/// optimizer/update_ratio, speed/chars_per_second, and the samples as text. Every process of a run writes a
+/// file of its own, since a TensorBoard that is running reads on where it was; that of a resumed run begins
+/// with a session log that makes TensorBoard forget what earlier files say of later steps.
 class TensorBoardSink : public Sink {
  public:
-  /// Makes a file events.out.tfevents.* in `folder`. For a resumed run it begins with what earlier files hold
-  /// of the time before `progress` was saved, and takes their place: no gap, no repeat, nothing cut off by a
-  /// crash. Throws Error (failure) if that, or later writing, fails.
-  TensorBoardSink(const std::string& folder, const TrainState& progress);
+  /// Makes a file events.out.tfevents.* in `folder`, with a name after those that are there. Throws Error
+  /// (failure) if that, or later writing, fails.
+  TensorBoardSink(const std::string& folder, std::int64_t first_step);
 
   void record(const StepInfo& step) override;
   void eval(const EvalInfo& eval) override;
