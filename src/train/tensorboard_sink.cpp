@@ -116,31 +116,35 @@ std::vector<std::string> event_files(const std::string& folder) {
   return files;
 }
 
-TensorBoardSink::TensorBoardSink(const std::string& folder, std::int64_t first_step) {
+TensorBoardSink::TensorBoardSink(std::string folder, std::int64_t first_step)
+    : folder_(std::move(folder)), first_step_(first_step) {}
+
+void TensorBoardSink::open() {
   std::array<char, 256> host{};
   if (::gethostname(host.data(), host.size() - 1) != 0) host[0] = '\0';
-  const std::vector<std::string> earlier = event_files(folder);
+  const std::vector<std::string> earlier = event_files(folder_);
   const std::string latest = earlier.empty() ? "" : std::filesystem::path(earlier.back()).filename().string();
   std::string name;
   double time = wall_time();
   do name = fmt::format("{}{:010.0f}.{}.{}.0", prefix, time++, host.data(), ::getpid());
   while (name <= latest && name.size() <= latest.size());
-  path_ = folder + "/" + name;
+  path_ = folder_ + "/" + name;
   file_.open(path_, std::ios::binary | std::ios::trunc);
   std::string version;
   pbf_writer(version).add_string(event::file_version, "brain.Event:2");
-  write(first_step, version);
-  if (first_step == 0) return;
+  write(first_step_, version);
+  if (first_step_ == 0) return;
   std::string start;
   {
     pbf_writer writer(start);
     pbf_writer log(writer, event::session_log);
     log.add_enum(1, 1);  // status: START
   }
-  write(first_step + 1, start);  // the first step that happens again
+  write(first_step_ + 1, start);  // the first step that happens again
 }
 
 void TensorBoardSink::write(std::int64_t step, const std::string& event) {
+  if (path_.empty()) open();
   std::string data;
   pbf_writer writer(data);
   writer.add_double(event::wall_time, wall_time());

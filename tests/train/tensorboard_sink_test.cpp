@@ -87,8 +87,10 @@ TEST(TensorBoardSink, WritesScalarsAndText) {
 TEST(TensorBoardSink, AResumedRunGoesOnInALaterFile) {
   const test::TemporaryFolder folder;
   folder.write("notes.txt", "mine");
-  { TensorBoardSink first(folder / "", 0); }
-  { TensorBoardSink second(folder / "", 20); }
+  { TensorBoardSink silent(folder / "", 0); }
+  EXPECT_TRUE(event_files(folder / "").empty());
+  TensorBoardSink(folder / "", 0).record({});
+  TensorBoardSink(folder / "", 20).record({});
   const auto files = event_files(folder / "");
   ASSERT_EQ(files.size(), 2U);
   EXPECT_LT(files[0], files[1]);
@@ -99,7 +101,8 @@ TEST(TensorBoardSink, AResumedRunGoesOnInALaterFile) {
 TEST(TensorBoardSink, AMissingFolderIsAnError) {
   const test::TemporaryFolder folder;
   test::expect_contains(
-      test::error_of([&] { TensorBoardSink sink(folder / "missing", 0); }, ExitCode::failure), "missing");
+      test::error_of([&] { TensorBoardSink(folder / "missing", 0).record({}); }, ExitCode::failure),
+      "missing");
 }
 
 }  // namespace

@@ -16,16 +16,19 @@ namespace charnn {
 /// with a session log that makes TensorBoard forget what earlier files say of later steps.
 class TensorBoardSink : public Sink {
  public:
-  /// Makes a file events.out.tfevents.* in `folder`, with a name after those that are there. Throws Error
-  /// (failure) if that, or later writing, fails.
-  TensorBoardSink(const std::string& folder, std::int64_t first_step);
+  /// The file events.out.tfevents.* in `folder` is made when there is something to say, with a name after
+  /// those that are there. Recording throws Error (failure) if it cannot be written.
+  TensorBoardSink(std::string folder, std::int64_t first_step);
 
   void record(const StepInfo& step) override;
   void eval(const EvalInfo& eval) override;
 
  private:
+  void open();
   void write(std::int64_t step, const std::string& event);
 
+  std::string folder_;
+  std::int64_t first_step_;
   std::string path_;
   std::ofstream file_;
 };
