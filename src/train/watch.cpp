@@ -110,7 +110,8 @@ void Watch::eval(const EvalInfo& e, double best_loss, std::int64_t best_step,
     state_.rising_evals = 0;
     return;
   }
-  const bool rising = e.result.loss() > 1.005 * best_loss && train < state_.train_loss_at_best;
+  // By more than what the noise of a constant rate, or an easier stretch of text, may do.
+  const bool rising = e.result.loss() > 1.01 * best_loss && train < 0.98 * state_.train_loss_at_best;
   state_.rising_evals = rising ? state_.rising_evals + 1 : 0;
   if (state_.rising_evals >= 3)
     say(warnings, e.step, "overfitting",

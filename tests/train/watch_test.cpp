@@ -141,6 +141,18 @@ TEST(Watch, NamesOverfitting) {
   s.expect("overfitting", "--dropout");
 }
 
+TEST(Watch, NoiseIsNoOverfitting) {
+  Story s;
+  s.go(100);
+  s.eval(1.60, 1.60);
+  s.now.loss *= 0.99;  // an easier stretch of text
+  for (int i = 0; i < 10; ++i) {
+    s.go(100);
+    s.eval(1.62, 1.60);
+  }
+  EXPECT_TRUE(s.warnings.empty());
+}
+
 TEST(Watch, TrainingThatGetsWorseIsNoOverfitting) {
   Story s;
   s.go(100);
