@@ -28,7 +28,7 @@ int run(int argc, char** argv) {
   app.footer(
       "Exit status: 0 success, 1 failure, 2 bad usage or input, 3 training diverged, 130/143 stopped by a "
       "signal "
-      "after saving.\n\nBegin with:\n  charnn train --data FILE --out runs/mine\n  charnn sample runs/mine");
+      "after saving.\n\nBegin with:\n  charnn init FILE.txt\n  charnn train FILE.json\n  charnn sample runs/FILE");
   add_train(app, globals, action);
   add_sample(app, globals, action);
   add_eval(app, globals, action);

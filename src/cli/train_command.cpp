@@ -113,7 +113,7 @@ Metrics history_of(const RunFolder& run) {
   }
 }
 
-std::string reason_of(Outcome outcome, int signal, const TrainConfig& train) {
+std::string reason_of(Outcome outcome, int signal, const TrainConfig& train, bool saved) {
   switch (outcome) {
     case Outcome::finished:
       return "finished";
@@ -124,7 +124,7 @@ std::string reason_of(Outcome outcome, int signal, const TrainConfig& train) {
     case Outcome::stopped:
       break;
   }
-  return fmt::format("stopped by SIG{}, saved", signal == SIGINT ? "INT" : "TERM");
+  return fmt::format("stopped by SIG{}{}", signal == SIGINT ? "INT" : "TERM", saved ? ", saved" : "");
 }
 
 void say_next(const Globals& globals, const RunFolder& run, const Trainer& trainer, Outcome outcome) {
@@ -189,7 +189,8 @@ int train(const TrainRequest& request, const Globals& globals) {
 
   const int signal = StopSignals::received();
   for (Sink* sink : sinks)
-    sink->end({reason_of(outcome, signal, config.train), trainer.state().step, trainer.elapsed()});
+    sink->end(
+        {reason_of(outcome, signal, config.train, trainer.saved()), trainer.state().step, trainer.elapsed()});
   say_next(globals, run, trainer, outcome);
   return outcome == Outcome::stopped ? 128 + signal : 0;
 }

@@ -41,11 +41,11 @@ std::uint64_t key_of(std::span<const std::int64_t> symbols) {
 class ContextCounts {
  public:
   void add(std::span<const std::int64_t> context, std::int64_t symbol) {
-    if (pairs_.size() >= most_pairs) return;
-    const std::uint64_t key = key_of(context);
+    const std::uint64_t key = key_of(context), pair = pair_key(key, symbol);
+    if (pairs_.size() >= most_pairs && !pairs_.contains(pair)) return;
     Context& c = contexts_[key];
     ++c.total;
-    if (++pairs_[pair_key(key, symbol)] == 1) ++c.kinds;
+    if (++pairs_[pair] == 1) ++c.kinds;
   }
 
   /// Witten-Bell: the share that the counts get, and the rest for what `lower` says.
@@ -73,7 +73,7 @@ class ContextCounts {
   std::int64_t contexts() const { return static_cast<std::int64_t>(contexts_.size()); }
 
  private:
-  static constexpr std::size_t most_pairs = 4'000'000;  // bounds memory to some 300 MB, for noise
+  static constexpr std::size_t most_pairs = 1'500'000;  // bounds memory to some 150 MB, where all is noise
 
   static std::uint64_t pair_key(std::uint64_t context, std::int64_t symbol) {
     return (context ^ static_cast<std::uint64_t>(symbol)) * 0x94d049bb133111ebu;

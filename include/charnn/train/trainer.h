@@ -75,6 +75,7 @@ class Trainer {
   /// Horizon of the schedule.
   std::int64_t total_steps() const;
   const TrainState& state() const noexcept { return state_; }
+  bool saved() const noexcept { return saved_step_ == state_.step; }  ///< nothing would be lost now
   double elapsed() const;  ///< seconds since this run began, over all resumptions
 
  private:
