@@ -109,7 +109,8 @@ std::string draw_panel(const Panel& panel, std::size_t columns, std::size_t rows
   std::string text =
       cut(panel.title.empty() ? panel.y.label : panel.title + ": " + panel.y.label, margin + columns) + "\n";
   for (std::size_t r = 0; r < rows; ++r) {
-    const std::string row = grid.row(r, color);
+    std::string row = grid.row(r, color);
+    row.erase(row.find_last_not_of(' ') + 1);
     text += fmt::format("{:>{}} {}{}\n", cut(numbers[r], margin - 2), margin - 2,
                         numbers[r].empty() ? "│" : "┤", row);
   }
