@@ -20,6 +20,7 @@
 #include "charnn/train/line_sink.h"
 #include "charnn/train/metrics_sink.h"
 #include "charnn/train/plot_sink.h"
+#include "charnn/train/schedule.h"
 #include "charnn/train/tensorboard_sink.h"
 #include "charnn/train/trainer.h"
 
@@ -127,9 +128,16 @@ std::string reason_of(Outcome outcome, int signal, const TrainConfig& train, boo
   return fmt::format("stopped by SIG{}{}", signal == SIGINT ? "INT" : "TERM", saved ? ", saved" : "");
 }
 
-void say_next(const Globals& globals, const RunFolder& run, const Trainer& trainer, Outcome outcome) {
+void say_next(const Globals& globals, const RunFolder& run, const Trainer& trainer, const Config& config,
+              Outcome outcome) {
   if (globals.quiet) return;
   const TrainState& state = trainer.state();
+  if (outcome == Outcome::finished && state.step < trainer.total_steps() && needs_horizon(config.schedule))
+    fmt::print(
+        stderr,
+        "time was up at step {} of {}, before the learning rate had come down. For the best result in this "
+        "time: --total-steps {}\n",
+        state.step, trainer.total_steps(), state.step);
   if (state.best_loss)
     fmt::print(stderr, "best model: {}, validation loss {} at step {}, {} of training in all\n", run.best(),
                describe_loss(*state.best_loss), state.best_step, describe_seconds(trainer.elapsed()));
@@ -191,7 +199,7 @@ int train(const TrainRequest& request, const Globals& globals) {
   for (Sink* sink : sinks)
     sink->end(
         {reason_of(outcome, signal, config.train, trainer.saved()), trainer.state().step, trainer.elapsed()});
-  say_next(globals, run, trainer, outcome);
+  say_next(globals, run, trainer, config, outcome);
   return outcome == Outcome::stopped ? 128 + signal : 0;
 }
 

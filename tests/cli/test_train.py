@@ -71,6 +71,8 @@ class Train(Case):
     def test_max_minutes(self):
         self.train("a", "--max-steps", "0", "--max-minutes", "0.02", "--schedule", "constant")
         self.assertIn("finished", (self.folder / "a/train.log").read_text())
+        early = self.train("b", "--max-steps", "1000000", "--max-minutes", "0.02", "--schedule", "cosine")
+        self.assertRegex(early.stderr.decode(), r"time was up at step (\d+) of 1000000.*--total-steps \1\n")
 
     def test_patience(self):
         done = self.train("a", "--lr", "0", "--patience", "2")
