@@ -41,7 +41,8 @@ class Screen:
 
 class Progress(Case):
     def on_terminal(self, columns, *arguments, resize=None, environment=None):
-        """What training sends to a terminal of that width; `resize`: another width, once there is a bar."""
+        """What training sends to a terminal of that width; `resize`: its width becomes that, and `columns`
+        again, with all that is read."""
         leader, follower = pty.openpty()
         size = lambda width: fcntl.ioctl(follower, termios.TIOCSWINSZ, struct.pack("HHHH", 24, width, 0, 0))
         size(columns)
@@ -54,8 +55,9 @@ class Progress(Case):
                 data += os.read(leader, 65536)
             except OSError:
                 break
-            if resize and b"chars/s" in data:
-                size(resize)
+            if resize:
+                now, columns, resize = resize, resize, columns
+                size(now)
         process.wait(60)
         process.stdout.close()
         os.close(follower)
