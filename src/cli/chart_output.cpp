@@ -1,13 +1,13 @@
 #include "charnn/cli/chart_output.h"
 
 #include <algorithm>
-#include <sys/ioctl.h>
 #include <unistd.h>
 
 #include <fmt/format.h>
 
 #include "charnn/base/files.h"
 #include "charnn/cli/runtime.h"
+#include "charnn/train/line_sink.h"
 
 namespace charnn::cli {
 
@@ -24,10 +24,8 @@ void write_chart(const Chart& chart, const ChartOutput& output) {
     fmt::print(stderr, "wrote {}\n", output.file);
   }
   if (output.terminal || to_screen) {
-    winsize size{};
-    const bool known = ::ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col > 0;
-    write_stdout(to_terminal(chart, known ? std::min<std::size_t>(size.ws_col, 120) : 80, 12,
-                             wants_color(STDOUT_FILENO)));
+    write_stdout(to_terminal(chart, std::min<std::size_t>(terminal_columns(STDOUT_FILENO).value_or(80), 120),
+                             12, wants_color(STDOUT_FILENO)));
     if (to_screen && !output.terminal) fmt::print(stderr, "as a picture: add --out FILE.svg\n");
   } else if (output.file.empty() || output.file == "-") {
     write_stdout(to_svg(chart));

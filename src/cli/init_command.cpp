@@ -37,7 +37,7 @@ struct Options {
 struct Findings {
   TextShape shape;
   TextEntropy entropy;
-  std::int64_t chars = 0, vocabulary = 0;
+  std::int64_t vocabulary = 0;
   double memory_gb = 0;
   ProposalFacts facts;
   Proposal proposal;
@@ -75,7 +75,7 @@ Findings look(const Options& options) {
   data.tokens = found.facts.tokens;
   {
     const Corpus whole(data);
-    found.facts.chars = found.chars = whole.size();
+    found.facts.chars = whole.size();
     found.vocabulary = whole.vocabulary().size();
   }
   found.proposal = propose(found.facts);
@@ -83,7 +83,7 @@ Findings look(const Options& options) {
   found.entropy = entropy_of(corpus);
   measure(found, std::move(corpus));
   found.proposal = propose(found.facts);
-  found.loss = expected_loss(found.entropy.held_out, found.chars);
+  found.loss = expected_loss(found.entropy.held_out, found.facts.chars);
   found.memory_gb =
       static_cast<double>(::sysconf(_SC_PHYS_PAGES)) * static_cast<double>(::sysconf(_SC_PAGESIZE)) / 1e9;
   return found;
@@ -104,7 +104,7 @@ const char* bf16_text() {
 std::vector<std::string> summary(const Findings& f) {
   const TextEntropy& e = f.entropy;
   std::vector<std::string> lines{
-      fmt::format("text     {} {}, {} bytes; {} different", f.chars,
+      fmt::format("text     {} {}, {} bytes; {} different", f.facts.chars,
                   f.facts.tokens == Tokens::chars ? "characters (UTF-8)" : "bytes (not UTF-8)", f.shape.bytes,
                   f.vocabulary),
       fmt::format(
@@ -134,7 +134,7 @@ std::vector<std::string> summary(const Findings& f) {
 ordered_json report(const Findings& f, const std::string& out) {
   return {{"config_file", out},
           {"bytes", f.shape.bytes},
-          {"chars", f.chars},
+          {"chars", f.facts.chars},
           {"tokens", token_names[static_cast<std::size_t>(f.facts.tokens)]},
           {"vocabulary", f.vocabulary},
           {"lines", f.shape.lines},

@@ -39,7 +39,8 @@ Chart chart_of(const RangeCurve& curve, const std::optional<LrSuggestion>& sugge
   smoothed.y = smoothed_losses(curve.points);
   Panel panel{.x = {"learning rate", true}, .y = {"loss (nats per character)"}, .series = {raw, smoothed}};
   if (suggestion)
-    panel.marks = {{suggestion->lr, fmt::format("suggested {:g}", suggestion->lr)}, {suggestion->lowest, "lowest"}};
+    panel.marks = {{suggestion->lr, fmt::format("suggested {:g}", suggestion->lr)},
+                   {suggestion->lowest, "lowest"}};
   return {title, {panel}};
 }
 

@@ -20,8 +20,8 @@ void fields_of_rate(State& s, Visit&& visit) {
 
 template <class State, class Visit>
 void fields_of_guard(State& s, Visit&& visit) {
-  visit("loss_average", s.loss_average);
-  visit("weight", s.weight);
+  visit("loss_average", s.loss.sum);
+  visit("weight", s.loss.weight);
   visit("best", s.best);
   visit("steps", s.steps);
   visit("bad_in_row", s.bad_in_row);

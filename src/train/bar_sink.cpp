@@ -2,8 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
-#include <sys/ioctl.h>
-#include <unistd.h>
+#include <cstdio>
 
 #include <fmt/format.h>
 
@@ -15,11 +14,7 @@ BarSink::BarSink(std::FILE* terminal, bool color) : terminal_(terminal), color_(
 
 BarSink::~BarSink() { erase(); }
 
-std::size_t BarSink::width() const {
-  winsize size{};
-  const bool known = ::ioctl(::fileno(terminal_), TIOCGWINSZ, &size) == 0 && size.ws_col > 0;
-  return known ? size.ws_col : 80;
-}
+std::size_t BarSink::width() const { return terminal_columns(::fileno(terminal_)).value_or(80); }
 
 void BarSink::erase() {
   if (drawn_ == 0) return;
@@ -42,7 +37,7 @@ std::vector<std::string> BarSink::fields(const std::string& activity) const {
   std::vector<std::string> all;
   if (!activity.empty()) all.push_back(activity);
   all.push_back(fmt::format("step {}{}", s.step, describe_limit(last_step_)));
-  all.push_back(fmt::format("loss {:.3f}", loss_weight_ > 0 ? loss_average_ / loss_weight_ : s.loss));
+  all.push_back(fmt::format("loss {:.3f}", loss_.value()));
   if (val_loss_ > 0) all.push_back(fmt::format("val {:.3f} ({:.2f} bits)", val_loss_, bits(val_loss_)));
   if (last_step_ > 0 && s.chars_per_second > 0) {
     const double chars_left =
@@ -87,10 +82,7 @@ void BarSink::begin(const RunInfo& run) {
 }
 
 void BarSink::step(const StepInfo& s) {
-  if (std::isfinite(s.loss)) {
-    loss_average_ = 0.98 * loss_average_ + 0.02 * s.loss;
-    loss_weight_ = 0.98 * loss_weight_ + 0.02;
-  }
+  if (std::isfinite(s.loss)) loss_.add(s.loss, 0.98);
   latest_ = s;
   const auto now = std::chrono::steady_clock::now();
   if (now < next_draw_) return;

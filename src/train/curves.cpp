@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "charnn/base/running_average.h"
 #include "charnn/train/schedule.h"
 
 namespace charnn {
@@ -37,15 +38,14 @@ Series series_of(std::string name, std::size_t color, Series::Style style,
   return series;
 }
 
-/// Exponential average over about a 30th of the curve, debiased (see DivergenceGuard::smoothed); gaps stay.
+/// Exponential average over about a 30th of the curve, debiased (see RunningAverage); gaps stay.
 Series smoothed(Series series) {
   const double keep = 1 - 1 / std::max(2.0, static_cast<double>(series.y.size()) / 30);
-  double sum = 0, weight = 0;
+  RunningAverage average;
   for (double& y : series.y) {
     if (!std::isfinite(y)) continue;
-    sum = keep * sum + (1 - keep) * y;
-    weight = keep * weight + (1 - keep);
-    y = sum / weight;
+    average.add(y, keep);
+    y = average.value();
   }
   series.style = Series::Style::line;
   return series;

@@ -17,10 +17,6 @@ constexpr double drift = 0.001;
 
 }  // namespace
 
-double DivergenceGuard::smoothed() const {
-  return state_.weight > 0 ? state_.loss_average / state_.weight : 0;
-}
-
 DivergenceGuard::DivergenceGuard(const TrainConfig& config, GuardState& state, double guess)
     : config_(config), state_(state), guess_(guess) {}
 
@@ -31,8 +27,7 @@ DivergenceGuard::Verdict DivergenceGuard::judge(double loss, double gradient_nor
     return ++state_.bad_in_row >= config_.max_skipped_steps ? Verdict::diverged : Verdict::skip;
   }
   state_.bad_in_row = 0;
-  state_.loss_average = keep * state_.loss_average + (1 - keep) * loss;
-  state_.weight = keep * state_.weight + (1 - keep);
+  state_.loss.add(loss, keep);
   if (state_.steps < settled) return Verdict::good;
   const double now = smoothed();
   if (now > limit()) return Verdict::diverged;
@@ -46,8 +41,7 @@ DivergenceGuard::Verdict DivergenceGuard::judge(double loss, double gradient_nor
 }
 
 void DivergenceGuard::begin_anew() {
-  state_.loss_average = 0;
-  state_.weight = 0;
+  state_.loss = {};
   state_.steps = 0;
   state_.bad_in_row = 0;
   state_.vain_rollbacks = 0;

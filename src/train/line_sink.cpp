@@ -1,6 +1,7 @@
 #include "charnn/train/line_sink.h"
 
 #include <cmath>
+#include <sys/ioctl.h>
 
 #include <fmt/format.h>
 
@@ -21,6 +22,12 @@ std::string describe_seconds(double seconds) {
 
 std::string describe_limit(std::int64_t last_step) {
   return last_step > 0 ? fmt::format(" of {}", last_step) : "";
+}
+
+std::optional<std::size_t> terminal_columns(int fd) {
+  winsize size{};
+  if (::ioctl(fd, TIOCGWINSZ, &size) != 0 || size.ws_col == 0) return std::nullopt;
+  return size.ws_col;
 }
 
 std::string safe_for_terminal(const std::string& text) {

@@ -7,6 +7,8 @@
 
 #include <fmt/format.h>
 
+#include "charnn/base/running_average.h"
+
 namespace charnn {
 namespace {
 
@@ -65,7 +67,8 @@ RangeCurve lr_range_test(CharRnn& model, Adam& adam, Batcher& batcher, const Opt
   RangeCurve curve;
   model.train();
   State state;
-  double sum = 0, weight = 0, lowest = INFINITY;
+  RunningAverage average;
+  double lowest = INFINITY;
   for (std::int64_t step = 0; step < config.steps; ++step) {
     if (stop && stop()) {
       curve.stopped = true;
@@ -82,12 +85,11 @@ RangeCurve lr_range_test(CharRnn& model, Adam& adam, Batcher& batcher, const Opt
     const double nats = loss.item<double>();
     curve.exploded = !std::isfinite(nats) || !std::isfinite(norm);
     if (curve.exploded) return curve;
-    sum = keep * sum + (1 - keep) * nats;
-    weight = keep * weight + (1 - keep);
+    average.add(nats, keep);
     curve.points.push_back({lr, nats});
-    lowest = std::min(lowest, sum / weight);
+    lowest = std::min(lowest, average.value());
     // Before a tenth of the steps the average rests on few terms.
-    curve.exploded = step > config.steps / 10 && sum / weight > 1.5 * lowest + 0.5;
+    curve.exploded = step > config.steps / 10 && average.value() > 1.5 * lowest + 0.5;
     if (curve.exploded) return curve;
     adam.step(lr, clip_scale(norm, optimizer.clip_norm));
     state = next;

@@ -7,6 +7,7 @@
 
 #include <nlohmann/json_fwd.hpp>
 
+#include "charnn/base/running_average.h"
 #include "charnn/data/corpus.h"
 #include "charnn/data/cursor.h"
 
@@ -21,8 +22,7 @@ struct RateState {
 
 /// What the divergence guard (train/divergence.h) remembers.
 struct GuardState {
-  double loss_average = 0;          ///< exponential average of the loss, not yet divided by `weight`
-  double weight = 0;                ///< that its terms have together
+  RunningAverage loss;              ///< of about the last 50 steps
   std::optional<double> best;       ///< lowest smoothed loss; drifts up slowly
   std::int64_t steps = 0;           ///< since the run began or was rolled back
   std::int64_t bad_in_row = 0;      ///< steps that were not finite, up to the last one

@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include "charnn/base/running_average.h"
 #include "charnn/train/sink.h"
 
 namespace charnn {
@@ -34,8 +35,7 @@ class BarSink : public Sink {
   std::size_t drawn_ = 0;  ///< columns of the line that stands there
   std::int64_t last_step_ = 0;
   StepInfo latest_;
-  double loss_average_ = 0;  ///< exponential average, for display only, not yet divided by
-  double loss_weight_ = 0;   ///< the weight its terms have together
+  RunningAverage loss_;
   double val_loss_ = 0;
   std::chrono::steady_clock::time_point next_draw_;
 };

@@ -22,9 +22,8 @@ class DivergenceGuard {
   /// `loss` in nats per character; `gradient_norm` before clipping.
   Verdict judge(double loss, double gradient_norm);
 
-  /// Mean of about the last 50 losses (exponential average, divided by the weight its terms have so far, as
-  /// Adam does with its moments: Kingma, Ba 2014, section 3). 0 before the first step.
-  double smoothed() const;
+  /// Mean of about the last 50 losses. 0 before the first step.
+  double smoothed() const { return state_.loss.value(); }
 
   /// The smoothed loss above which training counts as diverged: half as much again as the best, and half a
   /// nat.
