@@ -4,12 +4,13 @@
 #include <string>
 
 #include "charnn/base/error.h"
+#include "charnn/base/terminal.h"
 #include "charnn/cli/commands.h"
 
 namespace {
 
 int report(const std::string& message, charnn::ExitCode code) {
-  std::fprintf(stderr, "charnn: %s\n", message.c_str());
+  std::fprintf(stderr, "charnn: %s\n", charnn::safe_for_terminal(message).c_str());
   return static_cast<int>(code);
 }
 

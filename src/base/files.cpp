@@ -4,7 +4,6 @@
 #include <cstdio>
 #include <fcntl.h>
 #include <filesystem>
-#include <sys/mman.h>
 #include <sys/stat.h>
 #include <system_error>
 #include <unistd.h>
@@ -30,15 +29,29 @@ FileDescriptor open_for_reading(const std::string& path, std::string_view what) 
                              : "check the path; it is relative to the current folder");
 }
 
-std::size_t regular_size(const FileDescriptor& fd, const std::string& path, std::string_view what) {
+std::int64_t nanoseconds(const timespec& time) {
+  return static_cast<std::int64_t>(time.tv_sec) * 1'000'000'000 + time.tv_nsec;
+}
+
+struct stat status_of(const FileDescriptor& fd, const std::string& path) {
   struct stat status {};
   if (::fstat(fd.get(), &status) != 0) fail_errno(fmt::format("cannot examine {}", path), "");
+  return status;
+}
+
+FileStamp stamp_of(const struct stat& status) {
+  return {static_cast<std::int64_t>(status.st_size), nanoseconds(status.st_mtim),
+          nanoseconds(status.st_ctim)};
+}
+
+FileStamp regular_stamp(const FileDescriptor& fd, const std::string& path, std::string_view what) {
+  const struct stat status = status_of(fd, path);
   if (S_ISDIR(status.st_mode))
     fail_input(fmt::format("{} {} is a directory", what, path), "a file", "name a file inside it");
   if (!S_ISREG(status.st_mode))
     fail_input(fmt::format("{} {} is not a regular file", what, path), "a regular file",
                "write its content to a file first, and name that");
-  return static_cast<std::size_t>(status.st_size);
+  return stamp_of(status);
 }
 
 }  // namespace
@@ -54,29 +67,11 @@ FileDescriptor::~FileDescriptor() {
   if (fd_ >= 0) ::close(fd_);
 }
 
-MappedFile::MappedFile(std::string path, std::string_view what) : path_(std::move(path)) {
-  const FileDescriptor fd = open_for_reading(path_, what);
-  size_ = regular_size(fd, path_, what);
-  if (size_ == 0) return;  // mmap refuses length 0
-  void* address = ::mmap(nullptr, size_, PROT_READ, MAP_PRIVATE, fd.get(), 0);
-  if (address == MAP_FAILED) fail_errno(fmt::format("cannot map {} {}", what, path_), "");
-  data_ = static_cast<const char*>(address);
-}
-
-MappedFile::MappedFile(MappedFile&& other) noexcept
-    : path_(std::move(other.path_)),
-      data_(std::exchange(other.data_, nullptr)),
-      size_(std::exchange(other.size_, 0)) {}
-
-MappedFile::~MappedFile() {
-  if (data_ != nullptr) ::munmap(const_cast<char*>(data_), size_);
-}
-
 InputFile::InputFile(std::string path, std::string_view what)
     : path_(std::move(path)),
       what_(what),
       fd_(open_for_reading(path_, what)),
-      size_(regular_size(fd_, path_, what)) {}
+      stamp_(regular_stamp(fd_, path_, what)) {}
 
 void InputFile::read(std::size_t offset, std::span<char> out) const {
   while (!out.empty()) {
@@ -86,10 +81,20 @@ void InputFile::read(std::size_t offset, std::span<char> out) const {
     if (count == 0)
       fail_input(fmt::format("{} {} has become shorter while it was in use: nothing at byte {}", what_, path_,
                              offset),
-                 fmt::format("{} bytes, as when it was opened", size_), "restore the file, then start again");
+                 fmt::format("{} bytes, as when it was opened", stamp_.size),
+                 "restore the file, then start again");
     offset += static_cast<std::size_t>(count);
     out = out.subspan(static_cast<std::size_t>(count));
   }
+}
+
+void InputFile::require_unchanged() const {
+  const FileStamp now = stamp_of(status_of(fd_, path_));
+  if (now.size != stamp_.size || now.modified != stamp_.modified)
+    fail_input(fmt::format("{} {} has changed while it was in use: {} bytes, {}", what_, path_, now.size,
+                           now.size != stamp_.size ? "another size" : "and written to"),
+               fmt::format("{} bytes, as when it was opened", stamp_.size),
+               "restore the file, then start again");
 }
 
 AtomicFile::AtomicFile(std::string path)
@@ -137,8 +142,50 @@ void write_file(const std::string& path, std::string_view bytes) {
   file.commit();
 }
 
-std::string read_file(const std::string& path, std::string_view what) {
-  return std::string(MappedFile(path, what).bytes());
+bool AppendFile::append(std::string_view bytes) {
+  waiting_ += bytes;
+  if (fd_.get() < 0)
+    fd_ = FileDescriptor(::open(path_.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0644));
+  while (fd_.get() >= 0 && !waiting_.empty()) {
+    const ssize_t written = ::write(fd_.get(), waiting_.data(), waiting_.size());
+    if (written < 0 && errno == EINTR) continue;
+    if (written < 0) return false;
+    waiting_.erase(0, static_cast<std::size_t>(written));
+  }
+  return waiting_.empty();
+}
+
+void AppendFile::finish() {
+  if (!append("")) fail_errno(fmt::format("cannot write {}", path_), "make room on the disk");
+}
+
+FileLock::FileLock(const std::string& path, std::string_view what)
+    : fd_(::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0644)) {
+  if (fd_.get() < 0)
+    fail_errno(fmt::format("cannot write {}", path), "check that you may write in that folder");
+  struct flock lock {};
+  lock.l_type = F_WRLCK;
+  lock.l_whence = SEEK_SET;
+  if (::fcntl(fd_.get(), F_SETLK, &lock) == 0) return;
+  if (errno != EACCES && errno != EAGAIN) {
+    held_ = false;
+    return;
+  }
+  const bool known = ::fcntl(fd_.get(), F_GETLK, &lock) == 0 && lock.l_type != F_UNLCK;
+  fail_input(fmt::format("{} is in use by another training{}", what,
+                         known ? fmt::format(", process {}", lock.l_pid) : ""),
+             "one training at a time in a folder",
+             "wait for it, stop it, or choose another folder (--out DIR)");
+}
+
+std::string read_file(const std::string& path, std::string_view what, std::size_t most) {
+  const InputFile file(path, what);
+  if (file.size() > most)
+    fail_input(fmt::format("{} {} has {} bytes", what, path, file.size()),
+               fmt::format("at most {} bytes", most), "this is probably another file than you meant");
+  std::string text(file.size(), '\0');
+  file.read(0, text);
+  return text;
 }
 
 }  // namespace charnn

@@ -4,7 +4,6 @@
 #include <array>
 #include <iterator>
 
-#include <fmt/format.h>
 #include <utf8.h>
 
 namespace charnn {
@@ -139,16 +138,6 @@ std::string encode_utf8(char32_t code_point) {
   std::string text;
   utf8::append(code_point, std::back_inserter(text));
   return text;
-}
-
-std::string printable(char32_t code_point) {
-  if (code_point == U'\n') return "'\\n'";
-  if (code_point == U'\t') return "'\\t'";
-  if (code_point == U'\r') return "'\\r'";
-  // C0 and C1 controls could act on the terminal.
-  if (code_point < 0x20 || (code_point >= 0x7f && code_point < 0xa0))
-    return fmt::format("U+{:04X}", static_cast<unsigned>(code_point));
-  return fmt::format("'{}'", encode_utf8(code_point));
 }
 
 }  // namespace charnn

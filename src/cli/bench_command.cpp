@@ -205,7 +205,7 @@ void add_bench(CLI::App& app, const Globals& globals, Action& action) {
   command->callback([&action, &globals, options] {
     action = [&globals, options] {
       const Json report = Bench(*options, globals).run();
-      if (options->json) write_stdout(report.dump(2) + "\n");
+      if (options->json) write_json(report);
       return 0;
     };
   });

@@ -6,8 +6,8 @@
 #include <fmt/format.h>
 
 #include "charnn/base/files.h"
+#include "charnn/base/terminal.h"
 #include "charnn/cli/runtime.h"
-#include "charnn/train/line_sink.h"
 
 namespace charnn::cli {
 
@@ -21,12 +21,12 @@ void write_chart(const Chart& chart, const ChartOutput& output) {
   const bool to_screen = output.file.empty() && ::isatty(STDOUT_FILENO) == 1;
   if (!output.file.empty() && output.file != "-") {
     write_file(output.file, to_svg(chart));
-    fmt::print(stderr, "wrote {}\n", output.file);
+    say("wrote {}", output.file);
   }
   if (output.terminal || to_screen) {
     write_stdout(to_terminal(chart, std::min<std::size_t>(terminal_columns(STDOUT_FILENO).value_or(80), 120),
                              12, wants_color(STDOUT_FILENO)));
-    if (to_screen && !output.terminal) fmt::print(stderr, "as a picture: add --out FILE.svg\n");
+    if (to_screen && !output.terminal) say("as a picture: add --out FILE.svg");
   } else if (output.file.empty() || output.file == "-") {
     write_stdout(to_svg(chart));
   }

@@ -58,13 +58,13 @@ int eval(const Options& options) {
                                            {"nats_per_char", result.loss()},
                                            {"bits_per_char", bits(result.loss())},
                                            {"perplexity", std::exp(result.loss())}};
-    write_stdout(report.dump(2) + "\n");
+    write_json(report);
     return 0;
   }
   const std::string state = options.eval.window > 0
                                 ? fmt::format("state reset every {} characters", options.eval.window)
                                 : "state carried over the whole split";
-  write_stdout(
+  write_report(
       fmt::format("{} at step {}, split {}, {} characters, {}\n"
                   "nats/char   {:.6f}\nbits/char   {:.6f}\nperplexity  {:.6f}\n",
                   loaded.path, loaded.checkpoint.train.step, name, result.chars, state, result.loss(),

@@ -4,6 +4,7 @@
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
 
+#include "charnn/base/terminal.h"
 #include "charnn/base/utf8.h"
 #include "charnn/cli/commands.h"
 #include "charnn/cli/run_folder.h"
@@ -57,7 +58,7 @@ nlohmann::ordered_json report_of(const LoadedModel& loaded) {
 int info(const Options& options) {
   const LoadedModel loaded = load_model(options.model, options.checkpoint);
   if (options.json) {
-    write_stdout(report_of(loaded).dump(2) + "\n");
+    write_json(report_of(loaded));
     return 0;
   }
   const TrainState& train = loaded.checkpoint.train;
@@ -76,7 +77,7 @@ int info(const Options& options) {
   text += fmt::format("vocabulary  {}: {}\n", loaded.checkpoint.vocabulary.size(),
                       symbols_text(loaded.checkpoint.vocabulary));
   text += "config      " + to_json_text(loaded.config);
-  write_stdout(text);
+  write_report(text);
   return 0;
 }
 

@@ -8,6 +8,7 @@
 
 #include "charnn/base/error.h"
 #include "charnn/base/files.h"
+#include "charnn/base/terminal.h"
 #include "charnn/base/thread_pool.h"
 #include "charnn/base/utf8.h"
 #include "charnn/cli/commands.h"
@@ -183,16 +184,14 @@ int init(const Options& options, const Globals& globals) {
   else
     write_file(out, text);
   if (options.json) {
-    if (!to_stdout) write_stdout(report(found, out).dump(2) + "\n");
+    if (!to_stdout) write_json(report(found, out));
     return 0;
   }
-  const std::string shown = safe_for_terminal(fmt::format("{}\n", fmt::join(lines, "\n")));
   if (globals.quiet) return 0;
-  if (to_stdout) {
-    fmt::print(stderr, "{}", shown);
-    return 0;
-  }
-  write_stdout(shown + safe_for_terminal(fmt::format("wrote {}\nnext:    charnn train {}\n", out, out)));
+  if (to_stdout)
+    say("{}", fmt::join(lines, "\n"));
+  else
+    write_report(fmt::format("{}\nwrote {}\nnext:    charnn train {}\n", fmt::join(lines, "\n"), out, out));
   return 0;
 }
 

@@ -92,7 +92,7 @@ std::unique_ptr<BarSink> show_start(const std::string& title, const RangeTestCon
   const std::string line =
       fmt::format("{}, {} steps from {:g} to {:g}", title, range.steps, range.min_lr, range.max_lr);
   if (::isatty(STDERR_FILENO) != 1) {
-    fmt::print(stderr, "{}\n", line);
+    say("{}", line);
     return nullptr;
   }
   auto bar = std::make_unique<BarSink>(stderr, wants_color(STDERR_FILENO));
@@ -107,7 +107,7 @@ void print(const Options& options, const Chart& chart, const RangeCurve& curve,
     return;
   }
   if (options.json) {
-    write_stdout(report(curve, suggestion).dump() + "\n");
+    write_json(report(curve, suggestion));
     return;
   }
   if (!curve.points.empty()) write_chart(chart, {.file = {}, .terminal = true});
@@ -148,7 +148,7 @@ int lr_find(const Options& options, const Globals& globals) {
   if (picture && !curve.points.empty()) {
     picture->write(to_svg(chart));
     picture->commit();
-    if (!globals.quiet) fmt::print(stderr, "wrote {}\n", options.svg);
+    if (!globals.quiet) say("wrote {}", options.svg);
   }
   if (!suggestion)
     throw Error(ExitCode::diverged,

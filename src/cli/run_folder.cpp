@@ -6,6 +6,7 @@
 #include <fmt/format.h>
 
 #include "charnn/base/error.h"
+#include "charnn/cli/runtime.h"
 #include "charnn/train/tensorboard_sink.h"
 
 namespace charnn::cli {
@@ -39,8 +40,7 @@ std::string checkpoint_path(const std::string& run_or_file, const std::string& w
     fail_input(fmt::format("{} has no checkpoint", run_or_file), "a run folder made by charnn train",
                "check the name, or train first: charnn train CONFIG.json --out " + run_or_file);
   if (which == "best")
-    fmt::print(stderr, "charnn: no validation has been made yet in {}; using its last checkpoint\n",
-               run_or_file);
+    say("charnn: no validation has been made yet in {}; using its last checkpoint", run_or_file);
   return run.last();
 }
 
@@ -48,6 +48,8 @@ LoadedModel load_model(const std::string& run_or_file, const std::string& which)
   const std::string path = checkpoint_path(run_or_file, which);
   LoadedModel loaded{path, load_checkpoint(path), {}, {}};
   loaded.config = config_from_json(loaded.checkpoint.config, loaded.path + " (its config)");
+  require_weights(loaded.checkpoint.model, loaded.config.model, loaded.checkpoint.vocabulary.size(),
+                  "checkpoint " + path);
   loaded.network = std::make_shared<CharRnn>(loaded.config.model, loaded.checkpoint.vocabulary.size());
   loaded.network->load(loaded.checkpoint.model);
   loaded.network->eval();

@@ -8,8 +8,10 @@
 #include <unistd.h>
 
 #include <fmt/format.h>
+#include <nlohmann/json.hpp>
 
 #include "charnn/base/error.h"
+#include "charnn/base/terminal.h"
 #include "charnn/base/thread_pool.h"
 
 namespace charnn::cli {
@@ -87,6 +89,15 @@ bool write_stdout(std::string_view text) {
   }
   return true;
 }
+
+bool write_report(std::string_view text) { return write_stdout(safe_for_terminal(text)); }
+
+bool write_json(const nlohmann::ordered_json& json) {
+  using Handler = nlohmann::ordered_json::error_handler_t;
+  return write_stdout(json.dump(2, ' ', /*ensure_ascii=*/true, Handler::replace) + "\n");
+}
+
+void say_line(std::string_view text) { fmt::print(stderr, "{}\n", safe_for_terminal(text)); }
 
 bool wants_color(int fd) {
   const char* no_color = std::getenv("NO_COLOR");

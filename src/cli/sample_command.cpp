@@ -104,7 +104,7 @@ int sample(const Options& options, const Globals& globals) {
   const std::uint64_t seed =
       options.seed >= 0 ? static_cast<std::uint64_t>(options.seed) : std::random_device()();
   if (options.seed < 0 && !globals.quiet && config.temperature > 0)
-    fmt::print(stderr, "charnn: seed {} (give --seed {} for the same text again)\n", seed, seed);
+    say("charnn: seed {} (give --seed {} for the same text again)", seed, seed);
   // Many texts share out the threads among them; one text's fastest number depends on the network.
   const int threads =
       options.threads == 0 && options.num > 1 ? available_cpus() : static_cast<int>(options.threads);

@@ -133,20 +133,17 @@ void say_next(const Globals& globals, const RunFolder& run, const Trainer& train
   if (globals.quiet) return;
   const TrainState& state = trainer.state();
   if (outcome == Outcome::finished && state.step < trainer.total_steps() && needs_horizon(config.schedule))
-    fmt::print(
-        stderr,
-        "time was up at step {} of {}, before the learning rate had come down. For the best result in this "
-        "time: --total-steps {}\n",
+    say("time was up at step {} of {}, before the learning rate had come down. For the best result in this "
+        "time: --total-steps {}",
         state.step, trainer.total_steps(), state.step);
   if (state.best_loss)
-    fmt::print(stderr, "best model: {}, validation loss {} at step {}, {} of training in all\n", run.best(),
-               describe_loss(*state.best_loss), state.best_step, describe_seconds(trainer.elapsed()));
+    say("best model: {}, validation loss {} at step {}, {} of training in all", run.best(),
+        describe_loss(*state.best_loss), state.best_step, describe_seconds(trainer.elapsed()));
   else
-    fmt::print(stderr, "model: {}, not validated, {} of training in all\n", run.last(),
-               describe_seconds(trainer.elapsed()));
+    say("model: {}, not validated, {} of training in all", run.last(), describe_seconds(trainer.elapsed()));
   if (outcome == Outcome::stopped || outcome == Outcome::stop_at)
-    fmt::print(stderr, "go on:  charnn train --resume --out {}\n", run.path());
-  fmt::print(stderr, "sample: charnn sample {}\n", run.path());
+    say("go on:  charnn train --resume --out {}", run.path());
+  say("sample: charnn sample {}", run.path());
 }
 
 int train(const TrainRequest& request, const Globals& globals) {
@@ -166,7 +163,7 @@ int train(const TrainRequest& request, const Globals& globals) {
   MetricsSink metrics(run.metrics(), start.resumed ? start.checkpoint->train : TrainState{});
   const Display display(run, globals);
   PlotSink picture(run.picture(), run.path(), start.resumed ? history_of(run) : Metrics{},
-                   [](const std::string& message) { fmt::print(stderr, "charnn: {}\n", message); });
+                   [](const std::string& message) { say("charnn: {}", message); });
   TensorBoardSink tensorboard(run.path(), start.resumed ? start.checkpoint->train.step : 0);
   std::vector<Sink*> sinks{&metrics, &picture, &tensorboard};
   display.add_to(sinks);

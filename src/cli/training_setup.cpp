@@ -33,6 +33,8 @@ Corpus checked(const Config& config, Corpus corpus) {
 
 TrainingSetup::TrainingSetup(const Config& config, Corpus text, const Checkpoint* weights)
     : corpus(checked(config, std::move(text))), device(prepare_device(config.train.device)) {
+  if (weights != nullptr)
+    require_weights(weights->model, config.model, corpus.vocabulary().size(), "the checkpoint");
   torch::manual_seed(static_cast<std::uint64_t>(config.train.seed));
   model = std::make_unique<CharRnn>(config.model, corpus.vocabulary().size());
   model->to(device);

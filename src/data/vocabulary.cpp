@@ -6,6 +6,7 @@
 #include <fmt/format.h>
 
 #include "charnn/base/error.h"
+#include "charnn/base/terminal.h"
 #include "charnn/base/utf8.h"
 
 namespace charnn {

@@ -50,6 +50,23 @@ NamedTensors with_prefix(const NamedTensors& all, const std::string& prefix) {
   return part;
 }
 
+/// Throws Error (usage) for a tensor that is no part of a checkpoint, or holds what training never makes.
+void require_sound(const NamedTensors& tensors, const std::string& what) {
+  constexpr const char* damaged = "the file is damaged; use another checkpoint";
+  for (const auto& [name, tensor] : tensors) {
+    const auto begins = [&, &name = name](std::string_view prefix) { return name.rfind(prefix, 0) == 0; };
+    if (!begins("model.") && !begins("optimizer.exp_avg.") && !begins("optimizer.exp_avg_sq.") &&
+        !begins("rng.") && name != "state.h" && name != "state.c")
+      fail_input(fmt::format("{}: unknown tensor {}", what, json(name).dump(-1, ' ', true)),
+                 "the tensors of a charnn checkpoint", damaged);
+    if (tensor.is_floating_point() && !tensor.isfinite().all().item<bool>())
+      fail_input(fmt::format("{}: tensor {} has values that are no finite numbers", what, name),
+                 "finite numbers", damaged);
+    if (begins("optimizer.exp_avg_sq.") && tensor.lt(0).any().item<bool>())
+      fail_input(fmt::format("{}: tensor {} has negative values", what, name), "means of squares", damaged);
+  }
+}
+
 at::Generator generator(torch::Device device) { return at::globalContext().defaultGenerator(device); }
 
 }  // namespace
@@ -70,8 +87,7 @@ void save_checkpoint(const std::string& path, const Checkpoint& c) {
 }
 
 Checkpoint load_checkpoint(const std::string& path) {
-  const MappedFile mapped(path, "checkpoint");
-  SafeTensors file = decode_safetensors(mapped.bytes(), "checkpoint " + path);
+  const SafeTensors file = read_safetensors(path, "checkpoint");
   const auto metadata = [&](const char* key) -> const std::string& {
     if (const std::string* text = file.find_metadata(key)) return *text;
     fail_input(fmt::format("checkpoint {}: no \"{}\" in its metadata", path, key),
@@ -82,6 +98,7 @@ Checkpoint load_checkpoint(const std::string& path) {
     fail_input(fmt::format("checkpoint {}: format \"{}\"", path, metadata("format")),
                fmt::format("\"{}\"", format_name), "use the charnn version that wrote it");
   metadata("checksum");
+  require_sound(file.tensors, "checkpoint " + path);
   try {
     Checkpoint c{metadata("config"),
                  vocabulary_from(json::parse(metadata("vocab"))),

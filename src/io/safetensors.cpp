@@ -6,12 +6,16 @@
 #include <cstdint>
 #include <cstring>
 #include <limits>
+#include <memory>
 #include <set>
+#include <span>
+#include <tuple>
 
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
 
 #include "charnn/base/error.h"
+#include "charnn/base/files.h"
 
 #define XXH_INLINE_ALL
 #include <xxhash.h>
@@ -38,10 +42,18 @@ constexpr std::array<Dtype, 4> dtypes{{{"F32", torch::kFloat32, 4},
                                        {"I64", torch::kInt64, 8},
                                        {"U8", torch::kUInt8, 1}}};
 
-std::uint64_t hash_parts(std::string_view header, std::string_view data) {
-  std::uint64_t hash = XXH3_64bits(header.data(), header.size());
-  return XXH3_64bits_withSeed(data.data(), data.size(), hash);
-}
+/// Of the header with the checksum's digits as zeros, then of the tensors' bytes in their order.
+class Hash {
+ public:
+  explicit Hash(std::string_view header) : state_(XXH3_createState(), XXH3_freeState) {
+    XXH3_64bits_reset_withSeed(state_.get(), XXH3_64bits(header.data(), header.size()));
+  }
+  void add(std::string_view data) { XXH3_64bits_update(state_.get(), data.data(), data.size()); }
+  std::string text() const { return fmt::format("{:016x}", XXH3_64bits_digest(state_.get())); }
+
+ private:
+  std::unique_ptr<XXH3_state_t, XXH_errorcode (*)(XXH3_state_t*)> state_;
+};
 
 [[noreturn]] void refuse(const std::string& what, const std::string& found, const std::string& expected) {
   fail_input(fmt::format("{}: {}", what, found), expected,
@@ -49,7 +61,7 @@ std::uint64_t hash_parts(std::string_view header, std::string_view data) {
 }
 
 /// Parses the header; nlohmann would silently keep the last of two equal keys.
-json parse_header(std::string_view text, const std::string& what) {
+json parse_object(std::string_view text, const std::string& what) {
   std::vector<std::set<std::string>> keys;
   const auto check_keys = [&](int, json::parse_event_t event, json& parsed) {
     if (event == json::parse_event_t::object_start) keys.emplace_back();
@@ -95,11 +107,13 @@ Entry parse_entry(const std::string& name, const json& value, const std::string&
   if (!shape.is_array() || shape.size() > 8 || !offsets.is_array() || offsets.size() != 2)
     refuse(place, "shape or data_offsets has another form", "shape of at most 8 sizes, two offsets");
   std::uint64_t bytes = entry.dtype->size;
+  std::uint64_t span = bytes;  // the same, but for sizes of 0: strides are made from the others
   for (const json& item : shape) {
-    const std::uint64_t size = number(item);
-    if (size != 0 && bytes > static_cast<std::uint64_t>(std::numeric_limits<std::int64_t>::max()) / size)
+    const std::uint64_t size = number(item), factor = std::max<std::uint64_t>(size, 1);
+    if (span > static_cast<std::uint64_t>(std::numeric_limits<std::int64_t>::max()) / factor)
       refuse(place, "the shape's product overflows", "a tensor that fits in memory");
     bytes *= size;
+    span *= factor;
     entry.shape.push_back(static_cast<std::int64_t>(size));
   }
   entry.begin = number(offsets[0]);
@@ -110,17 +124,54 @@ Entry parse_entry(const std::string& name, const json& value, const std::string&
   return entry;
 }
 
-void verify_checksum(std::string_view header, std::string_view data, const std::string& stored,
-                     const std::string& what) {
-  std::string blanked(header);
-  const auto at = blanked.find(checksum_key);
-  if (stored.size() != blank_checksum.size() || at == std::string::npos)
+/// What the header says.
+struct Header {
+  std::string text;
+  std::map<std::string, std::string> metadata;
+  std::vector<Entry> entries;  ///< in the order of their bytes
+};
+
+/// `data_bytes`: what follows the header in the file.
+Header parse_header(std::string text, std::uint64_t data_bytes, const std::string& what) {
+  Header header;
+  const json object = parse_object(text, what);
+  for (const auto& [name, value] : object.items()) {
+    if (name != "__metadata__") {
+      header.entries.push_back(parse_entry(name, value, what));
+      continue;
+    }
+    if (!value.is_object()) refuse(what, "__metadata__ is not an object", "an object of texts");
+    for (const auto& [key, item] : value.items()) {
+      if (!item.is_string()) refuse(what, fmt::format("metadata \"{}\" is not a text", key), "a text");
+      header.metadata[key] = item.get<std::string>();
+    }
+  }
+  // In order of their bytes, each tensor begins where the one before ended: no overlap, no gap, nothing left
+  // over.
+  std::sort(header.entries.begin(), header.entries.end(), [](const Entry& a, const Entry& b) {
+    return std::tie(a.begin, a.end) < std::tie(b.begin, b.end);
+  });
+  std::uint64_t expected = 0;
+  for (const Entry& entry : header.entries) {
+    if (entry.begin != expected || entry.end > data_bytes)
+      refuse(what,
+             fmt::format("tensor {}: bytes {} to {}", json(entry.name).dump(-1, ' ', true), entry.begin,
+                         entry.end),
+             fmt::format("bytes from {} on, up to {} at most", expected, data_bytes));
+    expected = entry.end;
+  }
+  if (expected != data_bytes)
+    refuse(what, fmt::format("{} bytes after the last tensor", data_bytes - expected), "none");
+  header.text = std::move(text);
+  return header;
+}
+
+/// The header's text as the checksum takes it, with zeros for its own digits.
+std::string blank_out(std::string text, const std::string& checksum, const std::string& what) {
+  const auto at = text.find(checksum_key);
+  if (checksum.size() != blank_checksum.size() || at == std::string::npos)
     refuse(what, "the checksum has another form", "16 hexadecimal digits");
-  blanked.replace(at + checksum_key.size(), blank_checksum.size(), blank_checksum);
-  const std::string actual = fmt::format("{:016x}", hash_parts(blanked, data));
-  if (actual != stored)
-    refuse(what, fmt::format("checksum {}", actual),
-           fmt::format("checksum {}, as stored in the file", stored));
+  return text.replace(at + checksum_key.size(), blank_checksum.size(), blank_checksum);
 }
 
 }  // namespace
@@ -150,7 +201,9 @@ std::string encode_safetensors(const NamedTensors& tensors, Metadata metadata) {
   std::string text = header.dump();
   text.append((8 - text.size() % 8) % 8,
               ' ');  // the data begins on a multiple of 8, as the format's own writer does it
-  const std::string checksum = fmt::format("{:016x}", hash_parts(text, data));
+  Hash hash(text);
+  hash.add(data);
+  const std::string checksum = hash.text();
   text.replace(text.find(checksum_key) + checksum_key.size(), checksum.size(), checksum);
   const std::uint64_t length = text.size();
   std::string bytes(sizeof length, '\0');
@@ -158,57 +211,45 @@ std::string encode_safetensors(const NamedTensors& tensors, Metadata metadata) {
   return bytes + text + data;
 }
 
-SafeTensors decode_safetensors(std::string_view bytes, const std::string& what) {
+SafeTensors decode_safetensors(std::uint64_t size, const ReadBytes& read, const std::string& what) {
   std::uint64_t length = 0;
-  if (bytes.size() < sizeof length)
-    refuse(what, fmt::format("{} bytes long", bytes.size()), "a safetensors file");
-  std::memcpy(&length, bytes.data(), sizeof length);
-  if (length > max_header || length > bytes.size() - sizeof length)
-    refuse(what, fmt::format("header length {} in a file of {} bytes", length, bytes.size()),
-           "a safetensors file");
-  const std::string_view text = bytes.substr(sizeof length, length);
-  const std::string_view data = bytes.substr(sizeof length + length);
-  const json header = parse_header(text, what);
+  if (size < sizeof length) refuse(what, fmt::format("{} bytes long", size), "a safetensors file");
+  read(0, {reinterpret_cast<char*>(&length), sizeof length});
+  if (length > max_header || length > size - sizeof length)
+    refuse(what, fmt::format("header length {} in a file of {} bytes", length, size), "a safetensors file");
+  std::string text(length, '\0');
+  read(sizeof length, text);
+  const std::uint64_t data_begin = sizeof length + length;
+  Header header = parse_header(std::move(text), size - data_begin, what);
 
   SafeTensors file;
-  std::vector<Entry> entries;
-  for (const auto& [name, value] : header.items()) {
-    if (name != "__metadata__") {
-      entries.push_back(parse_entry(name, value, what));
-      continue;
-    }
-    if (!value.is_object()) refuse(what, "__metadata__ is not an object", "an object of texts");
-    for (const auto& [key, text_value] : value.items()) {
-      if (!text_value.is_string()) refuse(what, fmt::format("metadata \"{}\" is not a text", key), "a text");
-      file.metadata[key] = text_value.get<std::string>();
-    }
-  }
-  // In order of their bytes, each tensor begins where the one before ended: no overlap, no gap, nothing left
-  // over.
-  std::sort(entries.begin(), entries.end(), [](const Entry& a, const Entry& b) {
-    return std::tie(a.begin, a.end) < std::tie(b.begin, b.end);
-  });
-  std::uint64_t expected = 0;
-  for (const Entry& entry : entries) {
-    if (entry.begin != expected || entry.end > data.size())
-      refuse(what,
-             fmt::format("tensor {}: bytes {} to {}", json(entry.name).dump(-1, ' ', true), entry.begin,
-                         entry.end),
-             fmt::format("bytes from {} on, up to {} at most", expected, data.size()));
-    expected = entry.end;
-  }
-  if (expected != data.size())
-    refuse(what, fmt::format("{} bytes after the last tensor", data.size() - expected), "none");
-  if (const std::string* checksum = file.find_metadata("checksum"))
-    verify_checksum(text, data, *checksum, what);
-
-  for (const Entry& entry : entries) {
-    torch::Tensor tensor = torch::empty(entry.shape, entry.dtype->type);
-    if (entry.end > entry.begin)
-      std::memcpy(tensor.data_ptr(), data.data() + entry.begin, entry.end - entry.begin);
+  file.metadata = std::move(header.metadata);
+  const std::string* checksum = file.find_metadata("checksum");
+  Hash hash(checksum != nullptr ? blank_out(std::move(header.text), *checksum, what) : "");
+  for (const Entry& entry : header.entries) {
+    const torch::Tensor tensor = torch::empty(entry.shape, entry.dtype->type);
+    const std::span<char> bytes(static_cast<char*>(tensor.data_ptr()), entry.end - entry.begin);
+    if (!bytes.empty()) read(data_begin + entry.begin, bytes);
+    hash.add({bytes.data(), bytes.size()});
     file.tensors.emplace_back(entry.name, tensor);
   }
+  if (checksum != nullptr && hash.text() != *checksum)
+    refuse(what, fmt::format("checksum {}", hash.text()),
+           fmt::format("checksum {}, as stored in the file", *checksum));
   return file;
+}
+
+SafeTensors decode_safetensors(std::string_view bytes, const std::string& what) {
+  const auto read = [&](std::uint64_t offset, std::span<char> out) {
+    std::copy_n(bytes.begin() + static_cast<std::ptrdiff_t>(offset), out.size(), out.begin());
+  };
+  return decode_safetensors(bytes.size(), read, what);
+}
+
+SafeTensors read_safetensors(const std::string& path, const std::string& kind) {
+  const InputFile file(path, kind);
+  const auto read = [&](std::uint64_t offset, std::span<char> out) { file.read(offset, out); };
+  return decode_safetensors(file.size(), read, kind + " " + path);
 }
 
 }  // namespace charnn

@@ -1,5 +1,7 @@
 #include "charnn/io/train_state.h"
 
+#include <stdexcept>
+
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
 
@@ -77,6 +79,13 @@ struct Reader {
   void operator()(const char* name, T& value) const {
     value = object.at(name).template get<T>();
   }
+  void operator()(const char* name, std::int64_t& value) const {
+    constexpr std::int64_t most = std::int64_t{1} << 53;  // far more than can be counted; sums stay in range
+    const json& found = object.at(name);
+    if (!found.is_number_integer() || found > most || found < -most)
+      throw std::out_of_range(fmt::format("\"{}\" is no count", name));
+    value = found.get<std::int64_t>();
+  }
   void operator()(const char* name, std::optional<double>& value) const {
     const json& found = object.at(name);
     value = found.is_null() ? std::nullopt : std::optional(found.get<double>());
@@ -102,7 +111,13 @@ ordered_json train_state_to_json(const TrainState& s) {
 TrainState train_state_from_json(const json& object) {
   TrainState s;
   fields_of_progress(s, Reader{object});
-  s.corpus.hash = std::stoull(object.at("corpus_hash").get<std::string>(), nullptr, 16);
+  for (const std::int64_t count :
+       {s.step, s.optimizer_step, s.chars, s.loss_chars, s.evaluated_step + 1, s.best_step, s.corpus.bytes})
+    if (count < 0) throw std::out_of_range("a count is negative");
+  const std::string hash = object.at("corpus_hash");
+  if (hash.size() != 16 || hash.find_first_not_of("0123456789abcdef") != std::string::npos)
+    throw std::invalid_argument("\"corpus_hash\" has another form than 16 hexadecimal digits");
+  s.corpus.hash = std::stoull(hash, nullptr, 16);
   if (!object.contains("rate")) return s;  // written before these were kept
   Reader{object}("evals_since_best", s.evals_since_best);
   fields_of_rate(s.rate, Reader{object.at("rate")});

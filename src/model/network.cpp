@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <limits>
 #include <sstream>
+#include <tuple>
 
 #include <fmt/format.h>
 
@@ -28,10 +29,29 @@ std::variant<torch::nn::RNN, torch::nn::GRU, torch::nn::LSTM> make_rnn(const Mod
   return torch::nn::LSTM(with(torch::nn::LSTMOptions(c.embedding, c.hidden)));
 }
 
-std::string shape_of(const torch::Tensor& tensor) {
+std::string form_of(torch::ScalarType type, torch::IntArrayRef shape) {
   std::ostringstream text;
-  text << tensor.sizes();
+  text << "type " << type << ", shape " << shape;
   return text.str();
+}
+
+using NamedForms = std::vector<std::tuple<std::string, torch::ScalarType, std::vector<std::int64_t>>>;
+
+/// Throws Error (usage) unless `source` has these tensors and no others.
+void require_forms(const NamedTensors& source, const NamedForms& forms, std::string_view what) {
+  for (const auto& [name, type, shape] : forms) {
+    const auto found = std::find_if(source.begin(), source.end(),
+                                    [&, &name = name](const auto& s) { return s.first == name; });
+    if (found == source.end() || found->second.sizes() != shape || found->second.scalar_type() != type)
+      fail_input(fmt::format("{}: tensor {} is {}", what, name,
+                             found == source.end()
+                                 ? "missing"
+                                 : "of " + form_of(found->second.scalar_type(), found->second.sizes())),
+                 form_of(type, shape), "the checkpoint does not fit its own config; use another");
+  }
+  if (source.size() != forms.size())
+    fail_input(fmt::format("{}: {} tensors", what, source.size()), fmt::format("{} tensors", forms.size()),
+               "the checkpoint does not fit its own config; use another");
 }
 
 }  // namespace
@@ -152,21 +172,39 @@ NamedTensors CharRnn::weights() const {
 
 void CharRnn::load(const NamedTensors& source) { copy_by_name(source, weights(), "model"); }
 
-void copy_by_name(const NamedTensors& source, const NamedTensors& target, std::string_view what) {
-  const torch::NoGradGuard no_grad;
-  for (const auto& [name, tensor] : target) {
-    const auto found = std::find_if(source.begin(), source.end(),
-                                    [&, &name = name](const auto& s) { return s.first == name; });
-    if (found == source.end() || found->second.sizes() != tensor.sizes())
-      fail_input(fmt::format("{}: tensor {} is {}", what, name,
-                             found == source.end() ? "missing" : "of shape " + shape_of(found->second)),
-                 fmt::format("shape {}", shape_of(tensor)),
-                 "the checkpoint does not fit its own config; use another");
-    torch::Tensor(tensor).copy_(found->second);
+std::vector<std::pair<std::string, std::vector<std::int64_t>>> weight_shapes(const ModelConfig& c,
+                                                                             std::int64_t V) {
+  const std::int64_t H = c.hidden, rows = gate_count(c.cell) * H;
+  std::vector<std::pair<std::string, std::vector<std::int64_t>>> shapes{{"encoder.weight", {V, c.embedding}}};
+  for (std::int64_t l = 0; l < c.layers; ++l) {
+    shapes.push_back({fmt::format("rnn.weight_ih_l{}", l), {rows, l == 0 ? c.embedding : H}});
+    shapes.push_back({fmt::format("rnn.weight_hh_l{}", l), {rows, H}});
+    shapes.push_back({fmt::format("rnn.bias_ih_l{}", l), {rows}});
+    shapes.push_back({fmt::format("rnn.bias_hh_l{}", l), {rows}});
   }
-  if (source.size() != target.size())
-    fail_input(fmt::format("{}: {} tensors", what, source.size()), fmt::format("{} tensors", target.size()),
-               "the checkpoint does not fit its own config; use another");
+  shapes.push_back({"decoder.weight", {V, H}});
+  shapes.push_back({"decoder.bias", {V}});
+  return shapes;
+}
+
+void require_weights(const NamedTensors& weights, const ModelConfig& config, std::int64_t vocabulary_size,
+                     std::string_view what) {
+  NamedForms forms;
+  for (auto& [name, shape] : weight_shapes(config, vocabulary_size))
+    forms.emplace_back(name, torch::kFloat, shape);
+  require_forms(weights, forms, what);
+}
+
+void copy_by_name(const NamedTensors& source, const NamedTensors& target, std::string_view what) {
+  NamedForms forms;
+  for (const auto& [name, tensor] : target)
+    forms.emplace_back(name, tensor.scalar_type(), tensor.sizes().vec());
+  require_forms(source, forms, what);
+  const torch::NoGradGuard no_grad;
+  for (const auto& [name, tensor] : target)
+    torch::Tensor(tensor).copy_(std::find_if(source.begin(), source.end(), [&, &name = name](const auto& s) {
+                                  return s.first == name;
+                                })->second);
 }
 
 }  // namespace charnn

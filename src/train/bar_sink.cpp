@@ -6,6 +6,7 @@
 
 #include <fmt/format.h>
 
+#include "charnn/base/terminal.h"
 #include "charnn/train/line_sink.h"
 
 namespace charnn {
@@ -103,7 +104,7 @@ void BarSink::eval(const EvalInfo& e) {
 }
 
 void BarSink::warn(const Warning& w) {
-  const std::string line = fmt::format("step {}: warning: {}", w.step, w.message);
+  const std::string line = fmt::format("step {}: warning: {}", w.step, safe_for_terminal(w.message));
   print(color_ ? "\x1b[33m" + line + "\x1b[0m" : line);
 }
 

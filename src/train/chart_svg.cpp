@@ -2,10 +2,10 @@
 
 #include <fmt/format.h>
 
+#include "charnn/base/terminal.h"
 #include "charnn/base/utf8.h"
 #include "charnn/train/chart.h"
 #include "charnn/train/chart_scale.h"
-#include "charnn/train/line_sink.h"
 
 namespace charnn {
 namespace {

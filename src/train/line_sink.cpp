@@ -1,11 +1,10 @@
 #include "charnn/train/line_sink.h"
 
 #include <cmath>
-#include <sys/ioctl.h>
 
 #include <fmt/format.h>
 
-#include "charnn/base/utf8.h"
+#include "charnn/base/terminal.h"
 
 namespace charnn {
 
@@ -22,32 +21,6 @@ std::string describe_seconds(double seconds) {
 
 std::string describe_limit(std::int64_t last_step) {
   return last_step > 0 ? fmt::format(" of {}", last_step) : "";
-}
-
-std::optional<std::size_t> terminal_columns(int fd) {
-  winsize size{};
-  if (::ioctl(fd, TIOCGWINSZ, &size) != 0 || size.ws_col == 0) return std::nullopt;
-  return size.ws_col;
-}
-
-std::string safe_for_terminal(const std::string& text) {
-  std::string safe;
-  std::string_view rest = text;
-  while (!rest.empty()) {
-    const std::size_t valid = find_invalid_utf8(rest).value_or(rest.size());
-    std::string_view part = rest.substr(0, valid);
-    rest.remove_prefix(valid);
-    while (!part.empty()) {
-      const char32_t symbol = take_code_point(part);
-      const bool control = symbol < 0x20 || (symbol >= 0x7f && symbol < 0xa0);
-      safe += control && symbol != U'\n' && symbol != U'\t' ? encode_utf8(0xfffd) : encode_utf8(symbol);
-    }
-    if (!rest.empty()) {
-      safe += encode_utf8(0xfffd);
-      rest.remove_prefix(1);
-    }
-  }
-  return safe;
 }
 
 LineSink::LineSink(std::shared_ptr<spdlog::logger> logger, std::chrono::seconds interval)
@@ -79,7 +52,9 @@ void LineSink::eval(const EvalInfo& e) {
   logger_->info("sample:\n{}", safe_for_terminal(e.sample));
 }
 
-void LineSink::warn(const Warning& w) { logger_->warn("step {}: warning: {}", w.step, w.message); }
+void LineSink::warn(const Warning& w) {
+  logger_->warn("step {}: warning: {}", w.step, safe_for_terminal(w.message));
+}
 
 void LineSink::end(const EndInfo& e) {
   logger_->info("{} at step {} after {}", e.reason, e.step, describe_seconds(e.elapsed_seconds));

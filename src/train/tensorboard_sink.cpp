@@ -10,7 +10,7 @@
 #include <protozero/pbf_writer.hpp>
 
 #include "charnn/base/error.h"
-#include "charnn/train/line_sink.h"
+#include "charnn/base/terminal.h"
 
 namespace charnn {
 namespace {

@@ -1,6 +1,10 @@
 #include "charnn/base/files.h"
 
 #include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <fmt/format.h>
 
 #include "tests/support.h"
 
@@ -9,15 +13,6 @@ namespace {
 
 using test::error_of;
 using test::expect_contains;
-
-TEST(MappedFile, RefusesWhatIsNotAFile) {
-  const test::TemporaryFolder folder;
-  expect_contains(error_of([&] { MappedFile(folder / "none", "corpus"); }), "No such file");
-  expect_contains(error_of([&] { MappedFile(folder / "", "corpus"); }), "is a directory");
-  ASSERT_EQ(::mkfifo((folder / "fifo").c_str(), 0600), 0);
-  expect_contains(error_of([&] { MappedFile(folder / "fifo", "corpus"); }), "not a regular file");
-  EXPECT_EQ(MappedFile(folder.write("empty", ""), "corpus").bytes(), "");
-}
 
 TEST(InputFile, RefusesWhatIsNotAFile) {
   const test::TemporaryFolder folder;
@@ -38,6 +33,67 @@ TEST(InputFile, ReadsFromAnyPlaceUntilTheFileShrinks) {
   const std::string error = error_of([&] { file.read(2, bytes); });
   expect_contains(error, "nothing at byte 4");
   expect_contains(error, "expected: 6 bytes");
+}
+
+TEST(InputFile, NoticesThatTheFileWasWrittenTo) {
+  const test::TemporaryFolder folder;
+  const std::string path = folder.write("text", "abcdef");
+  std::filesystem::last_write_time(path,
+                                   std::filesystem::file_time_type::clock::now() - std::chrono::hours(1));
+  const InputFile file(path, "corpus");
+  file.require_unchanged();
+  folder.write("text", "abcdeX");
+  expect_contains(error_of([&] { file.require_unchanged(); }), "written to");
+  folder.write("text", "abcdefg");
+  expect_contains(error_of([&] { file.require_unchanged(); }), "has changed while it was in use: 7 bytes");
+}
+
+TEST(ReadFile, RefusesWhatIsTooLong) {
+  const test::TemporaryFolder folder;
+  const std::string path = folder.write("text", "abcdef");
+  EXPECT_EQ(read_file(path, "config", 6), "abcdef");
+  expect_contains(error_of([&] { read_file(path, "config", 5); }), "at most 5 bytes");
+  std::filesystem::resize_file(path, std::uintmax_t{5} << 30);  // sparse
+  expect_contains(error_of([&] { read_file(path, "config"); }), "5368709120 bytes");
+}
+
+TEST(AppendFile, WhatCannotBeWrittenWaits) {
+  const test::TemporaryFolder folder;
+  AppendFile file(folder / "none/file");
+  EXPECT_FALSE(file.append("one\n"));
+  EXPECT_FALSE(file.append("two\n"));
+  expect_contains(error_of([&] { file.finish(); }, ExitCode::failure), "none/file: No such file");
+  std::filesystem::create_directory(folder / "none");
+  EXPECT_TRUE(file.append("three\n"));
+  file.finish();
+  EXPECT_EQ(read_file(folder / "none/file", "file"), "one\ntwo\nthree\n");
+}
+
+TEST(FileLock, IsRefusedToAnotherProcessUntilThisOneEnds) {
+  const test::TemporaryFolder folder;
+  const auto try_in_child = [&] {
+    const pid_t child = ::fork();
+    if (child == 0) {
+      try {
+        const FileLock lock(folder / "lock", "run folder x");
+        ::_exit(lock.held() ? 0 : 3);
+      } catch (const Error& error) {
+        const bool good =
+            std::string(error.what()).find(fmt::format("process {}", ::getppid())) != std::string::npos;
+        ::_exit(good ? 1 : 2);
+      }
+    }
+    int status = 0;
+    ::waitpid(child, &status, 0);
+    return WEXITSTATUS(status);
+  };
+  {
+    const FileLock lock(folder / "lock", "run folder x");
+    EXPECT_TRUE(lock.held());
+    EXPECT_EQ(try_in_child(), 1) << "refused, with the holder's number";
+  }
+  EXPECT_EQ(try_in_child(), 0);
+  EXPECT_EQ(try_in_child(), 0) << "a lock ends with its process, the file stays";
 }
 
 TEST(AtomicFile, KeepsTheOldContentUntilCommit) {

@@ -84,13 +84,6 @@ TEST(Utf8, CodePointsSurviveTheRoundTrip) {
   }
 }
 
-TEST(Utf8, PrintableHidesControls) {
-  EXPECT_EQ(printable(U'\n'), "'\\n'");
-  EXPECT_EQ(printable(0x1b), "U+001B");
-  EXPECT_EQ(printable(0x9b), "U+009B");
-  EXPECT_EQ(printable(U'é'), "'é'");
-}
-
 TEST(Random, IsSplitMix64) {
   // The first outputs for seed 1234567, as the algorithm's reference gives them.
   Random random(1234567);

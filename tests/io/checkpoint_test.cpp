@@ -1,5 +1,7 @@
 #include "charnn/io/checkpoint.h"
 
+#include <limits>
+
 #include <nlohmann/json.hpp>
 
 #include "charnn/base/files.h"
@@ -100,6 +102,35 @@ TEST(Checkpoint, GeneratorGoesOnWhereItWas) {
                     restore_rng({{"torch_cpu", torch::zeros({3}, torch::kUInt8)}}, torch::kCPU);
                   }),
                   "rng.torch_cpu");
+}
+
+TEST(Checkpoint, RefusesWhatTrainingNeverMakes) {
+  const test::TemporaryFolder folder;
+  const auto refusal = [&](const std::function<void(Checkpoint&)>& spoil) {
+    Checkpoint c = example();
+    spoil(c);
+    save_checkpoint(folder / "c", c);
+    return error_of([&] { load_checkpoint(folder / "c"); });
+  };
+  const auto spoiled = [](torch::Tensor tensor, float value) {
+    tensor = tensor.detach().clone();
+    tensor.view(-1)[1] = value;
+    return tensor;
+  };
+  constexpr float nan = std::numeric_limits<float>::quiet_NaN();
+  constexpr float infinity = std::numeric_limits<float>::infinity();
+  expect_contains(refusal([&](Checkpoint& c) { c.model[0].second = spoiled(c.model[0].second, nan); }),
+                  "tensor model.encoder.weight has values that are no finite numbers");
+  expect_contains(
+      refusal([&](Checkpoint& c) { c.exp_avg[2].second = spoiled(c.exp_avg[2].second, infinity); }),
+      "optimizer.exp_avg.rnn.weight_hh_l0");
+  expect_contains(
+      refusal([&](Checkpoint& c) { c.exp_avg_sq[0].second = spoiled(c.exp_avg_sq[0].second, -1); }),
+      "negative");
+  expect_contains(refusal([&](Checkpoint& c) { c.state.h = spoiled(c.state.h, nan); }), "state.h");
+  expect_contains(refusal([&](Checkpoint& c) { c.train.step = -1; }), "negative");
+  expect_contains(refusal([&](Checkpoint& c) { c.train.chars = std::int64_t{1} << 60; }),
+                  "\"chars\" is no count");
 }
 
 TEST(Checkpoint, RefusesOtherFiles) {

@@ -76,6 +76,9 @@ TEST(SafeTensors, RefusesMalformedHeaders) {
       refusal(with_header(R"({"a":{"dtype":"F32","shape":[4294967296,4294967296,16],"data_offsets":[0,4]}})",
                           four)),
       "overflows");
+  expect_contains(
+      refusal(with_header(R"({"a":{"dtype":"F32","shape":[0,4611686018427387904,4],"data_offsets":[0,0]}})")),
+      "overflows");
   expect_contains(refusal(with_header(R"({"a":{"dtype":"F32","shape":[1],"data_offsets":[4,0]}})", four)),
                   "data_offsets");
   expect_contains(refusal(with_header(R"({"a":{"dtype":"F32","shape":[1],"data_offsets":[4,8]}})", eight)),

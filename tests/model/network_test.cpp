@@ -71,9 +71,30 @@ TEST(CharRnn, LoadNamesTheTensorThatDoesNotFit) {
   CharRnn model({.cell = Cell::rnn, .layers = 1, .hidden = 4, .embedding = 3}, 5);
   NamedTensors weights = model.weights();
   weights[1].second = torch::zeros({9, 9});
-  expect_contains(error_of([&] { model.load(weights); }), "rnn.weight_ih_l0 is of shape [9, 9]");
+  expect_contains(error_of([&] { model.load(weights); }), "rnn.weight_ih_l0 is of type Float, shape [9, 9]");
+  weights[1].second = model.weights()[1].second.to(torch::kDouble);
+  expect_contains(error_of([&] { model.load(weights); }), "is of type Double");
   weights.erase(weights.begin() + 1);
   expect_contains(error_of([&] { model.load(weights); }), "rnn.weight_ih_l0 is missing");
+}
+
+TEST(CharRnn, WeightsAreKnownBeforeTheNetworkIsMade) {
+  for (const Cell cell : {Cell::rnn, Cell::gru, Cell::lstm}) {
+    const ModelConfig config{.cell = cell, .layers = 3, .hidden = 6, .embedding = 4};
+    const NamedTensors weights = CharRnn(config, 5).weights();
+    const auto shapes = weight_shapes(config, 5);
+    ASSERT_EQ(shapes.size(), weights.size());
+    for (std::size_t i = 0; i < shapes.size(); ++i) {
+      EXPECT_EQ(shapes[i].first, weights[i].first);
+      EXPECT_EQ(shapes[i].second, weights[i].second.sizes().vec()) << shapes[i].first;
+    }
+    require_weights(weights, config, 5, "x");
+    expect_contains(error_of([&] { require_weights(weights, config, 6, "x"); }), "x: tensor encoder.weight");
+    ModelConfig huge = config;
+    huge.hidden = 65536;
+    huge.layers = 64;
+    expect_contains(error_of([&] { require_weights(weights, huge, 5, "x"); }), "rnn.weight_ih_l0");
+  }
 }
 
 }  // namespace

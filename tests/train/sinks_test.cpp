@@ -77,11 +77,6 @@ TEST(MetricsSink, ResumingLeavesNoGapAndNoRepeat) {
   EXPECT_EQ(events, "runnull step10 step20 eval20 ");
 }
 
-TEST(SafeForTerminal, DisarmsControlsAndBrokenUtf8) {
-  EXPECT_EQ(safe_for_terminal("a\n\tb\x1b[0m\xff\xc2\x9bz"),
-            "a\n\tb\xef\xbf\xbd[0m\xef\xbf\xbd\xef\xbf\xbdz");
-}
-
 TEST(BarSink, DrawsOneLineThatFits) {
   const test::TemporaryFolder folder;
   const std::string path = folder / "terminal";

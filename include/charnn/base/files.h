@@ -1,9 +1,11 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 #include <span>
 #include <string>
 #include <string_view>
+#include <utility>
 
 namespace charnn {
 
@@ -21,44 +23,38 @@ class FileDescriptor {
   int fd_;
 };
 
-/// A file's bytes, memory-mapped for reading: memory use does not grow with its size.
-class MappedFile {
+/// What tells that a file has been written to. Times in nanoseconds since 1970.
+struct FileStamp {
+  std::int64_t size = 0;      ///< in bytes
+  std::int64_t modified = 0;  ///< last change of the content; programs can set it at will
+  std::int64_t changed = 0;   ///< last change of content, name or rights; only the system sets it
+  bool operator==(const FileStamp&) const = default;
+};
+
+/// A file of which any part can be read into memory of the caller's. (A mapped file would end the process
+/// with SIGBUS if another program made it shorter.)
+class InputFile {
  public:
   /// `what` names the file's role in messages ("corpus", "checkpoint").
   /// Throws Error (usage) if the file is missing, unreadable, a directory or not a regular file.
-  MappedFile(std::string path, std::string_view what);
-  MappedFile(MappedFile&& other) noexcept;
-  MappedFile& operator=(MappedFile&&) = delete;
-  ~MappedFile();
-
-  std::string_view bytes() const noexcept { return {data_, size_}; }
-  const std::string& path() const noexcept { return path_; }
-
- private:
-  std::string path_;
-  const char* data_ = nullptr;
-  std::size_t size_ = 0;
-};
-
-/// A file of which any part can be read into memory of the caller's. Unlike with a mapped file, what was read
-/// does not count as memory of the process.
-class InputFile {
- public:
-  /// `what` and errors as MappedFile's.
   InputFile(std::string path, std::string_view what);
 
-  std::size_t size() const noexcept { return size_; }  ///< in bytes, when it was opened
+  std::size_t size() const noexcept { return static_cast<std::size_t>(stamp_.size); }  ///< when it was opened
+  const FileStamp& stamp() const noexcept { return stamp_; }                           ///< likewise
   const std::string& path() const noexcept { return path_; }
 
   /// Fills `out` with the bytes from `offset` on; offset + out.size() is at most size(). Throws Error (usage)
   /// if the file has become too short for that, Error (failure) if reading fails.
   void read(std::size_t offset, std::span<char> out) const;
 
+  /// Throws Error (usage) if the file has been written to since it was opened.
+  void require_unchanged() const;
+
  private:
   std::string path_;
   std::string what_;
   FileDescriptor fd_;
-  std::size_t size_;
+  FileStamp stamp_;
 };
 
 /// Writes a file so that a reader, or a crash at any moment, sees the old content or the new one, never a
@@ -83,7 +79,43 @@ class AtomicFile {
 /// AtomicFile in one call.
 void write_file(const std::string& path, std::string_view bytes);
 
-/// The whole of a small file as text; errors as MappedFile's.
-std::string read_file(const std::string& path, std::string_view what);
+/// A file that grows at its end. What cannot be written (a full disk) waits in memory until it can.
+class AppendFile {
+ public:
+  /// The file is opened, and made if need be, with the first append().
+  explicit AppendFile(std::string path) : path_(std::move(path)) {}
+
+  const std::string& path() const noexcept { return path_; }
+
+  /// Returns false if not all that was given so far could be written.
+  bool append(std::string_view bytes);
+
+  /// Throws Error (failure) if something still cannot be written.
+  void finish();
+
+ private:
+  std::string path_;
+  FileDescriptor fd_{-1};
+  std::string waiting_;
+};
+
+/// A lock on a file that other processes respect. The system takes it back when the process ends, however
+/// that comes about; the file, which is empty, stays.
+class FileLock {
+ public:
+  /// `what` is what the lock stands for ("run folder runs/x"). Throws Error (usage), with the other's process
+  /// number, if another process has the lock; Error (failure) if the file cannot be made.
+  FileLock(const std::string& path, std::string_view what);
+
+  bool held() const noexcept { return held_; }  ///< false: this file system has no locks
+
+ private:
+  FileDescriptor fd_;
+  bool held_ = true;
+};
+
+/// The whole of a file as text. Errors as InputFile's; Error (usage) too if it has more than `most` bytes.
+std::string read_file(const std::string& path, std::string_view what,
+                      std::size_t most = std::size_t{1} << 26);
 
 }  // namespace charnn

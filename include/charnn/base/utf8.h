@@ -36,7 +36,4 @@ char32_t take_code_point(std::string_view& text);
 /// UTF-8 of one code point (1 to 4 bytes).
 std::string encode_utf8(char32_t code_point);
 
-/// A symbol as a person can read it in a message: 'a', '\n', U+0007.
-std::string printable(char32_t code_point);
-
 }  // namespace charnn

@@ -2,6 +2,10 @@
 
 #include <string>
 #include <string_view>
+#include <utility>
+
+#include <fmt/format.h>
+#include <nlohmann/json_fwd.hpp>
 
 #include "charnn/data/torch.h"
 #include "charnn/train/train_config.h"
@@ -31,6 +35,20 @@ torch::Device prepare_device(DeviceChoice choice);
 /// Writes to stdout at once. Returns false when nobody reads any more (EPIPE); throws Error for other
 /// failures.
 bool write_stdout(std::string_view text);
+
+/// write_stdout() of text for a person, made harmless for a terminal: it may hold names and symbols that come
+/// from a file.
+bool write_report(std::string_view text);
+
+/// write_stdout() of JSON, in ASCII.
+bool write_json(const nlohmann::ordered_json& json);
+
+/// A line for a person on stderr, made harmless for a terminal.
+void say_line(std::string_view text);
+template <class... Parts>
+void say(fmt::format_string<Parts...> format, Parts&&... parts) {
+  say_line(fmt::format(format, std::forward<Parts>(parts)...));
+}
 
 /// True if `fd` is a terminal that may be coloured (NO_COLOR unset: https://no-color.org).
 bool wants_color(int fd);

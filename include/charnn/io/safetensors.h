@@ -1,6 +1,9 @@
 #pragma once
 
+#include <cstdint>
+#include <functional>
 #include <map>
+#include <span>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -27,9 +30,16 @@ struct SafeTensors {
 /// bits, hex) of the whole file with the checksum's digits as zeros.
 std::string encode_safetensors(const NamedTensors& tensors, Metadata metadata);
 
-/// Trusts nothing: lengths, offsets, gaps, overlaps, dtypes, shapes, repeated keys and (where there is one)
-/// the checksum are verified before any tensor is made. `what` names the file in messages. Throws Error
-/// (usage).
+/// Trusts nothing: lengths, offsets, gaps, overlaps, dtypes, shapes and repeated keys are verified before any
+/// tensor is made, the checksum (where there is one) before any is handed out. `what` names the file in
+/// messages. Throws Error (usage).
 SafeTensors decode_safetensors(std::string_view bytes, const std::string& what);
+
+/// The same of a file that is read part by part: read(offset, out) fills `out`, always within `size` bytes.
+using ReadBytes = std::function<void(std::uint64_t offset, std::span<char> out)>;
+SafeTensors decode_safetensors(std::uint64_t size, const ReadBytes& read, const std::string& what);
+
+/// The same of the file at `path`, whose role `kind` names ("checkpoint"). Throws as InputFile, too.
+SafeTensors read_safetensors(const std::string& path, const std::string& kind);
 
 }  // namespace charnn

@@ -66,8 +66,7 @@ class CharRnn : public torch::nn::Module {
   /// The parameters in a fixed order, sharing their storage.
   NamedTensors weights() const;
 
-  /// Copies every weight, by name, into the model. Throws Error (usage) if one is missing, unknown or of
-  /// another shape.
+  /// Copies every weight, by name, into the model; throws as copy_by_name().
   void load(const NamedTensors& weights);
 
  private:
@@ -87,11 +86,20 @@ class CharRnn : public torch::nn::Module {
   FusedWorkspace evaluation_work_;
 };
 
+/// Names and shapes of such a network's weights, in the order of CharRnn::weights().
+std::vector<std::pair<std::string, std::vector<std::int64_t>>> weight_shapes(const ModelConfig& config,
+                                                                             std::int64_t vocabulary_size);
+
+/// Throws Error (usage) unless `weights` are those of such a network. To be asked before one is made: a
+/// config that is not to be trusted could ask for any amount of memory.
+void require_weights(const NamedTensors& weights, const ModelConfig& config, std::int64_t vocabulary_size,
+                     std::string_view what);
+
 /// Throws Error (usage) if this CPU has no instructions for products in that precision.
 void require_supported(Precision precision);
 
-/// Copies `source` into `target` tensor by tensor, matched by name; `what` begins the message. Throws as
-/// CharRnn::load.
+/// Copies `source` into `target` tensor by tensor, matched by name; `what` begins the message. Throws Error
+/// (usage) if one is missing, unknown, or of another shape or type.
 void copy_by_name(const NamedTensors& source, const NamedTensors& target, std::string_view what);
 
 }  // namespace charnn

@@ -2,7 +2,6 @@
 
 #include <chrono>
 #include <memory>
-#include <optional>
 #include <string>
 
 #include <spdlog/logger.h>
@@ -38,12 +37,5 @@ std::string describe_seconds(double seconds);
 
 /// Where the plan ends, for "step 300 of 5000"; empty without a limit.
 std::string describe_limit(std::int64_t last_step);
-
-/// Width of the terminal that `fd` is; nothing if it is none.
-std::optional<std::size_t> terminal_columns(int fd);
-
-/// `text` with control characters (but newline and tab) and broken UTF-8 replaced, so that it cannot act on a
-/// terminal.
-std::string safe_for_terminal(const std::string& text);
 
 }  // namespace charnn
