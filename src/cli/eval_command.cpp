@@ -14,8 +14,7 @@ namespace charnn::cli {
 namespace {
 
 struct Options {
-  std::string model;
-  std::string checkpoint = "best";
+  ModelChoice model;
   std::vector<std::string> files;
   std::string split;
   EvalOptions eval;
@@ -34,7 +33,7 @@ Split split_of(const Corpus& corpus, const std::string& name) {
 }
 
 int eval(const Options& options) {
-  const LoadedModel loaded = load_model(options.model, options.checkpoint);
+  const LoadedModel loaded = load_model(options.model);
   const torch::Device device = prepare_device(
       loaded.config.train.device == DeviceChoice::cpu ? DeviceChoice::cpu : DeviceChoice::automatic);
   loaded.network->use(Precision::fp32, cpu_threads(options.threads));
@@ -77,9 +76,7 @@ int eval(const Options& options) {
 void add_eval(CLI::App& app, const Globals&, Action& action) {
   auto options = std::make_shared<Options>();
   CLI::App* command = app.add_subcommand("eval", "measure how well a network predicts a text");
-  command->add_option("model", options->model, "run folder or checkpoint file")
-      ->required()
-      ->type_name("RUN|CKPT");
+  add_model_choice(*command, options->model);
   command->add_option("--data", options->files, "text to evaluate; default: the run's own corpus")
       ->allow_extra_args(false)
       ->type_name("FILE");
@@ -99,9 +96,6 @@ void add_eval(CLI::App& app, const Globals&, Action& action) {
       ->check(CLI::NonNegativeNumber);
   command->add_option("--threads", options->threads, "CPU threads; 0: one per core")
       ->check(CLI::NonNegativeNumber);
-  command->add_option("--checkpoint", options->checkpoint, "of a run folder: best or last")
-      ->check(CLI::IsMember({"best", "last"}))
-      ->capture_default_str();
   command->add_flag("--json", options->json, "print the result as JSON");
   command->callback([&action, options] { action = [options] { return eval(*options); }; });
 }

@@ -15,8 +15,7 @@ namespace charnn::cli {
 namespace {
 
 struct Options {
-  std::string model;
-  std::string checkpoint = "best";
+  ModelChoice model;
   bool json = false;
 };
 
@@ -56,7 +55,7 @@ nlohmann::ordered_json report_of(const LoadedModel& loaded) {
 }
 
 int info(const Options& options) {
-  const LoadedModel loaded = load_model(options.model, options.checkpoint);
+  const LoadedModel loaded = load_model(options.model);
   if (options.json) {
     write_json(report_of(loaded));
     return 0;
@@ -86,12 +85,7 @@ int info(const Options& options) {
 void add_info(CLI::App& app, const Globals&, Action& action) {
   auto options = std::make_shared<Options>();
   CLI::App* command = app.add_subcommand("info", "show what a checkpoint holds");
-  command->add_option("model", options->model, "run folder or checkpoint file")
-      ->required()
-      ->type_name("RUN|CKPT");
-  command->add_option("--checkpoint", options->checkpoint, "of a run folder: best or last")
-      ->check(CLI::IsMember({"best", "last"}))
-      ->capture_default_str();
+  add_model_choice(*command, options->model);
   command->add_flag("--json", options->json, "print it as JSON");
   command->callback([&action, options] { action = [options] { return info(*options); }; });
 }

@@ -1,9 +1,11 @@
 #include "charnn/cli/run_folder.h"
 
 #include <algorithm>
+#include <charconv>
 #include <filesystem>
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include "charnn/base/error.h"
 #include "charnn/cli/runtime.h"
@@ -30,12 +32,54 @@ void RunFolder::create() const {
 void RunFolder::remove_run() const {
   for (const std::string& file : files()) fs::remove(file);
   for (const std::string& file : event_files(path_)) fs::remove(file);
+  for (const std::int64_t step : kept_steps()) fs::remove(kept(step));
+}
+
+void RunFolder::remove_rest() const {
+  std::error_code none;  // it is only untidy
+  for (const std::string& file : files()) fs::remove(file + ".tmp", none);
+}
+
+std::string RunFolder::kept(std::int64_t step) const {
+  return fmt::format("{}/step-{}.safetensors", path_, step);
+}
+
+std::vector<std::int64_t> RunFolder::kept_steps() const {
+  std::vector<std::int64_t> steps;
+  std::error_code none;  // a folder that is not there has none
+  for (const auto& entry : fs::directory_iterator(path_, none)) {
+    const std::string name = entry.path().filename().string();
+    std::int64_t step = 0;
+    if (name.rfind("step-", 0) != 0) continue;
+    std::from_chars(name.data() + 5, name.data() + name.size(), step);
+    if (fs::path(kept(step)).filename() == name) steps.push_back(step);
+  }
+  std::sort(steps.begin(), steps.end());
+  return steps;
+}
+
+void RunFolder::remove_kept(std::int64_t step, std::int64_t count) const {
+  if (count == 0) return;
+  std::vector<std::int64_t> steps = kept_steps();
+  std::erase_if(steps, [&](std::int64_t s) { return s > step; });
+  for (; static_cast<std::int64_t>(steps.size()) > count; steps.erase(steps.begin()))
+    fs::remove(kept(steps[0]));
 }
 
 std::string checkpoint_path(const std::string& run_or_file, const std::string& which) {
   if (!fs::is_directory(run_or_file)) return run_or_file;  // a missing file is named by the reader
   const RunFolder run(run_or_file);
   if (which == "best" && fs::exists(run.best())) return run.best();
+  if (which != "best" && which != "last") {
+    std::int64_t step = -1;
+    std::from_chars(which.data(), which.data() + which.size(), step);
+    if (fs::exists(run.kept(step))) return run.kept(step);
+    const auto steps = run.kept_steps();
+    fail_input(fmt::format("{} has no checkpoint \"{}\"", run_or_file, which),
+               steps.empty() ? "best or last; no others were kept (--keep-every)"
+                             : fmt::format("best, last, or one of the steps {}", fmt::join(steps, ", ")),
+               "choose one of them with --checkpoint");
+  }
   if (!fs::exists(run.last()))
     fail_input(fmt::format("{} has no checkpoint", run_or_file), "a run folder made by charnn train",
                "check the name, or train first: charnn train CONFIG.json --out " + run_or_file);
@@ -44,8 +88,19 @@ std::string checkpoint_path(const std::string& run_or_file, const std::string& w
   return run.last();
 }
 
-LoadedModel load_model(const std::string& run_or_file, const std::string& which) {
-  const std::string path = checkpoint_path(run_or_file, which);
+void add_model_choice(CLI::App& command, ModelChoice& choice) {
+  command.add_option("model", choice.run_or_file, "run folder or checkpoint file")
+      ->required()
+      ->type_name("RUN|CKPT");
+  command
+      .add_option("--checkpoint", choice.which,
+                  "of a run folder: best, last, or the step of one that was kept (--keep-every)")
+      ->type_name("best|last|N")
+      ->capture_default_str();
+}
+
+LoadedModel load_model(const ModelChoice& choice) {
+  const std::string path = checkpoint_path(choice.run_or_file, choice.which);
   LoadedModel loaded{path, load_checkpoint(path), {}, {}};
   loaded.config = config_from_json(loaded.checkpoint.config, loaded.path + " (its config)");
   require_weights(loaded.checkpoint.model, loaded.config.model, loaded.checkpoint.vocabulary.size(),

@@ -6,6 +6,7 @@
 
 #include "charnn/base/error.h"
 #include "charnn/base/files.h"
+#include "charnn/cli/runtime.h"
 
 namespace charnn::cli {
 namespace {
@@ -47,7 +48,9 @@ TrainStart resume(const TrainRequest& request) {
     fail_input(fmt::format("{} has no checkpoint to resume from", run.path()),
                "a folder in which charnn train has saved a run",
                "check the name, or leave --resume out to start a new run there");
-  TrainStart start{run, {}, load_checkpoint(run.last()), true};
+  // Before anything is read: a training that still goes on here would change it.
+  FileLock lock = run.lock();
+  TrainStart start{run, {}, load_checkpoint(run.last()), true, false, std::move(lock)};
   // The checkpoint's own config says what the weights and the state were made with, whatever happened to
   // config.json.
   const Config before = config_from_json(start.checkpoint->config, run.last() + " (its config)");
@@ -64,6 +67,12 @@ TrainStart resume(const TrainRequest& request) {
   start.new_rate = start.config.optimizer.lr != before.optimizer.lr ||
                    schedule_text(start.config.schedule) != schedule_text(before.schedule);
   return start;
+}
+
+void require_free(const RunFolder& run, bool overwrite) {
+  if (run.holds_run() && !overwrite)
+    fail_input(fmt::format("{} already holds a run", run.path()), "a new folder",
+               "go on with it (--resume), replace it (--overwrite), or choose another folder (--out DIR)");
 }
 
 TrainStart begin(const TrainRequest& request) {
@@ -85,9 +94,7 @@ TrainStart begin(const TrainRequest& request) {
     start.config.data.tokens = trained.data.tokens;
   }
   start.run = RunFolder(request.out.empty() ? default_out(request, start.config) : request.out);
-  if (start.run.holds_run() && !request.overwrite)
-    fail_input(fmt::format("{} already holds a run", start.run.path()), "a new folder",
-               "go on with it (--resume), replace it (--overwrite), or choose another folder (--out DIR)");
+  require_free(start.run, request.overwrite);
   return start;
 }
 
@@ -95,6 +102,18 @@ TrainStart begin(const TrainRequest& request) {
 
 TrainStart prepare_start(const TrainRequest& request) {
   return request.resume ? resume(request) : begin(request);
+}
+
+void claim_folder(TrainStart& start, bool overwrite) {
+  if (!start.resumed) {
+    start.run.create();
+    start.lock = start.run.lock();
+    require_free(start.run, overwrite);
+    start.run.remove_run();
+  }
+  if (!start.lock->held())
+    say("charnn: this file system has no locks: nothing keeps a second training out of {}", start.run.path());
+  start.run.remove_rest();
 }
 
 }  // namespace charnn::cli

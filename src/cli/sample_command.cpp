@@ -22,8 +22,7 @@ namespace charnn::cli {
 namespace {
 
 struct Options {
-  std::string model;
-  std::string checkpoint = "best";
+  ModelChoice model;
   std::string prompt;
   std::string prompt_file;
   std::int64_t seed = -1;  ///< -1: a fresh one each time
@@ -94,7 +93,7 @@ void sample_many(const Stepper& stepper, const Vocabulary& vocabulary, const std
 }
 
 int sample(const Options& options, const Globals& globals) {
-  LoadedModel loaded = load_model(options.model, options.checkpoint);
+  LoadedModel loaded = load_model(options.model);
   options.config.apply(loaded.config);
   const SampleConfig& config = loaded.config.sample;
   const Vocabulary& vocabulary = loaded.checkpoint.vocabulary;
@@ -122,9 +121,7 @@ int sample(const Options& options, const Globals& globals) {
 void add_sample(CLI::App& app, const Globals& globals, Action& action) {
   auto options = std::make_shared<Options>();
   CLI::App* command = app.add_subcommand("sample", "write new text with a trained network");
-  command->add_option("model", options->model, "run folder or checkpoint file")
-      ->required()
-      ->type_name("RUN|CKPT");
+  add_model_choice(*command, options->model);
   auto* prompt = command->add_option("-p,--prompt", options->prompt, "text to go on from");
   command->add_option("--prompt-file", options->prompt_file, "file with the text to go on from; - for stdin")
       ->excludes(prompt)
@@ -133,9 +130,6 @@ void add_sample(CLI::App& app, const Globals& globals, Action& action) {
       ->add_option("--seed", options->seed,
                    "the same seed writes the same text; default: a new one each time")
       ->check(CLI::NonNegativeNumber);
-  command->add_option("--checkpoint", options->checkpoint, "of a run folder: best or last")
-      ->check(CLI::IsMember({"best", "last"}))
-      ->capture_default_str();
   command
       ->add_option("--num", options->num,
                    "write N texts side by side, as JSON lines with their seeds (--seed and those after it); "

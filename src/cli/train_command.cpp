@@ -74,6 +74,12 @@ class Display {
     lines_ = std::make_unique<LineSink>(logger, std::chrono::seconds(globals.verbose ? 0 : 5));
   }
 
+  /// At once, and not by way of the sinks: one of those may be what is warned of.
+  void warn(const Warning& warning) const {
+    lines_->warn(warning);
+    if (bar_) bar_->warn(warning);
+  }
+
   void add_to(std::vector<Sink*>& sinks) const {
     sinks.push_back(lines_.get());
     if (bar_) sinks.push_back(bar_.get());
@@ -103,6 +109,17 @@ RunInfo run_info(const Config& config, const TrainingSetup& setup, const Trainer
   info.first_step = trainer.state().step;
   info.last_step = trainer.last_step();
   return info;
+}
+
+/// Lets every sink end before the first failure is passed on.
+void end_sinks(const std::vector<Sink*>& sinks, const EndInfo& end) {
+  std::optional<Error> failure;
+  for (Sink* sink : sinks) try {
+      sink->end(end);
+    } catch (const Error& error) {
+      if (!failure) failure = error;
+    }
+  if (failure) throw Error(*failure);
 }
 
 /// What a resumed run has behind it, as far as its metrics still tell.
@@ -148,7 +165,7 @@ void say_next(const Globals& globals, const RunFolder& run, const Trainer& train
 
 int train(const TrainRequest& request, const Globals& globals) {
   const StopSignals signals;
-  const TrainStart start = prepare_start(request);
+  TrainStart start = prepare_start(request);
   const Config& config = start.config;
   const RunFolder& run = start.run;
   const TrainingSetup setup(config, open_corpus(config, start),
@@ -156,20 +173,25 @@ int train(const TrainRequest& request, const Globals& globals) {
   const Corpus& corpus = setup.corpus;
   CharRnn& model = *setup.model;
 
-  run.create();
-  if (!start.resumed) run.remove_run();
+  claim_folder(start, request.overwrite);
   const std::string config_json = to_json_text(config);
   write_file(run.config(), config_json);
-  MetricsSink metrics(run.metrics(), start.resumed ? start.checkpoint->train : TrainState{});
   const Display display(run, globals);
-  PlotSink picture(run.picture(), run.path(), start.resumed ? history_of(run) : Metrics{},
-                   [](const std::string& message) { say("charnn: {}", message); });
-  TensorBoardSink tensorboard(run.path(), start.resumed ? start.checkpoint->train.step : 0);
+  const auto complain = [&](const Warning& warning) { display.warn(warning); };
+  MetricsSink metrics(run.metrics(), start.resumed ? start.checkpoint->train : TrainState{}, complain);
+  PlotSink picture(run.picture(), run.path(), start.resumed ? history_of(run) : Metrics{}, complain);
+  TensorBoardSink tensorboard(run.path(), start.resumed ? start.checkpoint->train.step : 0, complain);
   std::vector<Sink*> sinks{&metrics, &picture, &tensorboard};
   display.add_to(sinks);
 
-  const auto file_of = [&](CheckpointKind kind) {
-    return kind == CheckpointKind::best ? run.best() : run.last();
+  const auto file_of = [&](CheckpointKind kind, std::int64_t step) {
+    return kind == CheckpointKind::best   ? run.best()
+           : kind == CheckpointKind::kept ? run.kept(step)
+                                          : run.last();
+  };
+  const auto save = [&](CheckpointKind kind, const Checkpoint& c) {
+    save_checkpoint(file_of(kind, c.train.step), c);
+    if (kind == CheckpointKind::kept) run.remove_kept(c.train.step, config.train.keep);
   };
   Trainer trainer(
       {.train = config.train,
@@ -180,8 +202,8 @@ int train(const TrainRequest& request, const Globals& globals) {
        .batcher = *setup.batcher,
        .corpus = corpus,
        .sinks = sinks,
-       .save = [&](CheckpointKind kind, const Checkpoint& c) { save_checkpoint(file_of(kind), c); },
-       .load = [&](CheckpointKind kind) { return load_checkpoint(file_of(kind)); },
+       .save = save,
+       .load = [&](CheckpointKind kind) { return load_checkpoint(file_of(kind, 0)); },
        .sample = [&](std::int64_t step) { return sample_text(model, corpus.vocabulary(), config, step); },
        .stop = [] { return StopSignals::received() != 0; },
        .config_json = config_json,
@@ -193,9 +215,8 @@ int train(const TrainRequest& request, const Globals& globals) {
   const Outcome outcome = trainer.run();
 
   const int signal = StopSignals::received();
-  for (Sink* sink : sinks)
-    sink->end(
-        {reason_of(outcome, signal, config.train, trainer.saved()), trainer.state().step, trainer.elapsed()});
+  end_sinks(sinks, {reason_of(outcome, signal, config.train, trainer.saved()), trainer.state().step,
+                    trainer.elapsed()});
   say_next(globals, run, trainer, config, outcome);
   return outcome == Outcome::stopped ? 128 + signal : 0;
 }

@@ -13,42 +13,56 @@ namespace {
 
 using nlohmann::json;
 
-double number(const json& record, const char* key) {
+std::string word(const json& record, const char* key) {
+  const auto found = record.is_object() ? record.find(key) : record.end();
+  return found != record.end() && found->is_string() ? found->get<std::string>() : "";
+}
+
+MetricsPoint point_of(const json& record) {
+  return {number_in(record, "step"),     number_in(record, "epoch"),
+          number_in(record, "chars"),    number_in(record, "elapsed_seconds"),
+          number_in(record, "loss"),     number_in(record, "lr"),
+          number_in(record, "grad_norm")};
+}
+
+}  // namespace
+
+double number_in(const json& record, const char* key) {
   const auto found = record.find(key);
   return found != record.end() && found->is_number() ? found->get<double>()
                                                      : std::numeric_limits<double>::quiet_NaN();
 }
 
-std::string word(const json& record, const char* key) {
-  const auto found = record.find(key);
-  return found != record.end() && found->is_string() ? found->get<std::string>() : "";
+void read_records(const std::string& path,
+                  const std::function<bool(const json& record, std::string_view line)>& use) {
+  constexpr std::size_t most = std::size_t{1} << 30;
+  const std::string text = read_file(path, "metrics file", most);
+  std::size_t number = 1;
+  for (std::size_t at = 0, end; (end = text.find('\n', at)) != std::string::npos; at = end + 1, ++number) {
+    const std::string_view line = std::string_view(text).substr(at, end + 1 - at);
+    const json record = json::parse(line.begin(), line.end(), nullptr, false);
+    if (word(record, "event").empty() || (number == 1 && number_in(record, "schema_version") != 1))
+      fail_input(
+          fmt::format("metrics file {}: line {} is no record of a run", path, number),
+          "metrics.jsonl as charnn train writes it",
+          "name a run folder, or the metrics.jsonl in it. If it is damaged, move it away: the run can go "
+          "on without");
+    if (!use(record, line)) return;
+  }
 }
-
-MetricsPoint point_of(const json& record) {
-  return {number(record, "step"),     number(record, "epoch"),
-          number(record, "chars"),    number(record, "elapsed_seconds"),
-          number(record, "loss"),     number(record, "lr"),
-          number(record, "grad_norm")};
-}
-
-}  // namespace
 
 Metrics read_metrics(const std::string& path) {
-  const std::string text = read_file(path, "metrics file");
   Metrics metrics;
-  std::size_t line = 1;
-  for (std::size_t at = 0, end; (end = text.find('\n', at)) != std::string::npos; at = end + 1, ++line) {
-    const json record = json::parse(text.begin() + static_cast<std::ptrdiff_t>(at),
-                                    text.begin() + static_cast<std::ptrdiff_t>(end), nullptr, false);
-    const std::string event = record.is_object() ? word(record, "event") : "";
-    if (event.empty() || (line == 1 && number(record, "schema_version") != 1))
-      fail_input(fmt::format("metrics file {}: line {} is no record of a run", path, line),
-                 "metrics.jsonl as charnn train writes it", "name a run folder, or the metrics.jsonl in it");
+  bool empty = true;
+  read_records(path, [&](const json& record, std::string_view) {
+    const std::string event = word(record, "event");
     if (event == "step") metrics.steps.push_back(point_of(record));
     if (event == "eval") metrics.evals.push_back(point_of(record));
-    if (event == "warning") metrics.warnings.push_back({number(record, "step"), word(record, "name")});
-  }
-  if (line == 1)
+    if (event == "warning") metrics.warnings.push_back({number_in(record, "step"), word(record, "name")});
+    empty = false;
+    return true;
+  });
+  if (empty)
     fail_input(fmt::format("metrics file {} is empty", path), "metrics.jsonl as charnn train writes it",
                "name the folder of a run that has begun");
   return metrics;

@@ -19,8 +19,7 @@ void thin_out(std::vector<MetricsPoint>& points) {
 
 }  // namespace
 
-PlotSink::PlotSink(std::string path, std::string title, Metrics history,
-                   std::function<void(const std::string&)> complain)
+PlotSink::PlotSink(std::string path, std::string title, Metrics history, Complain complain)
     : path_(std::move(path)),
       title_(std::move(title)),
       metrics_(std::move(history)),
@@ -51,7 +50,8 @@ void PlotSink::draw() {
   try {
     write_file(path_, to_svg(curves_of({{title_, metrics_}}, {})));
   } catch (const Error& error) {
-    if (complain_) complain_(error.what());
+    const double step = metrics_.steps.empty() ? 0 : metrics_.steps.back().step;
+    if (complain_) complain_({static_cast<std::int64_t>(step), "not_written", error.what()});
     complain_ = nullptr;
   }
   next_draw_ = std::chrono::steady_clock::now() + interval;

@@ -9,7 +9,6 @@
 #include <fmt/format.h>
 #include <protozero/pbf_writer.hpp>
 
-#include "charnn/base/error.h"
 #include "charnn/base/terminal.h"
 
 namespace charnn {
@@ -116,8 +115,8 @@ std::vector<std::string> event_files(const std::string& folder) {
   return files;
 }
 
-TensorBoardSink::TensorBoardSink(std::string folder, std::int64_t first_step)
-    : folder_(std::move(folder)), first_step_(first_step) {}
+TensorBoardSink::TensorBoardSink(std::string folder, std::int64_t first_step, Complain complain)
+    : folder_(std::move(folder)), first_step_(first_step), complain_(std::move(complain)) {}
 
 void TensorBoardSink::open() {
   std::array<char, 256> host{};
@@ -128,8 +127,7 @@ void TensorBoardSink::open() {
   double time = wall_time();
   do name = fmt::format("{}{:010.0f}.{}.{}.0", prefix, time++, host.data(), ::getpid());
   while (name <= latest && name.size() <= latest.size());
-  path_ = folder_ + "/" + name;
-  file_.open(path_, std::ios::binary | std::ios::trunc);
+  file_.emplace(folder_ + "/" + name, complain_);
   std::string version;
   pbf_writer(version).add_string(event::file_version, "brain.Event:2");
   write(first_step_, version);
@@ -144,15 +142,16 @@ void TensorBoardSink::open() {
 }
 
 void TensorBoardSink::write(std::int64_t step, const std::string& event) {
-  if (path_.empty()) open();
+  if (!file_) open();
   std::string data;
   pbf_writer writer(data);
   writer.add_double(event::wall_time, wall_time());
   writer.add_int64(event::step, step);
-  file_ << tfrecord(data + event) << std::flush;
-  if (!file_)
-    fail_errno(fmt::format("cannot write {}", path_),
-               "make room on the disk, then resume; the checkpoints are intact");
+  file_->append(step, tfrecord(data + event));
+}
+
+void TensorBoardSink::end(const EndInfo&) {
+  if (file_) file_->finish();
 }
 
 void TensorBoardSink::record(const StepInfo& s) {

@@ -69,6 +69,10 @@ Section describe(TrainConfig& c) {
                       "characters of the validation part that evaluations in training look at; 0: all"),
        Field::integer("checkpoint_every", c.checkpoint_every, at_least(0),
                       "steps between checkpoints; 0: only with evaluations and at the end"),
+       Field::integer(
+           "keep_every", c.keep_every, at_least(0),
+           "steps between checkpoints that stay, as step-N.safetensors beside last and best; 0: none"),
+       Field::integer("keep", c.keep, at_least(0), "how many of those stay, the newest; 0: all"),
        Field::integer("log_every", c.log_every, at_least(1), "steps between records in metrics.jsonl"),
        Field::integer("seed", c.seed, from_to(0, 9007199254740992.0),
                       "seed of initial weights, dropout and samples")

@@ -21,13 +21,6 @@ double seconds_since(Clock::time_point start) {
   return std::chrono::duration<double>(Clock::now() - start).count();
 }
 
-bool is_finite(const Checkpoint& c) {
-  for (const NamedTensors* part : {&c.model, &c.exp_avg, &c.exp_avg_sq})
-    for (const auto& [name, tensor] : *part)
-      if (!std::isfinite(tensor.detach().abs().sum(torch::kDouble).item<double>())) return false;
-  return true;
-}
-
 }  // namespace
 
 Trainer::Trainer(TrainerParts parts)
@@ -76,6 +69,7 @@ double Trainer::rate(std::int64_t step, std::int64_t optimizer_steps) const {
 StepInfo Trainer::step() {
   const Clock::time_point start = Clock::now();
   const Batch batch = parts_.batcher.next();
+  in_step_ = true;
   if (batch.starts_epoch || parts_.train.state == CarriedState::reset)
     recurrent_ = parts_.model.zero_state(parts_.train.batch_size);
   auto [loss, next] = parts_.model.loss(batch.input, batch.target, recurrent_);
@@ -105,6 +99,7 @@ StepInfo Trainer::step() {
   if (chars_per_second_ == 0) chars_per_second_ = static_cast<double>(training_chars_) / training_seconds_;
   info.chars_per_second = chars_per_second_;
   info.elapsed_seconds = elapsed();
+  in_step_ = false;
   return info;
 }
 
@@ -174,7 +169,7 @@ void Trainer::recover(const std::string& found) {
                                        : CheckpointKind::last;
   if (policy != OnDivergence::rollback || !parts_.load || guard_.hopeless()) {
     if (parts_.load && good_kind == CheckpointKind::best)
-      parts_.save(CheckpointKind::last, parts_.load(good_kind));
+      store(CheckpointKind::last, waiting_best_ ? *waiting_best_ : parts_.load(good_kind));
     throw Error(
         ExitCode::diverged, fmt::format("training diverged at step {}: {}", state_.step, found),
         "a loss that falls",
@@ -183,7 +178,8 @@ void Trainer::recover(const std::string& found) {
             "(--lr), or a lower --clip-norm; charnn lr-find finds a rate",
             lr));
   }
-  const Checkpoint good = parts_.load(good_kind);
+  const Checkpoint good =
+      good_kind == CheckpointKind::best && waiting_best_ ? *waiting_best_ : parts_.load(good_kind);
   parts_.model.load(good.model);
   parts_.adam.restore(good.exp_avg, good.exp_avg_sq, good.train.optimizer_step);
   recurrent_ = parts_.model.zero_state(parts_.train.batch_size);
@@ -244,40 +240,41 @@ void Trainer::count_evaluation(const EvalInfo& info, std::vector<Warning>& warni
                      parts_.schedule.plateau_patience, rate(state_.step, state_.step))});
 }
 
-void Trainer::save(CheckpointKind kind) {
-  if (!parts_.save) return;
-  for (Sink* sink : parts_.sinks) sink->busy("saving");
-  const Checkpoint checkpoint = snapshot();
-  // Finite gradients can still add up to weights or moments that are not; such a checkpoint is good for
-  // nothing, and must not take the place of a good one.
-  if (!is_finite(checkpoint)) {
-    if (parts_.train.on_divergence != OnDivergence::ignore)
-      return recover("weights or Adam's moments are no finite numbers any more");
-    return warn({{state_.step, "not_saved", "weights or Adam's moments are no finite numbers: not saved"}});
-  }
-  parts_.save(kind, checkpoint);
-  if (kind == CheckpointKind::last) saved_step_ = state_.step;
+bool Trainer::guarded() const {
+  return parts_.train.on_divergence != OnDivergence::ignore && guard_.suspicious();
 }
 
 Outcome Trainer::run() {
+  try {
+    return train();
+  } catch (const Error& error) {
+    if (error.code() == ExitCode::usage && !in_step_ && !guarded() && saved_step_ != state_.step)
+      save(CheckpointKind::last);
+    throw;
+  }
+}
+
+Outcome Trainer::train() {
   const bool validates = parts_.corpus.val().size() > 0;
   // A checkpoint of step 0 too: a run can be resumed from its first moment on.
   if (state_.step == 0) save(CheckpointKind::last);
+  require_saved();
   for (;;) {
     bool done = plan_done();
     const bool eval_due =
         validates && (due(parts_.train.eval_every) || done) && state_.evaluated_step != state_.step;
     const bool complete = !eval_due || evaluate_now();
-    const bool guarded = parts_.train.on_divergence != OnDivergence::ignore && guard_.suspicious();
-    if ((eval_due || due(parts_.train.checkpoint_every)) && !guarded) save(CheckpointKind::last);
+    if ((eval_due || due(parts_.train.checkpoint_every) || due(parts_.train.keep_every)) && !guarded())
+      save(CheckpointKind::last);
     done = done || out_of_patience();
     const bool here = parts_.stop_at > 0 && state_.step >= parts_.stop_at;
     if (done || here || stop_requested()) {
-      if (guarded && !done)
+      if (guarded() && !done)
         warn({{state_.step, "not_saved",
                "the loss is exploding: not saved, the last good checkpoint is kept"}});
-      else if (saved_step_ != state_.step)
+      else if (saved_step_ != state_.step || waiting_best_)
         save(CheckpointKind::last);
+      require_saved();
       if (done && complete) return out_of_patience() ? Outcome::early : Outcome::finished;
       return stop_requested() ? Outcome::stopped : Outcome::stop_at;
     }

@@ -1,6 +1,7 @@
 // What a trainer saves and takes up again, and what it refuses to begin with.
 
 #include <algorithm>
+#include <cmath>
 
 #include <fmt/format.h>
 
@@ -9,6 +10,23 @@
 #include "charnn/train/trainer.h"
 
 namespace charnn {
+namespace {
+
+bool is_finite(const Checkpoint& c) {
+  for (const NamedTensors* part : {&c.model, &c.exp_avg, &c.exp_avg_sq})
+    for (const auto& [name, tensor] : *part)
+      if (!std::isfinite(tensor.detach().abs().sum(torch::kDouble).item<double>())) return false;
+  return true;
+}
+
+/// A copy that training does not write to.
+Checkpoint own_copy(Checkpoint c) {
+  for (NamedTensors* part : {&c.model, &c.exp_avg, &c.exp_avg_sq})
+    for (auto& [name, tensor] : *part) tensor = tensor.detach().clone();
+  return c;
+}
+
+}  // namespace
 
 std::int64_t plan_steps(const TrainConfig& train, std::int64_t windows_per_epoch) {
   const std::int64_t by_epochs = train.epochs * windows_per_epoch;
@@ -30,6 +48,49 @@ void require_plan(const TrainConfig& train, const ScheduleConfig& schedule) {
   if (schedule.kind == ScheduleKind::exponential && schedule.final_lr_ratio == 0)
     fail_input("schedule.kind is exponential, and schedule.final_lr_ratio is 0",
                "a share above 0: no exponential ever reaches 0", "for example --final-lr-ratio 0.05");
+}
+
+bool Trainer::store(CheckpointKind kind, const Checkpoint& checkpoint) {
+  try {
+    parts_.save(kind, checkpoint);
+    return true;
+  } catch (const Error& error) {
+    if (error.code() != ExitCode::failure) throw;
+    failure_ = error;
+    warn({{state_.step, "not_saved",
+           fmt::format("{}\n  The earlier checkpoint is kept; charnn tries again at the next save",
+                       error.what())}});
+    return false;
+  }
+}
+
+void Trainer::save(CheckpointKind kind) {
+  if (!parts_.save) return;
+  for (Sink* sink : parts_.sinks) sink->busy("saving");
+  const Checkpoint checkpoint = snapshot();
+  // Finite gradients can still add up to weights or moments that are not; such a checkpoint is good for
+  // nothing, and must not take the place of a good one.
+  if (!is_finite(checkpoint)) {
+    if (parts_.train.on_divergence != OnDivergence::ignore)
+      return recover("weights or Adam's moments are no finite numbers any more");
+    return warn({{state_.step, "not_saved", "weights or Adam's moments are no finite numbers: not saved"}});
+  }
+  if (kind == CheckpointKind::best) {
+    waiting_best_.reset();
+    if (!store(kind, checkpoint)) waiting_best_ = own_copy(checkpoint);
+    return;
+  }
+  if (waiting_best_ && store(CheckpointKind::best, *waiting_best_)) waiting_best_.reset();
+  if (!store(kind, checkpoint)) return;
+  saved_step_ = state_.step;
+  if (!waiting_best_) failure_.reset();
+  if (due(parts_.train.keep_every)) store(CheckpointKind::kept, checkpoint);
+}
+
+void Trainer::require_saved() const {
+  if (!failure_) return;
+  throw Error(ExitCode::failure, fmt::format("step {} could not be saved: {}", state_.step, failure_->what()),
+              "", "the earlier checkpoint is intact: when that is cured, go on from it with --resume");
 }
 
 Checkpoint Trainer::snapshot() const {

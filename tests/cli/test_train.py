@@ -16,7 +16,7 @@ class Train(Case):
         files = sorted(p.name for p in (self.folder / "a").iterdir())
         self.assertEqual([name.startswith("events.out.tfevents.") for name in files].count(True), 1)
         files = [name for name in files if not name.startswith("events")]
-        self.assertEqual(files, ["best.safetensors", "config.json", "last.safetensors", "loss.svg", "metrics.jsonl", "train.log"])
+        self.assertEqual(files, [".lock", "best.safetensors", "config.json", "last.safetensors", "loss.svg", "metrics.jsonl", "train.log"])
         self.run_charnn("train", self.path("a/config.json"), "--out", self.path("b"))
         self.same_file("a/last.safetensors", "b/last.safetensors")
         self.same_file("a/best.safetensors", "b/best.safetensors")

@@ -151,7 +151,7 @@ TEST(Curves, TellTrainingFromValidationAndRunFromRun) {
 TEST(PlotSink, DrawsAtTheEndAndSurvivesAFolderThatIsGone) {
   const test::TemporaryFolder folder;
   std::string complaint;
-  const auto complain = [&](const std::string& message) { complaint += message; };
+  const auto complain = [&](const Warning& warning) { complaint += warning.message; };
   StepInfo step;
   for (const char* path : {"p.svg", "missing/p.svg"}) {
     PlotSink sink(folder / path, "t", {}, complain);

@@ -97,11 +97,20 @@ TEST(TensorBoardSink, AResumedRunGoesOnInALaterFile) {
       << "a session log";
 }
 
-TEST(TensorBoardSink, AMissingFolderIsAnError) {
+TEST(TensorBoardSink, WhatCannotBeWrittenWaits) {
   const test::TemporaryFolder folder;
-  test::expect_contains(
-      test::error_of([&] { TensorBoardSink(folder / "missing", 0).record({}); }, ExitCode::failure),
-      "missing");
+  int complaints = 0;
+  TensorBoardSink sink(folder / "missing", 0, [&](const Warning&) { ++complaints; });
+  for (int i = 0; i < 3; ++i) sink.record({});
+  EXPECT_EQ(complaints, 1) << "once, when it begins";
+  test::expect_contains(test::error_of([&] { sink.end({}); }, ExitCode::failure), "missing");
+  std::filesystem::create_directory(folder / "missing");
+  sink.end({});
+  const std::vector<std::string> files = event_files(folder / "missing");
+  ASSERT_EQ(files.size(), 1U);
+  TensorBoardSink(folder / "", 0).record({});
+  EXPECT_GT(read_file(files[0], "event file").size(),
+            2 * read_file(event_files(folder / "")[0], "event file").size());
 }
 
 }  // namespace

@@ -2,7 +2,9 @@
 
 #include <memory>
 #include <string>
+#include <vector>
 
+#include "charnn/base/files.h"
 #include "charnn/cli/config.h"
 #include "charnn/io/checkpoint.h"
 #include "charnn/model/network.h"
@@ -22,9 +24,19 @@ class RunFolder {
   std::string picture() const { return path_ + "/loss.svg"; }
   std::string log() const { return path_ + "/train.log"; }
 
-  bool holds_run() const;   ///< at least one of the files exists
-  void create() const;      ///< the folder itself, with its parents
-  void remove_run() const;  ///< the files of a run, and nothing else
+  std::string kept(std::int64_t step) const;  ///< of train.keep_every
+
+  bool holds_run() const;    ///< at least one of the files exists
+  void create() const;       ///< the folder itself, with its parents
+  void remove_run() const;   ///< the files of a run, and nothing else
+  void remove_rest() const;  ///< what a crash has left of files that were being written
+
+  /// Keeps other trainings out while it lives. Throws as FileLock.
+  FileLock lock() const { return {path_ + "/.lock", "run folder " + path_}; }
+
+  std::vector<std::int64_t> kept_steps() const;  ///< ascending
+  /// Removes kept checkpoints up to `step`, but for the newest `count`; 0: none.
+  void remove_kept(std::int64_t step, std::int64_t count) const;
 
  private:
   std::vector<std::string> files() const { return {config(), last(), best(), metrics(), picture(), log()}; }
@@ -33,7 +45,8 @@ class RunFolder {
 };
 
 /// The checkpoint file that RUN|CKPT on the command line means. Of a run folder: "best" (last, with a word on
-/// stderr, where no validation has been made yet) or "last". Throws Error (usage) if there is none.
+/// stderr, where no validation has been made yet), "last", or the step of a kept one. Throws Error (usage) if
+/// there is none.
 std::string checkpoint_path(const std::string& run_or_file, const std::string& which);
 
 /// A trained network as the commands that read one use it.
@@ -43,6 +56,16 @@ struct LoadedModel {
   Config config;
   std::shared_ptr<CharRnn> network;  ///< on the CPU, in evaluation mode
 };
-LoadedModel load_model(const std::string& run_or_file, const std::string& which);
+
+/// Which network a command reads, as it is told.
+struct ModelChoice {
+  std::string run_or_file;
+  std::string which = "best";
+};
+/// Adds RUN|CKPT and --checkpoint to `command`.
+void add_model_choice(CLI::App& command, ModelChoice& choice);
+
+/// Throws Error (usage) if there is no such checkpoint, or it is not a sound one.
+LoadedModel load_model(const ModelChoice& choice);
 
 }  // namespace charnn::cli

@@ -20,18 +20,24 @@ struct TrainRequest {
   std::int64_t stop_at = 0;
 };
 
-/// What a training process begins with, all options merged and checked; nothing has been written yet.
+/// What a training process begins with, all options merged and checked; nothing has been written yet but, in
+/// the folder of a resumed run, the lock.
 struct TrainStart {
   RunFolder run;
   Config config;
   std::optional<Checkpoint> checkpoint;  ///< to resume, or to take the weights from
   bool resumed = false;
   bool new_rate = false;  ///< resumed with another lr or schedule than the checkpoint was made with
+  std::optional<FileLock> lock = {};
 };
 
 /// Merges defaults, config file and flags for a new run; for a resumed one, its own config with the changes
 /// that are allowed; with --init-from, the network's shape and vocabulary come from that checkpoint. Throws
 /// Error (usage).
 TrainStart prepare_start(const TrainRequest& request);
+
+/// Makes the folder ready for this process alone: for a new run it is made, locked, and what `overwrite`
+/// allows to be replaced is removed. Throws Error if another process was faster.
+void claim_folder(TrainStart& start, bool overwrite);
 
 }  // namespace charnn::cli

@@ -1,10 +1,9 @@
 #pragma once
 
-#include <fstream>
 #include <string>
 
 #include "charnn/io/train_state.h"
-#include "charnn/train/sink.h"
+#include "charnn/train/sink_file.h"
 
 namespace charnn {
 
@@ -15,7 +14,8 @@ class MetricsSink : public Sink {
   /// For a new run (`progress.step` 0) the file is made anew. For a resumed one, records of what happened
   /// after `progress` was saved, and a last line that a crash cut off, are removed: the file goes on with no
   /// gap, no repeat.
-  MetricsSink(std::string path, const TrainState& progress);
+  /// Throws Error if it is not a metrics file, or cannot be written now.
+  MetricsSink(std::string path, const TrainState& progress, Complain complain = {});
 
   /// Seconds of training up to the last record that was kept.
   double elapsed_before() const noexcept { return elapsed_before_; }
@@ -24,12 +24,12 @@ class MetricsSink : public Sink {
   void record(const StepInfo& step) override;
   void eval(const EvalInfo& eval) override;
   void warn(const Warning& warning) override;
+  void end(const EndInfo& end) override;  ///< throws Error (failure) if not all could be written
 
  private:
-  void write(const std::string& line);
+  void write(std::int64_t step, const std::string& line);
 
-  std::string path_;
-  std::ofstream file_;
+  SinkFile file_;
   bool has_run_record_ = false;
   double elapsed_before_ = 0;
 };

@@ -1,7 +1,6 @@
 #pragma once
 
 #include <chrono>
-#include <functional>
 #include <string>
 
 #include "charnn/train/metrics_file.h"
@@ -15,8 +14,7 @@ class PlotSink : public Sink {
  public:
   /// `history`: what a resumed run has behind it. A picture that cannot be written is no reason to stop
   /// training: `complain` is told once.
-  PlotSink(std::string path, std::string title, Metrics history,
-           std::function<void(const std::string&)> complain);
+  PlotSink(std::string path, std::string title, Metrics history, Complain complain);
 
   void record(const StepInfo& step) override;
   void eval(const EvalInfo& eval) override;
@@ -29,7 +27,7 @@ class PlotSink : public Sink {
   std::string path_;
   std::string title_;
   Metrics metrics_;
-  std::function<void(const std::string&)> complain_;
+  Complain complain_;
   std::chrono::steady_clock::time_point next_draw_;
 };
 

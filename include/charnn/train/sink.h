@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <string>
 
 #include "charnn/train/eval_result.h"
@@ -45,6 +46,9 @@ struct Warning {
   std::string name;     ///< for programs: "overfitting", ...
   std::string message;  ///< what was seen, and what to try
 };
+
+/// Tells a person of a warning at once.
+using Complain = std::function<void(const Warning&)>;
 
 struct EvalInfo {
   std::int64_t step = 0;

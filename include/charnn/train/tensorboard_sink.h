@@ -1,11 +1,11 @@
 #pragma once
 
-#include <fstream>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
 
-#include "charnn/train/sink.h"
+#include "charnn/train/sink_file.h"
 
 namespace charnn {
 
@@ -17,11 +17,12 @@ namespace charnn {
 class TensorBoardSink : public Sink {
  public:
   /// The file events.out.tfevents.* in `folder` is made when there is something to say, with a name after
-  /// those that are there. Recording throws Error (failure) if it cannot be written.
-  TensorBoardSink(std::string folder, std::int64_t first_step);
+  /// those that are there.
+  TensorBoardSink(std::string folder, std::int64_t first_step, Complain complain = {});
 
   void record(const StepInfo& step) override;
   void eval(const EvalInfo& eval) override;
+  void end(const EndInfo& end) override;  ///< throws Error (failure) if not all could be written
 
  private:
   void open();
@@ -29,8 +30,8 @@ class TensorBoardSink : public Sink {
 
   std::string folder_;
   std::int64_t first_step_;
-  std::string path_;
-  std::ofstream file_;
+  Complain complain_;
+  std::optional<SinkFile> file_;
 };
 
 /// The files of this kind in `folder`, in the order of their names, which begin with the time.

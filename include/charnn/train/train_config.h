@@ -68,6 +68,8 @@ struct TrainConfig {
   std::int64_t eval_every = 500;
   std::int64_t eval_max_chars = 0;
   std::int64_t checkpoint_every = 500;
+  std::int64_t keep_every = 0;
+  std::int64_t keep = 0;
   std::int64_t log_every = 10;
   std::int64_t seed = 1;
   DeviceChoice device = DeviceChoice::automatic;

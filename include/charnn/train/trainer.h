@@ -2,9 +2,11 @@
 
 #include <chrono>
 #include <functional>
+#include <optional>
 #include <string>
 #include <vector>
 
+#include "charnn/base/error.h"
 #include "charnn/data/batcher.h"
 #include "charnn/io/checkpoint.h"
 #include "charnn/model/network.h"
@@ -16,7 +18,9 @@
 
 namespace charnn {
 
-enum class CheckpointKind { last, best };
+/// last: the newest; best: that of the lowest validation loss; kept: one of those that stay
+/// (train.keep_every).
+enum class CheckpointKind { last, best, kept };
 
 /// What a trainer works with. It makes none of these and owns none: all must outlive it.
 struct TrainerParts {
@@ -28,11 +32,12 @@ struct TrainerParts {
   Batcher& batcher;
   const Corpus& corpus;
   std::vector<Sink*> sinks = {};
-  std::function<void(CheckpointKind, const Checkpoint&)> save = {};  ///< empty: nothing is saved
-  std::function<Checkpoint(CheckpointKind)> load = {};               ///< empty: no rolling back
-  std::function<std::string(std::int64_t step)> sample = {};         ///< text to show at an evaluation
-  std::function<bool()> stop = {};                                   ///< true: finish the step, save, return
-  std::string config_json = "{}";                                    ///< goes into every checkpoint
+  /// Empty: nothing is saved. Where it throws Error (failure), training goes on and tries again later.
+  std::function<void(CheckpointKind, const Checkpoint&)> save = {};
+  std::function<Checkpoint(CheckpointKind)> load = {};        ///< empty: no rolling back
+  std::function<std::string(std::int64_t step)> sample = {};  ///< text to show at an evaluation
+  std::function<bool()> stop = {};                            ///< true: finish the step, save, return
+  std::string config_json = "{}";                             ///< goes into every checkpoint
   double elapsed_before = 0;  ///< seconds spent by earlier processes of this run
   std::int64_t stop_at = 0;   ///< end this process at that step; 0: at the plan's end
 };
@@ -59,9 +64,10 @@ class Trainer {
   Trainer& operator=(const Trainer&) = delete;
 
   /// Trains until the plan (epochs, max_steps, max_minutes, patience) is done, stop_at is reached, or stop()
-  /// says so; saves before it returns. When training diverges, train.on_divergence decides; where that means
-  /// giving up, the last checkpoint is left a good one, and an Error with ExitCode::diverged is
-  /// thrown.
+  /// says so; saves before it returns, and throws Error (failure) if that cannot be done. When training
+  /// diverges, train.on_divergence decides; where that means giving up, the last checkpoint is left a good
+  /// one, and an Error with ExitCode::diverged is thrown. If the text cannot be read any more, what was
+  /// learned is saved, and the Error passed on.
   Outcome run();
 
   /// Takes one step on the next window; returns what it saw. Loss or gradient not finite: the weights stay.
@@ -79,6 +85,7 @@ class Trainer {
   double elapsed() const;  ///< seconds since this run began, over all resumptions
 
  private:
+  Outcome train();
   bool out_of_patience() const;
   bool plan_done() const;
   bool due(std::int64_t every) const { return every > 0 && state_.step > 0 && state_.step % every == 0; }
@@ -92,6 +99,9 @@ class Trainer {
   void recover(const std::string& found);
   void warn(const std::vector<Warning>& warnings);
   void save(CheckpointKind kind);
+  bool store(CheckpointKind kind, const Checkpoint& checkpoint);  ///< false: failed, and said so
+  void require_saved() const;
+  bool guarded() const;  ///< what would be saved now is no good
   double epoch() const;
 
   TrainerParts parts_;
@@ -101,6 +111,9 @@ class Trainer {
   DivergenceGuard::Verdict verdict_ = DivergenceGuard::Verdict::good;  ///< on the latest step
   State recurrent_;
   std::int64_t saved_step_ = -1;
+  bool in_step_ = false;                    ///< state_ and the weights do not belong together
+  std::optional<Error> failure_;            ///< of the latest attempt to save what still is not saved
+  std::optional<Checkpoint> waiting_best_;  ///< could not be saved yet
   std::chrono::steady_clock::time_point start_;
   double training_seconds_ = 0;  ///< spent in step() since the last record
   std::int64_t training_chars_ = 0;
