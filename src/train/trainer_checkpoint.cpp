@@ -58,7 +58,7 @@ bool Trainer::store(CheckpointKind kind, const Checkpoint& checkpoint) {
     if (error.code() != ExitCode::failure) throw;
     failure_ = error;
     warn({{state_.step, "not_saved",
-           fmt::format("{}\n  The earlier checkpoint is kept; charnn tries again at the next save",
+           fmt::format("{}\n  so far:   the earlier checkpoint is kept; charnn tries again at the next save",
                        error.what())}});
     return false;
   }
@@ -80,7 +80,8 @@ void Trainer::save(CheckpointKind kind) {
     if (!store(kind, checkpoint)) waiting_best_ = own_copy(checkpoint);
     return;
   }
-  if (waiting_best_ && store(CheckpointKind::best, *waiting_best_)) waiting_best_.reset();
+  const bool try_best = waiting_best_ && waiting_best_->train.step != state_.step;  // else it has just failed
+  if (try_best && store(CheckpointKind::best, *waiting_best_)) waiting_best_.reset();
   if (!store(kind, checkpoint)) return;
   saved_step_ = state_.step;
   if (!waiting_best_) failure_.reset();
