@@ -2,13 +2,14 @@
 // the progress and the tensors' header, and then the tensors' bytes: a checkpoint is made of them. (The
 // first byte of a file is the low one of a length that is a multiple of 8, never '{'.) Any other input is a
 // file as it is, and once more with its checksum corrected.
+#include "charnn/io/checkpoint.h"
+
 #include <array>
 #include <cstring>
 
 #include <fmt/format.h>
 
 #include "charnn/base/files.h"
-#include "charnn/io/checkpoint.h"
 #include "tests/fuzz/support.h"
 
 #define XXH_INLINE_ALL
@@ -52,8 +53,9 @@ std::string composed(std::string_view input) {
     input.remove_prefix(std::min(line.size() + 1, input.size()));
   }
   const auto& [vocabulary, progress, tensors] = lines;
-  std::string header = R"({"__metadata__":{"checksum":"0000000000000000","format":"charnn-checkpoint-1","config":"{}","vocab":)" +
-                       quoted(vocabulary) + ",\"train_state\":" + quoted(progress) + '}';
+  std::string header =
+      R"({"__metadata__":{"checksum":"0000000000000000","format":"charnn-checkpoint-1","config":"{}","vocab":)" +
+      quoted(vocabulary) + ",\"train_state\":" + quoted(progress) + '}';
   if (tensors.size() > 2) header += ',';
   header += tensors.substr(std::min<std::size_t>(tensors.size(), 1));
   const std::uint64_t length = header.size();

@@ -21,9 +21,9 @@ struct Config {
 };
 
 Config config;
-const std::vector<Section> sections = {describe(config.data),     describe(config.model),
+const std::vector<Section> sections = {describe(config.data),      describe(config.model),
                                        describe(config.optimizer), describe(config.schedule),
-                                       describe(config.train),    describe(config.sample)};
+                                       describe(config.train),     describe(config.sample)};
 
 }  // namespace
 

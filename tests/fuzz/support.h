@@ -12,8 +12,8 @@
 
 #include "charnn/base/error.h"
 
-/// Freed memory is kept for a short while only: the default of 256 MB slows small inputs down. (Not inline, or it would
-/// not be there: a harness is one source file.)
+/// Freed memory is kept for a short while only: the default of 256 MB slows small inputs down. (Not inline,
+/// or it would not be there: a harness is one source file.)
 extern "C" const char* __asan_default_options() { return "quarantine_size_mb=8"; }
 
 namespace charnn::fuzz {
@@ -67,8 +67,7 @@ class MemoryFile {
 /// A folder for what is renamed, which a file in memory cannot be. scripts/fuzz.sh puts it into memory, too.
 class Folder {
  public:
-  Folder()
-      : path_(std::filesystem::temp_directory_path() / ("charnn-fuzz-" + std::to_string(::getpid()))) {
+  Folder() : path_(std::filesystem::temp_directory_path() / ("charnn-fuzz-" + std::to_string(::getpid()))) {
     std::filesystem::create_directories(path_);
   }
   Folder(const Folder&) = delete;
