@@ -71,27 +71,23 @@ std::vector<std::int64_t> Vocabulary::encode(std::string_view text, std::string_
 }
 
 void UnknownSymbols::add(char32_t symbol, std::int64_t position) {
-  const auto at = std::lower_bound(entries_.begin(), entries_.end(), symbol,
-                                   [](const Entry& entry, char32_t wanted) { return entry.symbol < wanted; });
-  if (at != entries_.end() && at->symbol == symbol)
-    ++at->count;
-  else
-    entries_.insert(at, {symbol, position, 1});
+  ++places_.try_emplace(symbol, Places{position, 0}).first->second.count;
 }
 
 void UnknownSymbols::throw_if_any(const Vocabulary& vocabulary, std::string_view what) const {
-  if (entries_.empty()) return;
+  if (places_.empty()) return;
   constexpr std::size_t shown_at_most = 20;
   std::string list;
-  for (std::size_t i = 0; i < std::min(entries_.size(), shown_at_most); ++i) {
-    const Entry& entry = entries_[i];
-    list += fmt::format("{}{} (position {}{})", i == 0 ? "" : ", ", printable(entry.symbol), entry.first,
-                        entry.count > 1 ? fmt::format(", {} times", entry.count) : "");
+  std::size_t shown = 0;
+  for (const auto& [symbol, places] : places_) {
+    if (shown++ == shown_at_most) break;
+    list += fmt::format("{}{} (position {}{})", list.empty() ? "" : ", ", printable(symbol), places.first,
+                        places.count > 1 ? fmt::format(", {} times", places.count) : "");
   }
-  if (entries_.size() > shown_at_most) list += fmt::format(" and {} more", entries_.size() - shown_at_most);
+  if (places_.size() > shown_at_most) list += fmt::format(" and {} more", places_.size() - shown_at_most);
   fail_input(
       fmt::format("{} has {} that the model's vocabulary lacks: {}", what,
-                  entries_.size() == 1 ? "a character" : fmt::format("{} characters", entries_.size()), list),
+                  places_.size() == 1 ? "a character" : fmt::format("{} characters", places_.size()), list),
       fmt::format("only the {} characters that the model was trained on (charnn info lists them)",
                   vocabulary.size()),
       "remove or replace them, or train a model on text that has them");

@@ -6,36 +6,15 @@
 
 #include "charnn/base/error.h"
 #include "charnn/base/files.h"
-#include "charnn/base/utf8.h"
 #include "charnn/base/version.h"
+#include "charnn/io/vocabulary_json.h"
 
 namespace charnn {
 namespace {
 
 using nlohmann::json;
-using nlohmann::ordered_json;
 
 constexpr const char* format_name = "charnn-checkpoint-1";
-
-ordered_json vocabulary_json(const Vocabulary& vocabulary) {
-  ordered_json value = {{"tokens", token_names[static_cast<std::size_t>(vocabulary.tokens())]}};
-  if (vocabulary.tokens() == Tokens::bytes) return value;  // all 256
-  value["symbols"] = ordered_json::array();
-  for (const char32_t symbol : vocabulary.symbols()) value["symbols"].push_back(encode_utf8(symbol));
-  return value;
-}
-
-Vocabulary vocabulary_from(const json& value) {
-  if (value.at("tokens") == "bytes") return Vocabulary::all_bytes();
-  std::vector<char32_t> symbols;
-  for (const std::string text : value.at("symbols")) {
-    std::string_view rest = text;
-    if (text.empty() || find_invalid_utf8(text))
-      throw json::other_error::create(501, "symbol is not UTF-8", nullptr);
-    symbols.push_back(take_code_point(rest));
-  }
-  return {Tokens::chars, std::move(symbols)};
-}
 
 /// "model." + name for all of `part`.
 void append(NamedTensors& all, const std::string& prefix, const NamedTensors& part) {
@@ -82,7 +61,7 @@ void save_checkpoint(const std::string& path, const Checkpoint& c) {
   write_file(path, encode_safetensors(tensors, {{"format", format_name},
                                                 {"charnn_version", version},
                                                 {"config", c.config},
-                                                {"vocab", vocabulary_json(c.vocabulary).dump()},
+                                                {"vocab", vocabulary_to_json(c.vocabulary).dump()},
                                                 {"train_state", train_state_to_json(c.train).dump()}}));
 }
 
@@ -101,7 +80,7 @@ Checkpoint load_checkpoint(const std::string& path) {
   require_sound(file.tensors, "checkpoint " + path);
   try {
     Checkpoint c{metadata("config"),
-                 vocabulary_from(json::parse(metadata("vocab"))),
+                 vocabulary_from_json(json::parse(metadata("vocab"))),
                  train_state_from_json(json::parse(metadata("train_state"))),
                  with_prefix(file.tensors, "model."),
                  with_prefix(file.tensors, "optimizer.exp_avg."),

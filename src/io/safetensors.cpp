@@ -63,12 +63,12 @@ class Hash {
 /// Parses the header; nlohmann would silently keep the last of two equal keys.
 json parse_object(std::string_view text, const std::string& what) {
   std::vector<std::set<std::string>> keys;
-  const auto check_keys = [&](int, json::parse_event_t event, json& parsed) {
+  const auto check_keys = [&](int depth, json::parse_event_t event, json& parsed) {
     if (event == json::parse_event_t::object_start) keys.emplace_back();
     if (event == json::parse_event_t::object_end) keys.pop_back();
     if (event == json::parse_event_t::key && !keys.back().insert(parsed.get<std::string>()).second)
       refuse(what, fmt::format("key {} appears twice in the header", parsed.dump()), "each key once");
-    if (keys.size() > 8) refuse(what, "the header is nested too deep", "a safetensors header");
+    if (depth > 8) refuse(what, "the header is nested too deep", "a safetensors header");
     return true;
   };
   json header = json::parse(text.begin(), text.end(), check_keys, /*allow_exceptions=*/false);

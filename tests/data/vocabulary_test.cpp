@@ -1,5 +1,8 @@
 #include "charnn/data/vocabulary.h"
 
+#include <chrono>
+
+#include "charnn/base/utf8.h"
 #include "tests/support.h"
 
 namespace charnn {
@@ -20,6 +23,19 @@ TEST(Vocabulary, NamesEveryUnknownCharacter) {
   expect_contains(message, "the prompt has 2 characters");
   expect_contains(message, "'X' (position 1, 2 times)");
   expect_contains(message, "'é' (position 3)");
+}
+
+TEST(Vocabulary, ManyUnknownCharactersTakeNoMinutes) {
+  const Vocabulary vocabulary(Tokens::chars, {U'a'});
+  constexpr char32_t first = 0xe000, last = first + 300'000;
+  std::string text;
+  for (char32_t symbol = last; symbol > first; --symbol) text += encode_utf8(symbol);
+  const auto begun = std::chrono::steady_clock::now();
+  const std::string message = error_of([&] { vocabulary.encode(text, "the prompt"); });
+  EXPECT_LT(std::chrono::steady_clock::now() - begun, std::chrono::seconds(5));
+  expect_contains(message, "the prompt has 300000 characters");
+  expect_contains(message, "(position 299999), ");
+  expect_contains(message, " and 299980 more");
 }
 
 TEST(Vocabulary, PointsToTheInvalidByte) {

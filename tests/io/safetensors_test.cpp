@@ -92,6 +92,10 @@ TEST(SafeTensors, RefusesMalformedHeaders) {
                   "up to 4");
   expect_contains(refusal(with_header(R"({"__metadata__":{"x":1}})")), "not a text");
   expect_contains(refusal(with_header(std::string(100, '['))), "not");
+  // Deep enough to exhaust the stack of whoever goes through it by recursion.
+  const std::string deep = std::string(1'000'000, '[') + std::string(1'000'000, ']');
+  expect_contains(refusal(with_header(R"({"a":{"dtype":)" + deep + R"(,"shape":[0],"data_offsets":[0,0]}})")),
+                  "nested too deep");
 }
 
 }  // namespace

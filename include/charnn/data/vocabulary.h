@@ -2,6 +2,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <map>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -58,12 +59,11 @@ class UnknownSymbols {
   void throw_if_any(const Vocabulary& vocabulary, std::string_view what) const;
 
  private:
-  struct Entry {
-    char32_t symbol;
+  struct Places {
     std::int64_t first;
     std::int64_t count;
   };
-  std::vector<Entry> entries_;
+  std::map<char32_t, Places> places_;
 };
 
 }  // namespace charnn

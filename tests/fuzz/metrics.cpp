@@ -1,0 +1,31 @@
+// metrics.jsonl, read for charts and by a run that goes on.
+#include "charnn/base/files.h"
+#include "charnn/train/metrics_file.h"
+#include "charnn/train/metrics_sink.h"
+#include "tests/fuzz/support.h"
+
+using namespace charnn;
+
+extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
+  static fuzz::MemoryFile file;
+  static const fuzz::Folder folder;
+  static const std::string run = folder / "metrics.jsonl";
+  const std::string_view input = fuzz::text_of(data, size);
+  fuzz::accepts([&] { read_metrics(file.holding(input)); });
+
+  fuzz::Numbers numbers(input);
+  TrainState progress;
+  progress.step = static_cast<std::int64_t>(1 + numbers.below(40));
+  progress.evaluated_step = static_cast<std::int64_t>(numbers.below(40));
+  std::ofstream(run, std::ios::binary) << input;
+  double elapsed = 0;
+  const auto resume = [&] { elapsed = MetricsSink(run, progress).elapsed_before(); };
+  if (!fuzz::accepts(resume)) return 0;
+  const double elapsed_once = elapsed;
+  const std::string once = read_file(run, "metrics file");
+  fuzz::require(once.size() <= size, "nothing is added by resuming");
+  fuzz::require(fuzz::accepts(resume), "what a resumed run leaves can be resumed");
+  fuzz::require(read_file(run, "metrics file") == once && elapsed == elapsed_once,
+                "resuming again changes nothing");
+  return 0;
+}
