@@ -68,6 +68,7 @@ class CharRnn : public torch::nn::Module {
 
   /// Copies every weight, by name, into the model. Throws Error (usage) if one is missing, unknown or of
   /// another shape.
+  // NOLINTNEXTLINE(clang-diagnostic-overloaded-virtual): LibTorch's own load(), of archives, is not used
   void load(const NamedTensors& weights);
 
  private:
