@@ -2,7 +2,8 @@
 # Installs what is missing, builds with warnings as errors, and runs every test.
 #   scripts/test.sh                       against the system's LibTorch (Debian's libtorch-dev)
 #   scripts/test.sh --libtorch pip        against PyPI's torch, in .venv (made if missing, about 5 GB)
-#   scripts/test.sh --preset asan-ubsan   under sanitizers
+#   scripts/test.sh --preset asan-ubsan   under AddressSanitizer and UndefinedBehaviorSanitizer
+#   scripts/test.sh --preset tsan         those of threads and kernels under ThreadSanitizer
 set -euo pipefail
 cd "$(dirname "$0")/.."
 . scripts/packages.sh
@@ -13,7 +14,7 @@ while [ $# -gt 0 ]; do
   case $1 in
     --libtorch) libtorch=${2:-}; shift ;;
     --preset) preset=${2:-}; shift ;;
-    *) sed -n '2,5s/^# \{0,1\}//p' "$0" >&2; exit 2 ;;
+    *) sed -n '2,6s/^# \{0,1\}//p' "$0" >&2; exit 2 ;;
   esac
   shift
 done
@@ -39,7 +40,14 @@ if [ "$libtorch" = pip ]; then
 fi
 
 cmake --preset "$preset" -B "$build" "${options[@]}"
-cmake --build "$build"
+# The preset says what to build and to run; the build against PyPI's torch is of the same kind, in its own folder.
+if [ "$libtorch" = system ]; then
+  cmake --build --preset "$preset"
+  tests=(--preset "$preset")
+else
+  cmake --build "$build"
+  tests=(--test-dir "$build" --output-on-failure)
+fi
 # Several tests run at once: threads that wait by spinning would starve each other.
 export OMP_WAIT_POLICY=passive
-ctest --test-dir "$build" --output-on-failure --no-tests=error -j "$(nproc)"
+ctest "${tests[@]}" --no-tests=error -j "$(nproc)"

@@ -44,7 +44,7 @@ Field Field::make(std::string name, Type type, std::string help) {
   return field;
 }
 
-Field Field::integer(std::string name, std::int64_t& value, Range range, std::string help) {
+Field Field::integer(std::string name, std::int64_t& value, const Range& range, std::string help) {
   Field field = make(std::move(name), Type::integer, std::move(help));
   field.range = range;
   field.get = [&value] { return Value(value); };
@@ -52,7 +52,7 @@ Field Field::integer(std::string name, std::int64_t& value, Range range, std::st
   return field;
 }
 
-Field Field::real(std::string name, double& value, Range range, std::string help) {
+Field Field::real(std::string name, double& value, const Range& range, std::string help) {
   Field field = make(std::move(name), Type::real, std::move(help));
   field.range = range;
   field.get = [&value] { return Value(value); };

@@ -37,7 +37,9 @@ void tile(const Slice& s, const float* HWY_RESTRICT a, const float* HWY_RESTRICT
   const Gemm& g = s.gemm;
   constexpr Tag d;
   constexpr int Vectors = Panels * panel_vectors;
-  const auto offset = [&](int v) { return v / panel_vectors * g.c_panel + v % panel_vectors * lanes; };
+  const auto offset = [&](std::int64_t v) {
+    return v / panel_vectors * g.c_panel + v % panel_vectors * lanes;
+  };
   Vec sum[Rows][Vectors];
 #pragma GCC unroll 8
   for (int i = 0; i < Rows; ++i)

@@ -115,7 +115,7 @@ constexpr std::int64_t tile_elements = block_columns * block_columns;
 /// out[i][k] = in[k][i], 16 x 16.
 CHARNN_AMX void transpose(const std::uint32_t* in, std::uint32_t* out) {
   __m512i row[16], pair[16];
-  for (int i = 0; i < 16; ++i) row[i] = _mm512_load_si512(in + 16 * i);
+  for (std::int64_t i = 0; i < 16; ++i) row[i] = _mm512_load_si512(in + 16 * i);
   for (int i = 0; i < 16; i += 2) {
     pair[i] = _mm512_unpacklo_epi32(row[i], row[i + 1]);
     pair[i + 1] = _mm512_unpackhi_epi32(row[i], row[i + 1]);
@@ -126,7 +126,7 @@ CHARNN_AMX void transpose(const std::uint32_t* in, std::uint32_t* out) {
       row[i + 2 * j + 1] = _mm512_unpackhi_epi64(pair[i + j], pair[i + j + 2]);
     }
   // row[4 g + c] holds, in each quarter q, columns 4 q + c of rows 4 g .. 4 g + 3.
-  for (int c = 0; c < 4; ++c) {
+  for (std::int64_t c = 0; c < 4; ++c) {
     const __m512i low02 = _mm512_shuffle_i32x4(row[c], row[4 + c], 0x88),
                   low13 = _mm512_shuffle_i32x4(row[c], row[4 + c], 0xdd);
     const __m512i high02 = _mm512_shuffle_i32x4(row[8 + c], row[12 + c], 0x88),

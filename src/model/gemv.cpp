@@ -33,7 +33,9 @@ template <int Panels, class Weight>
 void sum_panels(const Gemv& g, const Weight* HWY_RESTRICT weights, int first) {
   constexpr Tag d;
   constexpr int Vectors = Panels * panel_vectors;
-  const auto sums = [&](int v) { return g.sums[first + v / panel_vectors] + v % panel_vectors * lanes; };
+  const auto sums = [&](std::int64_t v) {
+    return g.sums[first + v / panel_vectors] + v % panel_vectors * lanes;
+  };
   Vec sum[Vectors];
 #pragma GCC unroll 16
   for (int v = 0; v < Vectors; ++v) sum[v] = hn::Load(d, sums(v));

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <limits>
 
 #include <fmt/format.h>
 
@@ -25,7 +26,7 @@ double Scale::position(double value) const { return log_ ? std::log10(value) : v
 double Scale::place(double value) const { return (position(value) - low_) / (high_ - low_); }
 
 Scale::Scale(const std::vector<double>& values, bool log, std::size_t ticks) : log_(log) {
-  double low = INFINITY, high = -INFINITY;
+  double low = std::numeric_limits<double>::infinity(), high = -low;
   for (const double value : values)
     if (shows(value)) {
       low = std::min(low, position(value));

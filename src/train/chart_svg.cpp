@@ -163,7 +163,8 @@ double draw_legend(const std::vector<LegendEntry>& entries, double top, std::str
   const auto columns = std::max<std::size_t>(static_cast<std::size_t>(plot_width / cell), 1);
   for (std::size_t i = 0; i < entries.size(); ++i) {
     const double x = left + static_cast<double>(i % columns) * cell;
-    const double y = top + static_cast<double>(i / columns) * legend_row + 10;
+    const std::size_t row = i / columns;
+    const double y = top + static_cast<double>(row) * legend_row + 10;
     const std::size_t color = entries[i].color % colors;
     if (entries[i].style == Series::Style::dots)
       svg += fmt::format("<circle class=\"d{}\" r=\"3\" cx=\"{:.1f}\" cy=\"{:.1f}\"/>", color, x + 11, y);
@@ -174,7 +175,8 @@ double draw_legend(const std::vector<LegendEntry>& entries, double top, std::str
     svg +=
         fmt::format("<text x=\"{:.1f}\" y=\"{:.1f}\">{}</text>\n", x + 28, y + 4, escaped(entries[i].name));
   }
-  return legend_row * static_cast<double>((entries.size() + columns - 1) / columns) + 6;
+  const std::size_t rows = (entries.size() + columns - 1) / columns;
+  return legend_row * static_cast<double>(rows) + 6;
 }
 
 }  // namespace

@@ -38,7 +38,8 @@ class DotGrid {
   /// Coordinates in dots from the top left.
   void line(double x0, double y0, double x1, double y1, std::size_t color) {
     const double steps = std::max({std::abs(x1 - x0), std::abs(y1 - y0), 1.0});
-    for (double i = 0; i <= steps; ++i) dot(x0 + (x1 - x0) * i / steps, y0 + (y1 - y0) * i / steps, color);
+    for (int i = 0; i <= static_cast<int>(steps); ++i)
+      dot(x0 + (x1 - x0) * i / steps, y0 + (y1 - y0) * i / steps, color);
   }
 
   std::string row(std::size_t r, bool color) const {

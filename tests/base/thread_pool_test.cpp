@@ -49,6 +49,17 @@ TEST(ThreadPool, ManyJobsInARow) {
   }
 }
 
+// Plain memory, so that ThreadSanitizer sees whether the pool orders what its threads read and write.
+TEST(ThreadPool, PartsSeeWhatWasWrittenBeforeAndTheirWritesAreSeenAfter) {
+  ThreadPool pool(3);
+  std::vector<int> numbers(64);
+  for (int job = 0; job < 500; ++job) {
+    const int added = job;
+    pool.run(std::ssize(numbers), [&](std::int64_t i) { numbers[static_cast<std::size_t>(i)] += added; });
+    for (int& number : numbers) ASSERT_EQ(number++, job * (job + 1) / 2 + job);
+  }
+}
+
 #if defined(__x86_64__)
 TEST(FlushDenormals, ActsWhileItLives) {
   const volatile float small = 1e-30F, smaller = 1e-10F, denormal = 1e-40F, large = 1e30F;

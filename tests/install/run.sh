@@ -1,12 +1,13 @@
 #!/usr/bin/env bash
 # Installs charnn from BUILD into a temporary folder, then builds and runs a program that finds it there.
-#   run.sh BUILD LIBTORCH_ROOT
+#   run.sh BUILD LIBTORCH_ROOT [SANITIZERS]
 set -euo pipefail
 here=$(cd "$(dirname "$0")" && pwd)
 tmp=$(mktemp -d)
 trap 'rm -rf "$tmp"' EXIT
 cmake --install "$1" --prefix "$tmp/prefix" > /dev/null
 "$tmp/prefix/bin/charnn" --version
-cmake -S "$here" -B "$tmp/build" -DCMAKE_BUILD_TYPE=Release "-DCMAKE_PREFIX_PATH=$tmp/prefix;$2" > /dev/null
+sanitize=${3:+-fsanitize=$3}   # what links a library of sanitized code needs their run-time libraries
+cmake -S "$here" -B "$tmp/build" -DCMAKE_BUILD_TYPE=Release "-DCMAKE_CXX_FLAGS=$sanitize" "-DCMAKE_PREFIX_PATH=$tmp/prefix;$2" > /dev/null
 cmake --build "$tmp/build" > /dev/null
 "$tmp/build/consumer"

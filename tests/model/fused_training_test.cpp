@@ -132,7 +132,7 @@ TEST_P(FusedTraining, InfiniteDecoderMakesTheLossInfiniteOrNan) {
   scene.each_changed(
       [](torch::Tensor& weight) { weight.view({-1})[-1] = std::numeric_limits<float>::infinity(); },
       [&](const std::string& name) {
-        if (name.find("decoder") != 0) return;
+        if (!name.starts_with("decoder")) return;
         EXPECT_FALSE(std::isfinite(scene.loss().item<double>())) << name;
       });
 }

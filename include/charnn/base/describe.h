@@ -49,8 +49,8 @@ struct Field {
   Field&& with_flag(std::string text) &&;
   Field&& fixed_for_run() &&;
 
-  static Field integer(std::string name, std::int64_t& value, Range range, std::string help);
-  static Field real(std::string name, double& value, Range range, std::string help);
+  static Field integer(std::string name, std::int64_t& value, const Range& range, std::string help);
+  static Field real(std::string name, double& value, const Range& range, std::string help);
   static Field text(std::string name, std::string& value, std::string help);
   static Field text_list(std::string name, std::vector<std::string>& value, std::string help);
 

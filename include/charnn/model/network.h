@@ -67,6 +67,7 @@ class CharRnn : public torch::nn::Module {
   NamedTensors weights() const;
 
   /// Copies every weight, by name, into the model; throws as copy_by_name().
+  // NOLINTNEXTLINE(clang-diagnostic-overloaded-virtual): LibTorch's own load(), of archives, is not used
   void load(const NamedTensors& weights);
 
  private:
