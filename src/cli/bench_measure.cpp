@@ -137,9 +137,6 @@ double measure_sampling(const BenchCase& b, StepWeights weights, std::int64_t st
     torch::manual_seed(1);
     const CharRnn model(b.model, b.vocabulary);
     const Stepper stepper(model, weights, threads);
-    std::vector<char32_t> alphabet(static_cast<std::size_t>(b.vocabulary));
-    for (std::size_t i = 0; i < alphabet.size(); ++i) alphabet[i] = static_cast<char32_t>(U'a' + i);
-    const Vocabulary vocabulary(Tokens::chars, alphabet);
     std::vector<std::uint64_t> seeds(static_cast<std::size_t>(streams));
     for (std::size_t i = 0; i < seeds.size(); ++i) seeds[i] = i;
     SampleConfig config;
@@ -147,7 +144,7 @@ double measure_sampling(const BenchCase& b, StepWeights weights, std::int64_t st
     config.length = std::int64_t{1} << 40;
     std::int64_t count = 0;
     Clock::time_point start;
-    generate(stepper, vocabulary, {}, config, seeds, [&](std::size_t, std::int64_t) {
+    generate(stepper, {}, config, seeds, [&](std::size_t, std::int64_t) {
       if (count++ == 50 * streams) start = Clock::now();
       return count < 100 * streams || count % (16 * streams) != 0 || seconds_since(start) < b.seconds;
     });

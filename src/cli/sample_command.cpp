@@ -12,6 +12,7 @@
 
 #include "charnn/base/error.h"
 #include "charnn/base/files.h"
+#include "charnn/base/terminal.h"
 #include "charnn/base/thread_pool.h"
 #include "charnn/cli/commands.h"
 #include "charnn/cli/run_folder.h"
@@ -27,6 +28,8 @@ struct Options {
   std::string prompt_file;
   std::int64_t seed = -1;  ///< -1: a fresh one each time
   bool no_echo = false;
+  bool one_document = false;
+  bool raw = false;
   std::int64_t num = 1;
   std::int64_t threads = 0;
   ConfigInput config;
@@ -39,57 +42,99 @@ std::string prompt_of(const Options& options) {
 }
 
 /// Text on its way to stdout: at once as far as a reader can tell, but not with a system call for every
-/// character.
+/// character. A terminal gets it made harmless, unless `raw`; a file or pipe as it is.
 class Output {
  public:
+  explicit Output(bool raw) : terminal_(::isatty(STDOUT_FILENO) == 1), safe_(terminal_ && !raw) {}
+
   bool add(std::string_view text) {
-    buffer_ += text;
     if (!text.empty()) last_ = text.back();
+    buffer_ += text;
     const Clock::time_point now = Clock::now();
     if (now - written_ < std::chrono::milliseconds(20) && buffer_.size() < (1 << 16)) return true;
     written_ = now;
     return flush();
   }
-  bool flush() {
-    const std::string text = std::exchange(buffer_, {});
-    return write_stdout(text);
+  void end() {
+    flush();
+    write_stdout(shown_.finish());
+    // So that the shell's prompt begins on a line of its own.
+    if (terminal_ && last_ != '\n') write_stdout("\n");
   }
-  char last() const noexcept { return last_; }
 
  private:
   using Clock = std::chrono::steady_clock;
+
+  bool flush() {
+    const std::string text = std::exchange(buffer_, {});
+    return write_stdout(safe_ ? shown_.add(text) : text);
+  }
+
+  bool terminal_, safe_;
+  SafeText shown_;
   std::string buffer_;
   char last_ = '\n';
   Clock::time_point written_{};
 };
 
-void sample_one(const Stepper& stepper, const Vocabulary& vocabulary, const std::vector<std::int64_t>& ids,
-                const SampleConfig& config, std::uint64_t seed, const std::string& echo) {
-  Output output;
-  if (!output.add(echo)) return;
-  generate(stepper, vocabulary, ids, config, seed,
-           [&](std::int64_t id) { return output.add(vocabulary.text(id)); });
-  // So that the shell's prompt begins on a line of its own; a file or pipe gets the text alone.
-  if (::isatty(STDOUT_FILENO) == 1 && output.last() != '\n') output.add("\n");
-  output.flush();
+/// What there is to write, and how.
+struct Task {
+  const Stepper& stepper;
+  const Vocabulary& vocabulary;
+  const SampleConfig& config;
+  std::vector<std::int64_t> prompt;
+  std::string echo;                     ///< written before the text
+  std::vector<std::int64_t> separator;  ///< where a text ends; may be empty
+  std::uint64_t seed = 0;
+
+  std::string text(const std::vector<std::int64_t>& ids) const {
+    std::string all;
+    for (const std::int64_t id : ids) all += vocabulary.text(id);
+    return all;
+  }
+};
+
+void sample_one(const Task& task, bool raw) {
+  Output output(raw);
+  UntilSeparator until(task.separator);
+  if (!output.add(task.echo)) return;
+  generate(task.stepper, task.prompt, task.config, task.seed,
+           [&](std::int64_t id) { return output.add(task.text(until.add(id))) && !until.ended(); });
+  output.add(task.text(until.rest()));
+  output.end();
 }
 
 /// Several texts side by side, as JSON lines.
-void sample_many(const Stepper& stepper, const Vocabulary& vocabulary, const std::vector<std::int64_t>& ids,
-                 const SampleConfig& config, std::uint64_t seed, std::int64_t count,
-                 const std::string& echo) {
+void sample_many(const Task& task, std::int64_t count) {
   std::vector<std::uint64_t> seeds(static_cast<std::size_t>(count));
-  std::iota(seeds.begin(), seeds.end(), seed);
-  std::vector<std::string> texts(seeds.size(), echo);
-  generate(stepper, vocabulary, ids, config, seeds, [&](std::size_t i, std::int64_t id) {
-    texts[i] += vocabulary.text(id);
-    return true;
+  std::iota(seeds.begin(), seeds.end(), task.seed);
+  std::vector<std::string> texts(seeds.size(), task.echo);
+  std::vector<UntilSeparator> until(seeds.size(), UntilSeparator(task.separator));
+  std::size_t unfinished = seeds.size();
+  generate(task.stepper, task.prompt, task.config, seeds, [&](std::size_t i, std::int64_t id) {
+    if (until[i].ended()) return true;
+    texts[i] += task.text(until[i].add(id));
+    return !until[i].ended() || --unfinished > 0;
   });
   for (std::size_t i = 0; i < texts.size(); ++i) {
+    texts[i] += task.text(until[i].rest());
     const nlohmann::ordered_json line = {{"seed", seeds[i]}, {"text", texts[i]}};
     // Bytes that are no UTF-8 cannot stand in JSON; they become U+FFFD.
-    if (!write_stdout(line.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace) + "\n")) return;
+    if (!write_stdout(
+            line.dump(-1, ' ', ::isatty(STDOUT_FILENO) == 1, nlohmann::json::error_handler_t::replace) +
+            "\n"))
+      return;
   }
+}
+
+/// The symbols at which texts end, as far as that is asked for.
+std::vector<std::int64_t> separator_of(const Options& options, const LoadedModel& loaded) {
+  if (!options.one_document) return {};
+  const std::string& separator = loaded.config.data.document_separator;
+  if (separator.empty())
+    fail_input("--one-document: the network was trained on one continuous text",
+               "a network that was trained with --document-separator", "leave it out, or set --length");
+  return loaded.checkpoint.vocabulary.encode(separator, "data.document_separator");
 }
 
 int sample(const Options& options, const Globals& globals) {
@@ -108,11 +153,17 @@ int sample(const Options& options, const Globals& globals) {
   const int threads =
       options.threads == 0 && options.num > 1 ? available_cpus() : static_cast<int>(options.threads);
   const Stepper stepper(*loaded.network, config.weights, threads);
-  const std::string echo = options.no_echo ? "" : prompt;
+  const Task task{stepper,
+                  vocabulary,
+                  config,
+                  ids.empty() ? beginning(vocabulary, loaded.config.data.document_separator) : ids,
+                  options.no_echo ? "" : prompt,
+                  separator_of(options, loaded),
+                  seed};
   if (options.num == 1)
-    sample_one(stepper, vocabulary, ids, config, seed, echo);
+    sample_one(task, options.raw);
   else
-    sample_many(stepper, vocabulary, ids, config, seed, options.num, echo);
+    sample_many(task, options.num);
   return 0;
 }
 
@@ -139,6 +190,11 @@ void add_sample(CLI::App& app, const Globals& globals, Action& action) {
       ->type_name("N");
   command->add_option("--threads", options->threads, "CPU threads; 0: what is fastest for this network")
       ->check(CLI::Range(0, 1024));
+  command->add_flag("--one-document", options->one_document,
+                    "end the text where the network ends the document (data.document_separator)");
+  command->add_flag(
+      "--raw", options->raw,
+      "send control characters to a terminal as they are, instead of writing them out as \\x1b");
   command->add_flag("--no-echo", options->no_echo, "do not print the prompt");
   add_config_flags(*command, options->config, {"sample"});
   command->callback(

@@ -48,8 +48,8 @@ std::string sample_text(const CharRnn& model, const Vocabulary& vocabulary, cons
   const SampleConfig sample{config.sample.temperature, std::min(config.sample.length, shown),
                             config.sample.weights};
   std::string text;
-  generate(Stepper(model), vocabulary, {}, sample, static_cast<std::uint64_t>(config.train.seed + step),
-           [&](std::int64_t id) {
+  generate(Stepper(model), beginning(vocabulary, config.data.document_separator), sample,
+           static_cast<std::uint64_t>(config.train.seed + step), [&](std::int64_t id) {
              text += vocabulary.text(id);
              return true;
            });

@@ -49,12 +49,18 @@ void Batcher::seek(Cursor cursor) {
 Batch Batcher::next() {
   const std::int64_t length = std::min(sequence_length_, stream_length_ - cursor_.position);
   Batch batch{torch::empty({length, batch_size_}, torch::kInt64),
-              torch::empty({length, batch_size_}, torch::kInt64), cursor_.position == 0};
+              torch::empty({length, batch_size_}, torch::kInt64),
+              {},
+              cursor_.position == 0};
+  if (corpus_.has_documents()) batch.starts = torch::zeros({length, batch_size_}, torch::kUInt8);
   std::int64_t* input = batch.input.data_ptr<std::int64_t>();
   std::int64_t* target = batch.target.data_ptr<std::int64_t>();
   std::vector<std::int64_t> window(static_cast<std::size_t>(length + 1));
   for (std::int64_t b = 0; b < batch_size_; ++b) {
-    corpus_.copy(split_.begin + b * stream_length_ + cursor_.position, window);
+    const std::int64_t first = split_.begin + b * stream_length_ + cursor_.position;
+    corpus_.copy(first, window);
+    for (const std::int64_t at : corpus_.starts(first, first + length))
+      batch.starts.data_ptr<std::uint8_t>()[(at - first) * batch_size_ + b] = 1;
     for (std::int64_t t = 0; t < length; ++t) {
       input[t * batch_size_ + b] = window[static_cast<std::size_t>(t)];
       target[t * batch_size_ + b] = window[static_cast<std::size_t>(t + 1)];

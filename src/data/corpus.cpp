@@ -75,9 +75,6 @@ Corpus::Corpus(const DataConfig& config, std::optional<Vocabulary> vocabulary)
     fail_input(fmt::format("data.val_fraction {} + data.test_fraction {} leave nothing to train on",
                            config.val_fraction, config.test_fraction),
                "a sum below 1", "lower one of them");
-  if (!config.document_separator.empty())
-    fail_input(fmt::format("data.document_separator = \"{}\"", config.document_separator),
-               "\"\": charnn reads the corpus as one continuous text so far", "remove the key");
   files_ = open_files(config);
   const Tokens tokens = vocabulary_ ? vocabulary_->tokens() : config.tokens;
   Scan scan = scan_files(files_, tokens);
@@ -88,12 +85,27 @@ Corpus::Corpus(const DataConfig& config, std::optional<Vocabulary> vocabulary)
     require_known(scan.characters, *vocabulary_, files_);
   else
     vocabulary_ = Vocabulary(tokens, std::move(scan.characters));
+  separator_ = vocabulary_->encode(config.document_separator, "data.document_separator");
   for (const TextFile& file : files_) size_ += file.size();
   const auto part = [&](double fraction) {
     return static_cast<std::int64_t>(static_cast<double>(size_) * fraction);
   };
   test_begin_ = size_ - part(config.test_fraction);
   val_begin_ = test_begin_ - part(config.val_fraction);
+}
+
+std::vector<std::int64_t> Corpus::starts(std::int64_t begin, std::int64_t end) const {
+  std::vector<std::int64_t> found;
+  const auto length = static_cast<std::int64_t>(separator_.size());
+  if (length == 0) return found;
+  const std::int64_t first = std::max<std::int64_t>(begin - (length - 1), 0);
+  if (end - first < length) return found;
+  std::vector<std::int64_t> text(static_cast<std::size_t>(end - first));
+  copy(first, text);
+  for (auto at = text.begin();
+       (at = std::search(at, text.end(), separator_.begin(), separator_.end())) != text.end(); ++at)
+    found.push_back(first + (at - text.begin()) + length - 1);
+  return found;
 }
 
 void Corpus::copy(std::int64_t first, std::span<std::int64_t> out) const {

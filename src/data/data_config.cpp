@@ -19,9 +19,10 @@ Section describe(DataConfig& c) {
        Field::real("test_fraction", c.test_fraction, from_to_below(0, 1),
                    "share of the text kept for testing, at its end; never looked at in training")
            .fixed_for_run(),
-       Field::text(
-           "document_separator", c.document_separator,
-           "kept for texts made of many documents; only \"\" (one continuous text) is accepted so far")
+       Field::text("document_separator", c.document_separator,
+                   "text between two documents, for example a blank line (in a shell: $'\\n\\n'): the state "
+                   "begins anew "
+                   "after it, and no gradient passes it; empty: one continuous text")
            .fixed_for_run()}};
 }
 

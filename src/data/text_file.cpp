@@ -56,6 +56,7 @@ void TextFile::copy(std::int64_t first, const Vocabulary& vocabulary, std::span<
     first += static_cast<std::int64_t>(count);
     out = out.subspan(count);
   }
+  file_.require_unchanged();
 }
 
 /// As copy(), but no more than a buffer holds: how many were copied.

@@ -76,7 +76,37 @@ class Backward {
       }
   }
 
+  /// Calls use(gradients by the state before step t, 16 of them) for the streams in which a document starts
+  /// at t.
+  template <class Use>
+  void each_start(std::int64_t t, Use use) {
+    if (!part_.starts_at(t)) return;
+    for (const std::int64_t b : part_.starts[static_cast<std::size_t>(t)])
+      for (std::int64_t p = 0; p < s_.Hb; ++p)
+        use(part_.gradient.floats() + p * block() + row(t - 1) + b * C);
+  }
+
+  /// A step back. Where a document starts, the state before it gets nothing from here: its gradients are put
+  /// aside and back.
   void take_step(std::int64_t l, FusedPart::Layer& layer, std::int64_t t) {
+    aside_.clear();
+    if (t > 0) each_start(t, [&](const float* g) { aside_.insert(aside_.end(), g, g + C); });
+    pass_step(l, layer, t);
+    if (t == 0) return;
+    const float* from = aside_.data();
+    each_start(t, [&](float* g) {
+      std::copy_n(from, C, g);
+      from += C;
+    });
+    if (s_.config.cell == Cell::lstm && part_.starts_at(t))
+      for (const std::int64_t b : part_.starts[static_cast<std::size_t>(t)])
+        for (std::int64_t p = 0; p < s_.Hb; ++p)
+          std::fill_n(layer.dc.floats() + (p * part_.count + b) * C, C, 0.0F);
+  }
+
+  void pass_step(std::int64_t l, FusedPart::Layer& layer, std::int64_t t) {
+    h_before_ = fused::state_before(s_, part_, layer.h, part_.h_before, t);
+    if (s_.config.cell == Cell::lstm) c_before_ = fused::state_before(s_, part_, layer.c, part_.c_before, t);
     for (std::int64_t p = 0; p < s_.Hb; ++p) differentiate(layer, p, t);
     if (pairs()) pair(layer.gates, part_.gates_pairs, s_.cell.slots * s_.Hb, t - t_, 1);
     if (t == 0) return;
@@ -95,17 +125,17 @@ class Backward {
     for (int slot = 0; slot < s_.cell.slots; ++slot)
       gates.at[slot] = layer.gates.floats() + (slot * s_.Hb + p) * block() + row(t);
     const std::int64_t n = part_.count * C, state_block = (part_.rows + part_.count) * C;
-    const std::int64_t before = p * state_block + row(t), after = p * state_block + row(t + 1);
+    const std::int64_t after = p * state_block + row(t + 1);
     float* dh = part_.gradient.floats() + p * block() + row(t);
     switch (s_.config.cell) {
       case Cell::rnn:
         rnn_backward(gates.at[0], dh, n);
         break;
       case Cell::gru:
-        gru_backward(gates, layer.h.floats() + before, dh, t > 0 ? dh - n : nullptr, n);
+        gru_backward(gates, h_before_.data + p * h_before_.block, dh, t > 0 ? dh - n : nullptr, n);
         break;
       case Cell::lstm:
-        lstm_backward(gates, layer.c.floats() + before, layer.c.floats() + after, dh,
+        lstm_backward(gates, c_before_.data + p * c_before_.block, layer.c.floats() + after, dh,
                       layer.dc.floats() + p * n, n);
         break;
     }
@@ -115,8 +145,10 @@ class Backward {
   const PackedNetwork& packed_;
   const FusedWindow& window_;
   FusedPart& part_;
-  std::int64_t last_;   ///< first step of the last stretch
-  std::int64_t t_ = 0;  ///< first step of the stretch at hand
+  std::int64_t last_;                          ///< first step of the last stretch
+  std::int64_t t_ = 0;                         ///< first step of the stretch at hand
+  FusedPart::Before h_before_{}, c_before_{};  ///< of the step at hand
+  std::vector<float> aside_;
 };
 
 }  // namespace

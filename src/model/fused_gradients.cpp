@@ -95,6 +95,13 @@ class WeightGradients {
   float* gradient(std::size_t index) const { return gradients_[index].data_ptr<float>(); }
   float* input(int which) const { return work_.inputs.floats() + which * input_; }
 
+  /// The state before a document's first step is zero.
+  void clear_starts(std::int64_t begin, std::int64_t count, float* rows) const {
+    if (work_.starts.empty()) return;
+    for (std::int64_t i = 0; i < count; ++i)
+      if (work_.starts[static_cast<std::size_t>(begin + i)] != 0) std::fill_n(rows + i * C, C, 0.0F);
+  }
+
   /// Makes layer l's output (or the state before each step) the second factor of products, for the stretch at
   /// hand.
   void collect_inputs(std::int64_t l, bool output, int which) {
@@ -106,12 +113,15 @@ class WeightGradients {
         return layer.h.floats() + p * (part.rows + part.count) * C + (output ? part.count * C : 0);
       };
       const std::int64_t end = std::min(begin_ + stretch_, R_);
-      if (s_.format == Format::f32)
-        return collect(work_, begin_, end - begin_, from, input(which) + p * K_ * C);
+      const auto collect_rows = [&](std::int64_t begin, std::int64_t count, float* out) {
+        collect(work_, begin, count, from, out);
+        if (!output) clear_starts(begin, count, out);
+      };
+      if (s_.format == Format::f32) return collect_rows(begin_, end - begin_, input(which) + p * K_ * C);
       alignas(64) float rows[rows_at_a_time * C];
       for (std::int64_t begin = begin_; begin < end; begin += rows_at_a_time) {
         const std::int64_t count = std::min(rows_at_a_time, end - begin), padded = round_up(count, 2 * C);
-        collect(work_, begin, count, from, rows);
+        collect_rows(begin, count, rows);
         std::fill(rows + count * C, rows + padded * C, 0.0F);
         pair_rows(s_.format, rows,
                   reinterpret_cast<std::uint32_t*>(input(which)) + (p * K_ + (begin - begin_) / 2) * C,

@@ -101,14 +101,27 @@ class Forward {
     multiply(s_.format, gemm);
   }
 
+  /// The state before step t as factor.
+  Factor factor_before(const FusedPart::Layer& layer, std::int64_t t) {
+    if (s_.format == Format::f32) return {h_before_.data, h_before_.block, 0};
+    if (!part_.starts_at(t)) return state(layer, t);
+    const std::int64_t n = part_.count * C, plane = s_.Hb / 2 * n;
+    part_.h_before_pairs.reserve(planes(s_.format) * plane);
+    to_pairs(s_.format, h_before_.data, n, part_.h_before_pairs.pairs(), n, plane, s_.Hb, part_.count);
+    return {part_.h_before_pairs.floats(), n, plane};
+  }
+
   void take_step(std::int64_t l, FusedPart::Layer& layer, std::int64_t t) {
+    h_before_ = fused::state_before(s_, part_, layer.h, part_.h_before, t);
+    if (s_.config.cell == Cell::lstm) c_before_ = fused::state_before(s_, part_, layer.c, part_.c_before, t);
+    const Factor before = factor_before(layer, t);
     const Panels& weights = packed_.layers[static_cast<std::size_t>(l)].h_forward;
     // With several slots a product makes the slots of one block of units; with one slot, several blocks.
     const bool one = s_.cell.slots == 1;
     const std::int64_t group = one ? 4 : 1;
     for (std::int64_t p = 0; p < s_.Hb; p += group) {
       const std::int64_t blocks = std::min(group, s_.Hb - p), apart = one ? 1 : s_.Hb;
-      Gemm gemm = state(layer, t).times(weights.gemm(p, one ? blocks : s_.cell.h_count, apart), part_.count);
+      Gemm gemm = before.times(weights.gemm(p, one ? blocks : s_.cell.h_count, apart), part_.count);
       gemm.c = layer.gates.floats() + (s_.cell.h_first * s_.Hb + p) * block() + row(t);
       gemm.c_panel = apart * block();
       gemm.accumulate = true;
@@ -131,17 +144,17 @@ class Forward {
     for (int slot = 0; slot < s_.cell.slots; ++slot)
       gates.at[slot] = layer.gates.floats() + (slot * s_.Hb + p) * block() + row(t);
     const std::int64_t n = part_.count * C;
-    const std::int64_t before = p * state_block() + row(t), after = p * state_block() + row(t + 1);
+    const std::int64_t after = p * state_block() + row(t + 1);
     float* h = layer.h.floats();
     switch (s_.config.cell) {
       case Cell::rnn:
         rnn_forward(gates.at[0], h + after, n);
         break;
       case Cell::gru:
-        gru_forward(gates, h + before, h + after, n);
+        gru_forward(gates, h_before_.data + p * h_before_.block, h + after, n);
         break;
       case Cell::lstm:
-        lstm_forward(gates, layer.c.floats() + before, layer.c.floats() + after, h + after, n);
+        lstm_forward(gates, c_before_.data + p * c_before_.block, layer.c.floats() + after, h + after, n);
         break;
     }
   }
@@ -170,7 +183,8 @@ class Forward {
   const FusedWorkspace& work_;
   FusedPart& part_;
   bool drops_;
-  std::int64_t t_ = 0, steps_ = 0;  ///< the steps at hand
+  std::int64_t t_ = 0, steps_ = 0;             ///< the steps at hand
+  FusedPart::Before h_before_{}, c_before_{};  ///< of the step at hand
 };
 
 }  // namespace
@@ -205,6 +219,7 @@ void FusedNetwork::forward(const FusedWindow& window, State& state, FusedWorkspa
   work.window = window;
   fused::share_out(shape_, work, pool_.size());
   fused::number_symbols(shape_, work);
+  fused::find_starts(work);
   fill_table(shape_, packed_, work, pool_);
   fused::load_state(shape_, state.h, work, &FusedPart::Layer::h);
   if (state.c.defined()) fused::load_state(shape_, state.c, work, &FusedPart::Layer::c);

@@ -94,6 +94,38 @@ void fused::number_symbols(const NetworkShape& s, FusedWorkspace& work) {
   }
 }
 
+void fused::find_starts(FusedWorkspace& work) {
+  const FusedWindow& window = work.window;
+  const std::int64_t rows = window.steps * window.streams;
+  work.starts.clear();
+  if (window.starts != nullptr) work.starts.assign(window.starts, window.starts + rows);
+  if (std::find(work.starts.begin(), work.starts.end(), 1) == work.starts.end()) work.starts.clear();
+  for (FusedPart& part : work.parts) {
+    part.starts.clear();
+    if (work.starts.empty()) continue;
+    part.starts.resize(static_cast<std::size_t>(part.steps));
+    for (std::int64_t r = 0; r < part.rows; ++r) {
+      const std::int64_t t = r / part.count, b = r % part.count;
+      if (work.starts[static_cast<std::size_t>(t * window.streams + part.begin + b)] != 0)
+        part.starts[static_cast<std::size_t>(t)].push_back(b);
+    }
+  }
+}
+
+FusedPart::Before fused::state_before(const NetworkShape& s, const FusedPart& part, const Buffer& from,
+                                      Buffer& copy, std::int64_t t) {
+  const std::int64_t n = part.count * C, block = (part.rows + part.count) * C;
+  const float* state = from.floats() + t * n;
+  if (!part.starts_at(t)) return {state, block};
+  copy.reserve(s.Hb * n);
+  for (std::int64_t p = 0; p < s.Hb; ++p) {
+    std::copy_n(state + p * block, n, copy.floats() + p * n);
+    for (const std::int64_t b : part.starts[static_cast<std::size_t>(t)])
+      std::fill_n(copy.floats() + p * n + b * C, C, 0.0F);
+  }
+  return {copy.floats(), n};
+}
+
 void fused::load_state(const NetworkShape& s, const torch::Tensor& state, FusedWorkspace& work,
                        Buffer FusedPart::Layer::*to) {
   for (FusedPart& part : work.parts)

@@ -29,6 +29,10 @@ std::variant<torch::nn::RNN, torch::nn::GRU, torch::nn::LSTM> make_rnn(const Mod
   return torch::nn::LSTM(with(torch::nn::LSTMOptions(c.embedding, c.hidden)));
 }
 
+const std::uint8_t* starts_of(const torch::Tensor& starts) {
+  return starts.defined() ? starts.data_ptr<std::uint8_t>() : nullptr;
+}
+
 std::string form_of(torch::ScalarType type, torch::IntArrayRef shape) {
   std::ostringstream text;
   text << "type " << type << ", shape " << shape;
@@ -80,21 +84,38 @@ CharRnn::CharRnn(const ModelConfig& config, std::int64_t vocabulary_size)
   }
 }
 
-CharRnn::Output CharRnn::forward(const torch::Tensor& ids, const State& state) {
-  const torch::Tensor embedded = encoder_->forward(ids);  // [T, B, E]
-  torch::Tensor top;                                      // [T, B, H]
-  State next;
+/// The recurrent layers: outputs [T, B, H] (as `logits`) and the state after them.
+CharRnn::Output CharRnn::run_layers(const torch::Tensor& embedded, const State& state) {
   if (auto* lstm = std::get_if<torch::nn::LSTM>(&rnn_)) {
     auto [output, hc] = (*lstm)->forward(embedded, std::make_tuple(state.h, state.c));
-    top = output;
-    next = {std::get<0>(hc), std::get<1>(hc)};
-  } else if (auto* gru = std::get_if<torch::nn::GRU>(&rnn_)) {
-    std::tie(top, next.h) = (*gru)->forward(embedded, state.h);
-  } else {
-    std::tie(top, next.h) = std::get<torch::nn::RNN>(rnn_)->forward(embedded, state.h);
+    return {output, {std::get<0>(hc), std::get<1>(hc)}};
   }
+  auto [output, h] = std::holds_alternative<torch::nn::GRU>(rnn_)
+                         ? std::get<torch::nn::GRU>(rnn_)->forward(embedded, state.h)
+                         : std::get<torch::nn::RNN>(rnn_)->forward(embedded, state.h);
+  return {output, {h, {}}};
+}
+
+CharRnn::Output CharRnn::forward(const torch::Tensor& ids, const State& state, const torch::Tensor& starts) {
+  const torch::Tensor embedded = encoder_->forward(ids);  // [T, B, E]
+  State now = state;
+  std::vector<torch::Tensor> outputs;  // of the stretches between steps at which documents start
+  const std::int64_t steps = ids.size(0);
+  const auto starts_at = [&](std::int64_t t) { return starts.defined() && starts[t].any().item<bool>(); };
+  for (std::int64_t begin = 0, end; begin < steps; begin = end) {
+    if (starts_at(begin)) {
+      const torch::Tensor keep =
+          starts[begin].eq(0).to(device(), embedded.scalar_type()).unsqueeze(1);  // [B, 1]
+      now = {now.h * keep, now.c.defined() ? now.c * keep : now.c};
+    }
+    for (end = begin + 1; end < steps && !starts_at(end);) ++end;
+    Output stretch = run_layers(embedded.slice(0, begin, end), now);
+    outputs.push_back(stretch.logits);
+    now = stretch.state;
+  }
+  torch::Tensor top = outputs.size() == 1 ? outputs[0] : torch::cat(outputs);
   if (is_training() && config_.dropout > 0) top = torch::dropout(top, config_.dropout, /*train=*/true);
-  return {decoder_->forward(top), next};
+  return {decoder_->forward(top), now};
 }
 
 bool CharRnn::fused() const { return device().is_cpu() && parameters_[0].scalar_type() == torch::kFloat; }
@@ -114,16 +135,17 @@ void CharRnn::use(Precision precision, int threads) {
   evaluation_path_ = std::make_unique<FusedNetwork>(config_, vocabulary_size_, exact_format(), *pool_);
 }
 
-CharRnn::Loss CharRnn::loss(const torch::Tensor& ids, const torch::Tensor& targets, const State& state) {
+CharRnn::Loss CharRnn::loss(const torch::Tensor& ids, const torch::Tensor& targets, const State& state,
+                            const torch::Tensor& starts) {
   if (!fused()) {
-    auto [logits, next] = forward(ids.to(device()), state);
+    auto [logits, next] = forward(ids.to(device()), state, starts);
     return {torch::nn::functional::cross_entropy(logits.reshape({-1, vocabulary_size_}),
                                                  targets.to(device()).reshape({-1})),
             next.detach()};
   }
   training_path_->take(parameters_, /*backward=*/true);
-  FusedWindow window{ids.size(0), ids.size(1), ids.data_ptr<std::int64_t>(),
-                     targets.data_ptr<std::int64_t>()};
+  FusedWindow window{ids.size(0), ids.size(1), ids.data_ptr<std::int64_t>(), targets.data_ptr<std::int64_t>(),
+                     starts_of(starts)};
   window.training = true;
   window.gradient_scale = 1.0F / static_cast<float>(ids.numel());
   if (config_.dropout > 0)
@@ -134,10 +156,11 @@ CharRnn::Loss CharRnn::loss(const torch::Tensor& ids, const torch::Tensor& targe
   return result;
 }
 
-CharRnn::Nats CharRnn::nats(const torch::Tensor& ids, const torch::Tensor& targets, const State& state) {
+CharRnn::Nats CharRnn::nats(const torch::Tensor& ids, const torch::Tensor& targets, const State& state,
+                            const torch::Tensor& starts) {
   const torch::NoGradGuard no_grad;
   if (!fused()) {
-    auto [logits, next] = forward(ids.to(device()), state);
+    auto [logits, next] = forward(ids.to(device()), state, starts);
     const auto options =
         torch::nn::functional::CrossEntropyFuncOptions().ignore_index(-1).reduction(torch::kNone);
     return {torch::nn::functional::cross_entropy(logits.reshape({-1, vocabulary_size_}),
@@ -147,9 +170,9 @@ CharRnn::Nats CharRnn::nats(const torch::Tensor& ids, const torch::Tensor& targe
   }
   evaluation_path_->take(parameters_, /*backward=*/false);
   Nats result{torch::empty(ids.sizes()), state};
-  evaluation_path_->forward(
-      {ids.size(0), ids.size(1), ids.data_ptr<std::int64_t>(), targets.data_ptr<std::int64_t>()},
-      result.state, evaluation_work_);
+  evaluation_path_->forward({ids.size(0), ids.size(1), ids.data_ptr<std::int64_t>(),
+                             targets.data_ptr<std::int64_t>(), starts_of(starts)},
+                            result.state, evaluation_work_);
   copy_nats(evaluation_work_, result.nats.data_ptr<float>());
   return result;
 }

@@ -22,14 +22,20 @@ std::int64_t draw(std::span<const float> logits, double temperature, Random& ran
   return std::min<std::int64_t>(drawn - cumulative.begin(), static_cast<std::int64_t>(logits.size()) - 1);
 }
 
-void generate(const Stepper& stepper, const Vocabulary& vocabulary, std::span<const std::int64_t> prompt,
-              const SampleConfig& config, std::uint64_t seed, const std::function<bool(std::int64_t)>& emit) {
-  generate(stepper, vocabulary, prompt, config, {&seed, 1},
-           [&](std::size_t, std::int64_t id) { return emit(id); });
+std::vector<std::int64_t> beginning(const Vocabulary& vocabulary, const std::string& separator) {
+  const std::vector<std::int64_t> ids = vocabulary.encode(separator, "data.document_separator");
+  if (!ids.empty()) return {ids.back()};
+  const auto line_break = vocabulary.id(U'\n');
+  return line_break ? std::vector{*line_break} : std::vector<std::int64_t>();
 }
 
-void generate(const Stepper& stepper, const Vocabulary& vocabulary, std::span<const std::int64_t> prompt,
-              const SampleConfig& config, std::span<const std::uint64_t> seeds,
+void generate(const Stepper& stepper, std::span<const std::int64_t> prompt, const SampleConfig& config,
+              std::uint64_t seed, const std::function<bool(std::int64_t)>& emit) {
+  generate(stepper, prompt, config, {&seed, 1}, [&](std::size_t, std::int64_t id) { return emit(id); });
+}
+
+void generate(const Stepper& stepper, std::span<const std::int64_t> prompt, const SampleConfig& config,
+              std::span<const std::uint64_t> seeds,
               const std::function<bool(std::size_t, std::int64_t)>& emit) {
   const std::size_t V = static_cast<std::size_t>(stepper.vocabulary_size());
   std::vector<Random> random(seeds.begin(), seeds.end());
@@ -41,8 +47,6 @@ void generate(const Stepper& stepper, const Vocabulary& vocabulary, std::span<co
     stepper.step(state, ids, logits);
   };
   for (const std::int64_t id : prompt) feed(id);
-  const auto line_break = vocabulary.id(U'\n');
-  if (prompt.empty() && line_break) feed(*line_break);
   for (std::int64_t i = 0; i < config.length; ++i) {
     constexpr std::int64_t draws_a_thread = 16;
     stepper.pool().run_ranges(
@@ -54,6 +58,26 @@ void generate(const Stepper& stepper, const Vocabulary& vocabulary, std::span<co
       if (!emit(s, ids[s])) return;
     stepper.step(state, ids, logits);
   }
+}
+
+std::vector<std::int64_t> UntilSeparator::add(std::int64_t id) {
+  if (ended_) return {};
+  waiting_.push_back(id);
+  if (!separator_.empty() && waiting_ == separator_) {
+    waiting_.clear();
+    ended_ = true;
+    return {};
+  }
+  // The longest end of what waits that begins the separator goes on waiting.
+  std::size_t shown = 0;
+  while (shown < waiting_.size() && (waiting_.size() - shown >= separator_.size() ||
+                                     !std::equal(waiting_.begin() + static_cast<std::ptrdiff_t>(shown),
+                                                 waiting_.end(), separator_.begin())))
+    ++shown;
+  const auto end = waiting_.begin() + static_cast<std::ptrdiff_t>(shown);
+  std::vector<std::int64_t> now(waiting_.begin(), end);
+  waiting_.erase(waiting_.begin(), end);
+  return now;
 }
 
 }  // namespace charnn

@@ -42,6 +42,8 @@ bool run_streams(CharRnn& model, const Corpus& corpus, Split split, const std::v
     const std::int64_t length = std::min(chunk, steps - done);
     torch::Tensor input = torch::zeros({length, count}, torch::kInt64);
     torch::Tensor target = torch::full({length, count}, -1, torch::kInt64);  // -1: not counted
+    const torch::Tensor starts =
+        corpus.has_documents() ? torch::zeros({length, count}, torch::kUInt8) : torch::Tensor();
     auto inputs = input.accessor<std::int64_t, 2>();
     auto targets = target.accessor<std::int64_t, 2>();
     for (std::int64_t s = 0; s < count; ++s) {
@@ -51,6 +53,8 @@ bool run_streams(CharRnn& model, const Corpus& corpus, Split split, const std::v
       if (here == 0) continue;
       text.resize(static_cast<std::size_t>(here + 1));
       corpus.copy(split.begin + begin, text);
+      for (const std::int64_t at : corpus.starts(split.begin + begin, split.begin + begin + here))
+        starts.data_ptr<std::uint8_t>()[(at - split.begin - begin) * count + s] = 1;
       for (std::int64_t t = 0; t < here; ++t) {
         inputs[t][s] = text[static_cast<std::size_t>(t)];
         if (begin + t < stream.counted) continue;
@@ -58,7 +62,7 @@ bool run_streams(CharRnn& model, const Corpus& corpus, Split split, const std::v
         ++result.chars;
       }
     }
-    auto [nats, next] = model.nats(input, target, state);
+    auto [nats, next] = model.nats(input, target, state, starts);
     result.nats += nats.sum(torch::kDouble).item<double>();
     state = next;
   }

@@ -78,7 +78,7 @@ RangeCurve lr_range_test(CharRnn& model, Adam& adam, Batcher& batcher, const Opt
     const Batch batch = batcher.next();
     if (batch.starts_epoch || step == 0 || config.state == CarriedState::reset)
       state = model.zero_state(batch.input.size(1));
-    auto [loss, next] = model.loss(batch.input, batch.target, state);
+    auto [loss, next] = model.loss(batch.input, batch.target, state, batch.starts);
     adam.zero_grad();
     loss.backward();
     const double norm = adam.gradient_norm();

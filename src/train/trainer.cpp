@@ -72,7 +72,7 @@ StepInfo Trainer::step() {
   in_step_ = true;
   if (batch.starts_epoch || parts_.train.state == CarriedState::reset)
     recurrent_ = parts_.model.zero_state(parts_.train.batch_size);
-  auto [loss, next] = parts_.model.loss(batch.input, batch.target, recurrent_);
+  auto [loss, next] = parts_.model.loss(batch.input, batch.target, recurrent_, batch.starts);
   parts_.adam.zero_grad();
   loss.backward();
 

@@ -29,7 +29,7 @@ class Errors(Case):
         self.refused_training("--data", self.text, "--set", "train.lr=1", says=["unknown key", "optimizer.lr"])
         self.refused_training("--data", self.text, "--set", "x", says=["section.key=value"])
         self.refused_training("--data", self.text, "--val-fraction", "0.6", "--test-fraction", "0.5", says=["leave nothing"])
-        self.refused_training("--data", self.text, "--document-separator", "---", says=["document_separator"])
+        self.refused_training("--data", self.text, "--document-separator", "\u20ac", says=["document_separator", "'\u20ac'"])
         self.refused("train", "--no-such-flag", says=["--no-such-flag", "--help"])
         self.refused("fly", says=["--help"])
         self.refused(says=["subcommand"])

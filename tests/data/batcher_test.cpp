@@ -50,6 +50,32 @@ TEST(Batcher, GoesOnFromASavedCursor) {
   error_of([&] { second.seek({-1, 0}); });
 }
 
+TEST(Batcher, MarksWhereDocumentsStart) {
+  const test::TemporaryFolder folder;
+  DataConfig config;
+  config.files = {folder.write("text", "ab--cd-e--fgh---ijk--lmn--")};
+  config.val_fraction = 0;
+  config.document_separator = "--";
+  const Corpus corpus(config);
+  std::vector<std::int64_t> all;
+  for (const std::int64_t at : {3, 9, 14, 15, 20, 25}) all.push_back(at);
+  EXPECT_EQ(corpus.starts(0, corpus.size()), all) << "the last symbol of every separator";
+  EXPECT_EQ(corpus.starts(3, 9), std::vector<std::int64_t>{3}) << "which may begin before the stretch";
+  EXPECT_EQ(corpus.starts(4, 9), std::vector<std::int64_t>{});
+  Batcher batcher(corpus, corpus.train(), 2, 5);  // streams of 12
+  for (std::int64_t first = 0; first < 12;) {
+    const Batch batch = batcher.next();
+    for (std::int64_t t = 0; t < batch.input.size(0); ++t, ++first)
+      for (std::int64_t b = 0; b < 2; ++b)
+        EXPECT_EQ(batch.starts[t][b].item<int>(), std::count(all.begin(), all.end(), b * 12 + first))
+            << first << b;
+  }
+  const Corpus whole = corpus_of(folder, text);
+  EXPECT_FALSE(Batcher(whole, whole.train(), 2, 5).next().starts.defined());
+  config.document_separator = "+";
+  expect_contains(error_of([&] { Corpus other(config); }), "data.document_separator has a character");
+}
+
 TEST(Batcher, SaysWhatFits) {
   const test::TemporaryFolder folder;
   const Corpus corpus = corpus_of(folder, text);

@@ -18,6 +18,7 @@ struct Case {
   Cell cell;
   std::int64_t layers, hidden, embedding, vocabulary, batch, steps;
   int threads;
+  double starts = 0;  ///< share of symbols with which a document starts
 };
 
 /// A model, a window of text, and a state to begin from.
@@ -30,6 +31,7 @@ struct Scene {
     targets = torch::randint(0, k.vocabulary, {k.steps, k.batch}, torch::kInt64);
     state.h = 0.5 * torch::randn({k.layers, k.batch, k.hidden});
     if (k.cell == Cell::lstm) state.c = torch::randn({k.layers, k.batch, k.hidden});
+    if (k.starts > 0) starts = torch::rand({k.steps, k.batch}).lt(k.starts).to(torch::kUInt8);
   }
 
   struct Result {
@@ -41,7 +43,7 @@ struct Scene {
   Result fused(Precision precision, int threads) {
     model->use(precision, threads);
     for (auto& weight : model->parameters()) weight.mutable_grad() = torch::Tensor();
-    auto [loss, next] = model->loss(ids, targets, state);
+    auto [loss, next] = model->loss(ids, targets, state, starts);
     loss.backward();
     return {loss.item<double>(), next, gradients(*model)};
   }
@@ -54,7 +56,8 @@ struct Scene {
     for (auto& weight : model->parameters()) weight.mutable_grad() = torch::Tensor();
     network.take(model->parameters(), true);
     FusedWindow window{ids.size(0), ids.size(1), ids.data_ptr<std::int64_t>(),
-                       targets.data_ptr<std::int64_t>()};
+                       targets.data_ptr<std::int64_t>(),
+                       starts.defined() ? starts.data_ptr<std::uint8_t>() : nullptr};
     window.training = true;
     window.gradient_scale = 1.0F / static_cast<float>(ids.numel());
     State next = state;
@@ -68,7 +71,7 @@ struct Scene {
     twin.load(model->weights());
     twin.to(torch::kDouble);
     const State start{state.h.to(torch::kDouble), state.c.defined() ? state.c.to(torch::kDouble) : state.c};
-    auto [logits, next] = twin.forward(ids, start);
+    auto [logits, next] = twin.forward(ids, start, starts);
     const torch::Tensor loss = torch::nn::functional::cross_entropy(
         logits.reshape({-1, twin.vocabulary_size()}), targets.reshape({-1}));
     loss.backward();
@@ -83,7 +86,7 @@ struct Scene {
 
   ModelConfig config;
   std::unique_ptr<CharRnn> model;
-  torch::Tensor ids, targets;
+  torch::Tensor ids, targets, starts;
   State state;
 };
 
@@ -122,6 +125,9 @@ std::vector<Case> cases() {
     all.push_back({cell, 3, 87, 33, 65, 7, 6, 2});
     all.push_back({cell, 1, 130, 64, 300, 3, 40, 2});  // more symbols than occur
     all.push_back({cell, 2, 128, 64, 65, 50, 12, 2});
+    all.push_back({cell, 2, 32, 8, 20, 4, 9, 1, 0.2});
+    all.push_back({cell, 2, 48, 24, 33, 7, 90, 3, 0.05});
+    all.push_back({cell, 1, 19, 7, 11, 5, 4, 2, 1});
     all.push_back({cell, 2, 48, 24, 33, 3, 300, 5});  // many rows of gradients; more threads than streams
   }
   all.push_back({Cell::lstm, 1, 256, 16, 16, 16, 550, 2});  // gradients in several stretches of rows
@@ -159,7 +165,8 @@ INSTANTIATE_TEST_SUITE_P(Cases, FusedNetworkTest, testing::ValuesIn(cases()), []
   const Case& c = k.param;
   return std::string(cell_names[static_cast<std::size_t>(c.cell)]) + "_" + std::to_string(c.layers) + "x" +
          std::to_string(c.hidden) + "_V" + std::to_string(c.vocabulary) + "_B" + std::to_string(c.batch) +
-         "_T" + std::to_string(c.steps) + "_threads" + std::to_string(c.threads);
+         "_T" + std::to_string(c.steps) + "_threads" + std::to_string(c.threads) +
+         (c.starts > 0 ? "_documents" + std::to_string(static_cast<int>(100 * c.starts)) : "");
 });
 
 }  // namespace

@@ -44,10 +44,9 @@ TEST(Generate, SameSeedSameSymbolsAndStopsWhenTold) {
   torch::manual_seed(1);
   const CharRnn model({.cell = Cell::gru, .layers = 1, .hidden = 8, .embedding = 4}, 3);
   const Stepper stepper(model);
-  const Vocabulary vocabulary(Tokens::chars, {U'a', U'b', U'c'});
   const auto text = [&](std::uint64_t seed, std::size_t stop_after) {
     std::vector<std::int64_t> ids;
-    generate(stepper, vocabulary, {}, {.temperature = 1, .length = 50}, seed, [&](std::int64_t id) {
+    generate(stepper, {}, {.temperature = 1, .length = 50}, seed, [&](std::int64_t id) {
       ids.push_back(id);
       return ids.size() < stop_after;
     });
@@ -59,18 +58,48 @@ TEST(Generate, SameSeedSameSymbolsAndStopsWhenTold) {
   EXPECT_EQ(text(5, 7).size(), 7U);
 }
 
+TEST(Generate, WithoutAPromptItBeginsAsADocumentOrALineDoes) {
+  const Vocabulary letters(Tokens::chars, {U'a', U'b', U'c'}), lines(Tokens::chars, {U'\n', U'a', U'b'});
+  EXPECT_EQ(beginning(letters, ""), std::vector<std::int64_t>());
+  EXPECT_EQ(beginning(lines, ""), std::vector<std::int64_t>{0});
+  EXPECT_EQ(beginning(lines, "ab"), std::vector<std::int64_t>{2});
+}
+
+TEST(UntilSeparator, EndsThereAndLeavesItOut) {
+  const auto shown = [](const std::vector<std::int64_t>& separator, const std::vector<std::int64_t>& text) {
+    UntilSeparator until(separator);
+    std::vector<std::int64_t> all;
+    for (const std::int64_t id : text)
+      for (const std::int64_t now : until.add(id)) all.push_back(now);
+    const bool ended = until.ended();
+    for (const std::int64_t now : until.rest()) all.push_back(now);
+    all.push_back(ended ? -1 : -2);
+    return all;
+  };
+  using Ids = std::vector<std::int64_t>;
+  EXPECT_EQ(shown({}, {1, 2, 3}), (Ids{1, 2, 3, -2}));
+  EXPECT_EQ(shown({7}, {1, 7, 3}), (Ids{1, -1}));
+  EXPECT_EQ(shown({7, 7}, {1, 7, 2, 7, 7, 3}), (Ids{1, 7, 2, -1}));
+  EXPECT_EQ(shown({7, 7, 8}, {7, 7, 7, 8, 5}), (Ids{7, -1}))
+      << "the separator begins within its own beginning";
+  EXPECT_EQ(shown({7, 8}, {1, 7}), (Ids{1, 7, -2})) << "what waited belongs to the text";
+  UntilSeparator until({7, 8});
+  EXPECT_EQ(until.add(1), Ids{1});
+  EXPECT_EQ(until.add(7), Ids{}) << "it may be the separator's beginning";
+  EXPECT_EQ(until.add(1), (Ids{7, 1}));
+}
+
 TEST(Generate, ThePromptConditionsTheState) {
   torch::manual_seed(1);
   const CharRnn model({.cell = Cell::lstm, .layers = 1, .hidden = 8, .embedding = 4}, 3);
   const Stepper stepper(model);
-  const Vocabulary vocabulary(Tokens::chars, {U'a', U'b', U'c'});
   const std::vector<std::int64_t> prompt{0, 2, 1};
   // Greedy text from the prompt is the argmax of the logits after stepping through it.
   std::vector<float> logits;
   StepState state = stepper.zero_state();
   for (const std::int64_t id : prompt) stepper.step(state, id, logits);
   std::int64_t first = -1;
-  generate(stepper, vocabulary, prompt, {.temperature = 0, .length = 1}, 1, [&](std::int64_t id) {
+  generate(stepper, prompt, {.temperature = 0, .length = 1}, 1, [&](std::int64_t id) {
     first = id;
     return true;
   });

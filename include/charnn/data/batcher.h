@@ -11,7 +11,9 @@ namespace charnn {
 /// One window of every stream. Shapes [T, B], int64.
 struct Batch {
   torch::Tensor input;
-  torch::Tensor target;       ///< the symbol after each input symbol
+  torch::Tensor target;  ///< the symbol after each input symbol
+  torch::Tensor
+      starts;  ///< uint8: 1 where a document starts; undefined if the text is not split into documents
   bool starts_epoch = false;  ///< the streams begin anew: no state to carry on from
 };
 

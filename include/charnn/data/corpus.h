@@ -32,7 +32,8 @@ class Corpus {
  public:
   /// Without `vocabulary` the text's own is made (all 256 bytes, or the code points that occur). With it, the
   /// text must be covered by it. Throws Error (usage): no files, empty text, invalid UTF-8, unknown symbols,
-  /// fractions above 1.
+  /// fractions above 1, a
+  /// document separator with symbols that do not occur.
   explicit Corpus(const DataConfig& config, std::optional<Vocabulary> vocabulary = std::nullopt);
 
   const Vocabulary& vocabulary() const noexcept { return *vocabulary_; }
@@ -43,6 +44,17 @@ class Corpus {
   /// or otherwise other than it was.
   void copy(std::int64_t first, std::span<std::int64_t> out) const;
 
+  /// Whether the text is split into documents (data.document_separator).
+  bool has_documents() const noexcept { return !separator_.empty(); }
+
+  /// The positions in [begin, end) with which a document starts: that of the last symbol of every separator,
+  /// which thus is to a document what a line break is to a line: the first thing that is read, from a zero
+  /// state, and from which its first letter is predicted.
+  std::vector<std::int64_t> starts(std::int64_t begin, std::int64_t end) const;
+
+  /// The separator's symbols; empty if there is none.
+  const std::vector<std::int64_t>& separator() const noexcept { return separator_; }
+
   Split all() const noexcept { return {0, size_}; }
   Split train() const noexcept { return {0, val_begin_}; }
   Split val() const noexcept { return {val_begin_, test_begin_}; }
@@ -51,6 +63,7 @@ class Corpus {
  private:
   std::vector<TextFile> files_;
   std::optional<Vocabulary> vocabulary_;
+  std::vector<std::int64_t> separator_;
   std::int64_t size_ = 0;
   std::int64_t val_begin_ = 0;
   std::int64_t test_begin_ = 0;

@@ -17,7 +17,7 @@ struct DataConfig {
   Tokens tokens = Tokens::chars;
   double val_fraction = 0.1;
   double test_fraction = 0.0;
-  std::string document_separator;  ///< only "" (one continuous text) is accepted so far
+  std::string document_separator;
 };
 
 Section describe(DataConfig& config);

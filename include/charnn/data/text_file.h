@@ -30,8 +30,8 @@ class TextFile {
 
   std::int64_t size() const noexcept { return size_; }  ///< in symbols
 
-  /// Ids of symbols [first, first + out.size()). Throws Error (usage) if the file has changed since scan() so
-  /// that it has no such symbols.
+  /// Ids of symbols [first, first + out.size()). Throws Error (usage) if the file has been written to since
+  /// it was opened.
   void copy(std::int64_t first, const Vocabulary& vocabulary, std::span<std::int64_t> out) const;
 
  private:

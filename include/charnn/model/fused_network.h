@@ -17,6 +17,7 @@ struct FusedWindow {
   std::int64_t streams = 0;  ///< B
   const std::int64_t* ids = nullptr;
   const std::int64_t* targets = nullptr;  ///< negative: does not count. null: no loss
+  const std::uint8_t* starts = nullptr;   ///< 1: a document starts, from a zero state. null: nowhere
   bool training = false;                  ///< keep what backward() needs, and drop out
   std::uint64_t dropout_seed = 0;
   float gradient_scale = 0;  ///< training: the gradient is that of this times the sum of all nats
@@ -55,6 +56,12 @@ struct FusedPart {
     Buffer out_pairs;  ///< stretch steps
   };
 
+  /// Blocks of the state before a step: block p begins at data + p * block.
+  struct Before {
+    const float* data;
+    std::ptrdiff_t block;
+  };
+
   std::int64_t begin = 0, count = 0, steps = 0, rows = 0;
   std::int64_t stretch = 0;
   std::vector<Layer> layers;
@@ -65,6 +72,14 @@ struct FusedPart {
   Buffer nats;                          ///< [R]
   std::vector<std::int32_t> table_row;  ///< [R]: where in the table the symbol is
   std::vector<std::int64_t> targets;    ///< [R]
+
+  /// [T]: the streams in which a document starts at that step, less `begin`. Empty if none does anywhere.
+  std::vector<std::vector<std::int64_t>> starts;
+  Buffer h_before, c_before, h_before_pairs;  ///< [Hb][count][16]: of a step at which some start
+
+  bool starts_at(std::int64_t t) const {
+    return !starts.empty() && !starts[static_cast<std::size_t>(t)].empty();
+  }
 };
 
 /// What a window leaves behind, kept from one to the next so that its memory is allocated once.
@@ -77,6 +92,7 @@ struct FusedWorkspace {
   Buffer embedded;                          ///< [Eb][U][16]: the encoder's rows of `symbols`
   Buffer table;                             ///< [x_count * Hb][U][16]: their part of the first layer's sums
   Buffer table_gradient;                    ///< the same
+  std::vector<std::uint8_t> starts;         ///< [T, B] as in the window; empty: none
   Buffer inputs;                            ///< of a layer's two matrices: factor B of their gradients
 };
 
@@ -124,6 +140,14 @@ void share_out(const NetworkShape& shape, FusedWorkspace& work, int threads);
 /// Finds the symbols that occur in the window, and where. Throws Error (usage) for one outside the
 /// vocabulary.
 void number_symbols(const NetworkShape& shape, FusedWorkspace& work);
+
+/// Finds the streams and steps at which documents start.
+void find_starts(FusedWorkspace& work);
+
+/// The state `from` (a layer's h or c) before step t. Where documents start at t, it is a copy, in `copy`,
+/// with zeros for them.
+FusedPart::Before state_before(const NetworkShape& shape, const FusedPart& part, const Buffer& from,
+                               Buffer& copy, std::int64_t t);
 
 /// Between a state's tensor [L, B, H] and the parts: to the rows before the first step, from those after the
 /// last.

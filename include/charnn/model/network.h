@@ -32,8 +32,10 @@ class CharRnn : public torch::nn::Module {
     State state;           ///< after the last symbol
   };
 
-  /// `ids` [T, B] int64; `state` of B streams. Dropout acts only while is_training().
-  Output forward(const torch::Tensor& ids, const State& state);
+  /// `ids` [T, B] int64; `state` of B streams. Dropout acts only while is_training(). `starts` [T, B] uint8
+  /// on the CPU, or undefined: where it is 1 a document starts with that symbol, from a zero state; neither
+  /// state nor gradient passes from what was before.
+  Output forward(const torch::Tensor& ids, const State& state, const torch::Tensor& starts = {});
 
   /// How a CPU computes: the number format of training's products, and the threads. Throws as
   /// require_supported(). Until this is called: fp32 and one thread.
@@ -45,14 +47,16 @@ class CharRnn : public torch::nn::Module {
   };
   /// A training step's forward pass over `ids` and `targets` [T, B] int64, with dropout. On a CPU by the
   /// fused path (see fused_network.h), elsewhere by forward(). backward() must come before the next call.
-  Loss loss(const torch::Tensor& ids, const torch::Tensor& targets, const State& state);
+  Loss loss(const torch::Tensor& ids, const torch::Tensor& targets, const State& state,
+            const torch::Tensor& starts = {});
 
   struct Nats {
     torch::Tensor nats;  ///< [T, B] float: -log p of each target, 0 where it does not count
     State state;
   };
   /// The same without dropout and gradients. Negative targets do not count.
-  Nats nats(const torch::Tensor& ids, const torch::Tensor& targets, const State& state);
+  Nats nats(const torch::Tensor& ids, const torch::Tensor& targets, const State& state,
+            const torch::Tensor& starts = {});
 
   ThreadPool& pool() const noexcept { return *pool_; }
   const ModelConfig& config() const noexcept { return config_; }
@@ -77,6 +81,7 @@ class CharRnn : public torch::nn::Module {
   std::variant<torch::nn::RNN, torch::nn::GRU, torch::nn::LSTM> rnn_;
   torch::nn::Linear decoder_{nullptr};
 
+  Output run_layers(const torch::Tensor& embedded, const State& state);
   bool fused() const;  ///< the fused path fits where and what the weights are
 
   std::vector<torch::Tensor> parameters_;  ///< as weights()

@@ -3,6 +3,8 @@
 #include <cstdint>
 #include <functional>
 #include <span>
+#include <string>
+#include <utility>
 #include <vector>
 
 #include "charnn/base/random.h"
@@ -16,17 +18,40 @@ namespace charnn {
 /// temperature 0 takes the largest logit, the first one among equals.
 std::int64_t draw(std::span<const float> logits, double temperature, Random& random);
 
+/// What stands for an empty prompt, and is not shown: the last symbol of the separator of documents, so that
+/// the text begins as a document does, else a line break. Without a line break in the vocabulary it stays
+/// empty.
+std::vector<std::int64_t> beginning(const Vocabulary& vocabulary, const std::string& separator);
+
 /// Feeds `prompt` to the network, then draws `config.length` symbols, each fed back, and hands each id to
-/// `emit` at once; `emit` returns false to stop early. An empty prompt counts as a line break that is not
-/// shown, so that the text begins as a line does; without a line break in the vocabulary the first symbol is
-/// drawn evenly. The same arguments give the same symbols.
-void generate(const Stepper& stepper, const Vocabulary& vocabulary, std::span<const std::int64_t> prompt,
-              const SampleConfig& config, std::uint64_t seed, const std::function<bool(std::int64_t)>& emit);
+/// `emit` at once; `emit` returns false to stop early. Without any prompt the first symbol is drawn evenly.
+/// The same arguments give the same symbols.
+void generate(const Stepper& stepper, std::span<const std::int64_t> prompt, const SampleConfig& config,
+              std::uint64_t seed, const std::function<bool(std::int64_t)>& emit);
 
 /// The same for one text per seed, side by side; `emit` is told which of them. Side by side they are several
 /// times as fast, and each is the text of its seed but for rounding.
-void generate(const Stepper& stepper, const Vocabulary& vocabulary, std::span<const std::int64_t> prompt,
-              const SampleConfig& config, std::span<const std::uint64_t> seeds,
+void generate(const Stepper& stepper, std::span<const std::int64_t> prompt, const SampleConfig& config,
+              std::span<const std::uint64_t> seeds,
               const std::function<bool(std::size_t text, std::int64_t id)>& emit);
+
+/// Finds the end of a text that goes on until a separator, symbol by symbol.
+class UntilSeparator {
+ public:
+  /// Empty: there is no end.
+  explicit UntilSeparator(std::vector<std::int64_t> separator) : separator_(std::move(separator)) {}
+
+  /// Takes the next symbol; returns those that can be shown now. What may be the beginning of the separator
+  /// waits, and the separator itself is never shown.
+  std::vector<std::int64_t> add(std::int64_t id);
+  bool ended() const noexcept { return ended_; }
+  /// What still waits when the text ends otherwise.
+  std::vector<std::int64_t> rest() { return std::exchange(waiting_, {}); }
+
+ private:
+  std::vector<std::int64_t> separator_;
+  std::vector<std::int64_t> waiting_;
+  bool ended_ = false;
+};
 
 }  // namespace charnn
