@@ -1,4 +1,5 @@
 #include <cmath>
+#include <filesystem>
 #include <memory>
 
 #include <fmt/format.h>
@@ -7,6 +8,7 @@
 #include "charnn/base/error.h"
 #include "charnn/cli/commands.h"
 #include "charnn/cli/run_folder.h"
+#include "charnn/cli/run_text.h"
 #include "charnn/cli/runtime.h"
 #include "charnn/train/evaluate.h"
 
@@ -39,7 +41,8 @@ int eval(const Options& options) {
   loaded.network->use(Precision::fp32, cpu_threads(options.threads));
   DataConfig data = loaded.config.data;
   if (!options.files.empty()) data.files = options.files;
-  const Corpus corpus(data, loaded.checkpoint.vocabulary);
+  const RunFolder run(std::filesystem::path(loaded.path).parent_path().string());
+  const Corpus corpus = open_text(data, loaded.checkpoint.vocabulary, run.text_index());
   if (options.files.empty() && corpus.fingerprint() != loaded.checkpoint.train.corpus)
     fail_input("the text that the network was trained on has changed since",
                "the same text, so that the splits are the same",

@@ -13,6 +13,7 @@
 #include "charnn/cli/commands.h"
 #include "charnn/cli/run_folder.h"
 #include "charnn/cli/run_start.h"
+#include "charnn/cli/run_text.h"
 #include "charnn/cli/runtime.h"
 #include "charnn/cli/training_setup.h"
 #include "charnn/sample/generator.h"
@@ -29,8 +30,10 @@ namespace {
 
 Corpus open_corpus(const Config& config, const TrainStart& start) {
   if (!start.resumed)
-    return start.checkpoint ? Corpus(config.data, start.checkpoint->vocabulary) : Corpus(config.data);
-  Corpus corpus(config.data);
+    return open_text(config.data,
+                     start.checkpoint ? std::optional(start.checkpoint->vocabulary) : std::nullopt,
+                     start.run.text_index());
+  Corpus corpus = open_text(config.data, std::nullopt, start.run.text_index());
   const Fingerprint& before = start.checkpoint->train.corpus;
   const Fingerprint& now = corpus.fingerprint();
   if (now != before)
@@ -174,6 +177,7 @@ int train(const TrainRequest& request, const Globals& globals) {
   CharRnn& model = *setup.model;
 
   claim_folder(start, request.overwrite);
+  keep_index(corpus, run.text_index());
   const std::string config_json = to_json_text(config);
   write_file(run.config(), config_json);
   const Display display(run, globals);

@@ -18,11 +18,33 @@ void CharacterIndex::add(std::string_view text) {
     const std::size_t before = text.size();
     size_ += drop_code_points(text, block_size - size_ % block_size);
     bytes_ += before - text.size();
-    if (size_ % block_size != 0) continue;
-    if (lengths_.size() % group == 0) group_begins_.push_back(last_begin_);
-    lengths_.push_back(static_cast<std::uint16_t>(bytes_ - last_begin_));
-    last_begin_ = bytes_;
+    if (size_ % block_size == 0) close_block();
   }
+}
+
+void CharacterIndex::close_block() {
+  if (lengths_.size() % group == 0) group_begins_.push_back(last_begin_);
+  lengths_.push_back(static_cast<std::uint16_t>(bytes_ - last_begin_));
+  last_begin_ = bytes_;
+}
+
+std::optional<CharacterIndex> CharacterIndex::from(std::vector<std::uint16_t> block_lengths,
+                                                   std::int64_t size, std::size_t bytes) {
+  const auto can_be = [](std::size_t length, std::int64_t characters) {
+    const auto least = static_cast<std::size_t>(characters);
+    return length >= least && length <= 4 * least;
+  };
+  if (size < 0 || static_cast<std::int64_t>(block_lengths.size()) != size / block_size) return std::nullopt;
+  CharacterIndex index(bytes);
+  for (const std::uint16_t length : block_lengths) {
+    if (!can_be(length, block_size)) return std::nullopt;
+    index.bytes_ += length;
+    index.close_block();
+  }
+  if (index.bytes_ > bytes || !can_be(bytes - index.bytes_, size % block_size)) return std::nullopt;
+  index.size_ = size;
+  index.bytes_ = bytes;
+  return index;
 }
 
 std::size_t CharacterIndex::block_begin(std::int64_t block) const noexcept {

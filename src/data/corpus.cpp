@@ -1,6 +1,7 @@
 #include "charnn/data/corpus.h"
 
 #include <algorithm>
+#include <functional>
 #include <memory>
 
 #include <fmt/format.h>
@@ -69,7 +70,7 @@ void require_known(const std::vector<char32_t>& characters, const Vocabulary& vo
 
 }  // namespace
 
-Corpus::Corpus(const DataConfig& config, std::optional<Vocabulary> vocabulary)
+Corpus::Corpus(const DataConfig& config, std::optional<Vocabulary> vocabulary, const CorpusIndex* known)
     : vocabulary_(std::move(vocabulary)) {
   if (config.val_fraction + config.test_fraction >= 1)
     fail_input(fmt::format("data.val_fraction {} + data.test_fraction {} leave nothing to train on",
@@ -77,14 +78,18 @@ Corpus::Corpus(const DataConfig& config, std::optional<Vocabulary> vocabulary)
                "a sum below 1", "lower one of them");
   files_ = open_files(config);
   const Tokens tokens = vocabulary_ ? vocabulary_->tokens() : config.tokens;
-  Scan scan = scan_files(files_, tokens);
-  fingerprint_ = scan.fingerprint;
+  if (known == nullptr || !take(*known, tokens)) {
+    Scan scan = scan_files(files_, tokens);
+    fingerprint_ = scan.fingerprint;
+    characters_ = std::move(scan.characters);
+    scanned_ = true;
+  }
   if (tokens == Tokens::bytes)
     vocabulary_ = Vocabulary::all_bytes();
   else if (vocabulary_)
-    require_known(scan.characters, *vocabulary_, files_);
+    require_known(characters_, *vocabulary_, files_);
   else
-    vocabulary_ = Vocabulary(tokens, std::move(scan.characters));
+    vocabulary_ = Vocabulary(tokens, characters_);
   separator_ = vocabulary_->encode(config.document_separator, "data.document_separator");
   for (const TextFile& file : files_) size_ += file.size();
   const auto part = [&](double fraction) {
@@ -92,6 +97,30 @@ Corpus::Corpus(const DataConfig& config, std::optional<Vocabulary> vocabulary)
   };
   test_begin_ = size_ - part(config.test_fraction);
   val_begin_ = test_begin_ - part(config.val_fraction);
+}
+
+bool Corpus::take(const CorpusIndex& known, Tokens tokens) {
+  std::int64_t bytes = 0;
+  if (known.tokens != tokens || known.files.size() != files_.size()) return false;
+  const auto& letters = known.characters;
+  if (std::adjacent_find(letters.begin(), letters.end(), std::greater_equal<>()) != letters.end() ||
+      letters.empty() != (tokens == Tokens::bytes) ||
+      (!letters.empty() && letters.back() >= code_point_limit))
+    return false;
+  for (std::size_t i = 0; i < files_.size(); ++i) {
+    if (!files_[i].take(known.files[i], tokens)) return false;
+    bytes += known.files[i].stamp.size;
+  }
+  if (known.fingerprint.bytes != bytes) return false;
+  fingerprint_ = known.fingerprint;
+  characters_ = letters;
+  return true;
+}
+
+CorpusIndex Corpus::index() const {
+  CorpusIndex index{vocabulary_->tokens(), fingerprint_, characters_, {}};
+  for (const TextFile& file : files_) index.files.push_back(file.index());
+  return index;
 }
 
 std::vector<std::int64_t> Corpus::starts(std::int64_t begin, std::int64_t end) const {

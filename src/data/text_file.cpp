@@ -3,11 +3,15 @@
 #include <algorithm>
 #include <array>
 #include <memory>
+#include <vector>
 
 #include <fmt/format.h>
 
 #include "charnn/base/error.h"
 #include "charnn/base/utf8.h"
+
+#define XXH_INLINE_ALL
+#include <xxhash.h>
 
 namespace charnn {
 namespace {
@@ -48,6 +52,35 @@ void TextFile::scan(Tokens tokens, const std::function<void(std::string_view)>& 
   if (index.size() == size_) return;
   size_ = index.size();
   index_ = std::move(index);
+}
+
+std::uint64_t TextFile::sample() const {
+  constexpr std::size_t pieces = 64, length = 4096;
+  std::vector<char> text(std::min(pieces * length, file_.size()));
+  if (text.size() == file_.size()) {
+    file_.read(0, text);
+  } else {
+    for (std::size_t i = 0; i < pieces; ++i)
+      file_.read((file_.size() - length) / (pieces - 1) * i, std::span(text).subspan(i * length, length));
+  }
+  return XXH3_64bits(text.data(), text.size());
+}
+
+bool TextFile::take(const CorpusIndex::File& known, Tokens tokens) {
+  const auto bytes = static_cast<std::int64_t>(file_.size());
+  if (known.stamp != file_.stamp() || known.sample != sample()) return false;
+  std::optional<CharacterIndex> index;
+  if (!known.block_lengths.empty() || known.symbols != bytes) {
+    index = CharacterIndex::from(known.block_lengths, known.symbols, file_.size());
+    if (!index || tokens == Tokens::bytes) return false;
+  }
+  size_ = known.symbols;
+  index_ = std::move(index);
+  return true;
+}
+
+CorpusIndex::File TextFile::index() const {
+  return {file_.stamp(), sample(), size_, index_ ? index_->block_lengths() : std::vector<std::uint16_t>()};
 }
 
 void TextFile::copy(std::int64_t first, const Vocabulary& vocabulary, std::span<std::int64_t> out) const {

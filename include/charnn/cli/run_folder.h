@@ -23,6 +23,7 @@ class RunFolder {
   std::string metrics() const { return path_ + "/metrics.jsonl"; }
   std::string picture() const { return path_ + "/loss.svg"; }
   std::string log() const { return path_ + "/train.log"; }
+  std::string text_index() const { return path_ + "/text-index.safetensors"; }
 
   std::string kept(std::int64_t step) const;  ///< of train.keep_every
 
@@ -39,7 +40,9 @@ class RunFolder {
   void remove_kept(std::int64_t step, std::int64_t count) const;
 
  private:
-  std::vector<std::string> files() const { return {config(), last(), best(), metrics(), picture(), log()}; }
+  std::vector<std::string> files() const {
+    return {config(), last(), best(), metrics(), picture(), log(), text_index()};
+  }
 
   std::string path_;
 };

@@ -2,6 +2,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <optional>
 #include <string_view>
 #include <vector>
 
@@ -16,6 +17,11 @@ class CharacterIndex {
   /// `bytes`: about how long the text will be.
   explicit CharacterIndex(std::size_t bytes);
 
+  /// From block_lengths(): of a text of `size` characters in `bytes` bytes. Nothing if that cannot be.
+  static std::optional<CharacterIndex> from(std::vector<std::uint16_t> block_lengths, std::int64_t size,
+                                            std::size_t bytes);
+  const std::vector<std::uint16_t>& block_lengths() const noexcept { return lengths_; }
+
   /// Goes on with the text: whole characters of valid UTF-8.
   void add(std::string_view text);
 
@@ -24,6 +30,8 @@ class CharacterIndex {
   std::size_t block_begin(std::int64_t block) const noexcept;
 
  private:
+  void close_block();
+
   static constexpr std::size_t group = 64;  ///< blocks of which the first has its place kept as well
 
   std::vector<std::uint16_t> lengths_;     ///< in bytes, of each full block

@@ -5,6 +5,7 @@
 #include <span>
 #include <vector>
 
+#include "charnn/data/corpus_index.h"
 #include "charnn/data/data_config.h"
 #include "charnn/data/text_file.h"
 #include "charnn/data/vocabulary.h"
@@ -18,13 +19,6 @@ struct Split {
   std::int64_t size() const noexcept { return end - begin; }
 };
 
-/// What tells one corpus from another when a run is resumed.
-struct Fingerprint {
-  std::int64_t bytes = 0;
-  std::uint64_t hash = 0;  ///< XXH3, 64 bits, of the joined text
-  bool operator==(const Fingerprint&) const = default;
-};
-
 /// The text as numbered symbols. It stays on the disk: the files are gone through once, and then read where
 /// and when symbols are needed, so that memory does not grow with the text (but for 0.5 MB a GB where
 /// characters have several bytes).
@@ -34,7 +28,14 @@ class Corpus {
   /// text must be covered by it. Throws Error (usage): no files, empty text, invalid UTF-8, unknown symbols,
   /// fractions above 1, a
   /// document separator with symbols that do not occur.
-  explicit Corpus(const DataConfig& config, std::optional<Vocabulary> vocabulary = std::nullopt);
+  ///
+  /// `known`: what an earlier Corpus of these files has told, index(); if they have not changed since (as far
+  /// as times, sizes and samples tell), they are not gone through again.
+  explicit Corpus(const DataConfig& config, std::optional<Vocabulary> vocabulary = std::nullopt,
+                  const CorpusIndex* known = nullptr);
+
+  bool was_scanned() const noexcept { return scanned_; }  ///< `known` was of no use
+  CorpusIndex index() const;
 
   const Vocabulary& vocabulary() const noexcept { return *vocabulary_; }
   std::int64_t size() const noexcept { return size_; }  ///< in symbols
@@ -61,7 +62,11 @@ class Corpus {
   Split test() const noexcept { return {test_begin_, size_}; }
 
  private:
+  bool take(const CorpusIndex& known, Tokens tokens);
+
   std::vector<TextFile> files_;
+  std::vector<char32_t> characters_;  ///< that occur; none for bytes
+  bool scanned_ = false;
   std::optional<Vocabulary> vocabulary_;
   std::vector<std::int64_t> separator_;
   std::int64_t size_ = 0;

@@ -9,6 +9,7 @@
 
 #include "charnn/base/files.h"
 #include "charnn/data/character_index.h"
+#include "charnn/data/corpus_index.h"
 #include "charnn/data/vocabulary.h"
 
 namespace charnn {
@@ -27,6 +28,16 @@ class TextFile {
 
   /// read_pieces() once, which also counts the symbols and notes where they are; size() and copy() need it.
   void scan(Tokens tokens, const std::function<void(std::string_view)>& use);
+
+  /// In place of scan(): takes what an earlier one has told. False if that was of another file, as far as
+  /// its stamp and sample tell.
+  bool take(const CorpusIndex::File& known, Tokens tokens);
+
+  /// What scan() has told.
+  CorpusIndex::File index() const;
+
+  /// XXH3 (64 bits) of 64 pieces of 4 KiB, evenly spread: of all of a file that is not larger.
+  std::uint64_t sample() const;
 
   std::int64_t size() const noexcept { return size_; }  ///< in symbols
 
