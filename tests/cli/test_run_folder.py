@@ -52,10 +52,8 @@ class RealDisks(StorageCase):
             self.assertIsNone(process.poll(), "training goes on")
             ballast.unlink()
             self.wait_for(process, "r/metrics.jsonl", "not_saved")
-            process.send_signal(signal.SIGTERM)
-            _, said = process.communicate(timeout=60)
-            self.assertEqual(process.returncode, 143, said)
-            self.assertIn(b"the earlier checkpoint is kept", said)
+            said = self.stop(process, signal.SIGTERM, code=143)
+            self.assertIn("the earlier checkpoint is kept", said)
             step = run_files.checkpoint_step(self.folder / "r/last.safetensors")
             self.assertEqual(run_files.check_metrics(run_files.metrics(self.folder / "r/metrics.jsonl"), 7, step), [])
             for file in run_files.event_files(self.folder / "r"):
@@ -69,10 +67,8 @@ class RealDisks(StorageCase):
             self.fill(leave=0)
             time.sleep(1)
             last = self.file("last.safetensors")
-            process.send_signal(signal.SIGTERM)
-            _, said = process.communicate(timeout=60)
-            self.assertEqual(process.returncode, 1, said)
-            self.assertIn(b"No space left on device", said)
+            said = self.stop(process, signal.SIGTERM, code=1)
+            self.assertIn("No space left on device", said)
             self.assertTrue(self.file("last.safetensors") == last, "the checkpoint is intact")
             (self.folder / "r/ballast").unlink()
             self.resume("--stop-at", str(run_files.checkpoint_step(self.folder / "r/last.safetensors") + 20))
@@ -118,12 +114,11 @@ class SecondTraining(StorageCase):
             for arguments in (["--resume"], ["--overwrite", "--data", "text.txt"]):
                 message = self.refused("train", "--out", out, *arguments)
                 self.assertIn(str(process.pid), message)
-        self.start("--out", "other", "--stop-at", "5")  # elsewhere there is no reason to
+        self.run_charnn("train", "--data", "text.txt", "--out", "other", "--stop-at", "1", "--batch-size", "4")  # elsewhere it may
         for command in ("sample", "eval", "info", "plot"):
             self.run_charnn(command, "r")
         self.assertIsNone(process.poll(), "the first one is not disturbed")
-        process.send_signal(signal.SIGTERM)
-        self.assertEqual(process.wait(timeout=60), 143)
+        self.stop(process, signal.SIGTERM, code=143)
         step = run_files.checkpoint_step(self.folder / "r/last.safetensors")
         self.assertEqual(run_files.check_metrics(run_files.metrics(self.folder / "r/metrics.jsonl"), 7, step), [])
         self.resume("--stop-at", str(step + 5))
@@ -134,8 +129,7 @@ class SecondTraining(StorageCase):
                 shutil.rmtree(self.folder / "r", ignore_errors=True)
                 process = self.running()
                 self.refused("train", "--resume", "--out", "r")
-                process.send_signal(number)
-                self.assertEqual(process.wait(timeout=60), status)
+                self.stop(process, number, code=status)
                 self.resume("--stop-at", str(run_files.checkpoint_step(self.folder / "r/last.safetensors") + 5))
 
     def test_a_stopped_process_still_holds_it(self):
@@ -153,10 +147,9 @@ class SecondTraining(StorageCase):
                 time.sleep(0.01)
             self.assertEqual(sorted(process.poll() is None for process in both), [False, True])
             loser, winner = sorted(both, key=lambda process: process.poll() is None)
-            self.assertEqual(loser.wait(), 2, loser.stderr.read())
+            self.assertEqual(loser.wait(), 2, (self.folder / "said.txt").read_text())
             self.wait_for(winner, "r/metrics.jsonl", '"step":28')
-            winner.send_signal(signal.SIGTERM)
-            self.assertEqual(winner.wait(timeout=60), 143)
+            self.stop(winner, signal.SIGTERM, code=143)
             step = run_files.checkpoint_step(self.folder / "r/last.safetensors")
             self.assertEqual(run_files.check_metrics(run_files.metrics(self.folder / "r/metrics.jsonl"), 7, step), [])
 

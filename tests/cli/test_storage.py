@@ -79,14 +79,21 @@ class StorageCase(Case):
             time.sleep(0.01)
 
     def background(self, *arguments, faulty=""):
-        """A training that runs on until it is stopped."""
-        with faults(faulty) if faulty else contextlib.nullcontext():
+        """A training that runs on until it is stopped. What it says goes to said.txt: nobody reads a pipe meanwhile."""
+        with faults(faulty) if faulty else contextlib.nullcontext(), open(self.folder / "said.txt", "ab") as said:
             process = subprocess.Popen([BINARY, *TRAIN, "--out", "r", "--max-steps", "10000000", *arguments],
-                                       cwd=self.folder, stderr=subprocess.PIPE)
-        self.addCleanup(process.stderr.close)
+                                       cwd=self.folder, stderr=said)
         self.addCleanup(process.wait)
         self.addCleanup(process.kill)
         return process
+
+    def stop(self, process, number, code):
+        """Sends the signal; what the process has said."""
+        process.send_signal(number)
+        status = process.wait(timeout=60)
+        said = (self.folder / "said.txt").read_text()
+        self.assertEqual(status, code, said[-2000:])
+        return said
 
 
 class FailingSaves(StorageCase):
@@ -133,10 +140,8 @@ class FailingSaves(StorageCase):
             with self.subTest(signal=number):
                 process = self.background("--overwrite", faulty="write:last.safetensors.tmp:ENOSPC:3-")
                 self.wait_for(process, "r/metrics.jsonl", "not_saved")
-                process.send_signal(number)
-                _, said = process.communicate(timeout=60)
-                self.assertEqual(process.returncode, 1, said)
-                self.assertIn(b"No space left on device", said)
+                said = self.stop(process, number, code=1)
+                self.assertIn("No space left on device", said)
                 self.assertEqual(run_files.checkpoint_step(self.folder / "r/last.safetensors"), 25)
                 self.assertEqual(run_files.temporary_files(self.folder / "r"), [])
                 self.resume("--stop-at", "50")
@@ -145,9 +150,7 @@ class FailingSaves(StorageCase):
         process = self.background(faulty="write:last.safetensors.tmp:ENOSPC:3-20")
         self.wait_for(process, "r/metrics.jsonl", "not_saved")
         time.sleep(1)
-        process.send_signal(signal.SIGTERM)
-        _, said = process.communicate(timeout=60)
-        self.assertEqual(process.returncode, 143, said)
+        self.stop(process, signal.SIGTERM, code=143)
         self.assertGreater(run_files.checkpoint_step(self.folder / "r/last.safetensors"), 100)
 
     def test_the_first_save_must_work(self):

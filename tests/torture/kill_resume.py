@@ -1,12 +1,14 @@
 """Ends one training N times, by a signal, and resumes it; it must end as the same training that was left alone does.
 
-In half of the rounds the signal comes after a random time, so also while the program is still loading; in the others at
-a random place inside a save, by the shim: before, in the middle of, or after a write, fsync or rename of one of the files
-of the run. The training is tiny and saves all the time."""
+In half of the rounds the signal comes at a random step, or while the program is still loading; in the others at a random
+place inside a save, by the shim: before, in the middle of, or after a write, fsync or rename of one of the files of the
+run. The training is tiny and saves all the time."""
 import argparse
+import math
 import os
 import pathlib
 import random
+import re
 import shutil
 import signal
 import subprocess
@@ -17,7 +19,7 @@ import time
 from tests.torture import run_files
 
 CHECKPOINT_EVERY, EVAL_EVERY, LOG_EVERY = 7, 20, 3
-STEPS_A_ROUND = 250
+STEPS_A_ROUND = 150
 TRAINING = ["--layers", "2", "--hidden", "16", "--embedding", "8", "--dropout", "0.1", "--batch-size", "4",
             "--sequence-length", "20", "--epochs", "0", "--schedule", "constant", "--threads", "1",
             "--checkpoint-every", str(CHECKPOINT_EVERY), "--eval-every", str(EVAL_EVERY), "--log-every", str(LOG_EVERY)]
@@ -53,12 +55,22 @@ def environment(faults):
     return {**os.environ, "LD_PRELOAD": os.environ["FAULTS"], "CHARNN_FAULTS": faults}
 
 
+def file_number(path):
+    return path.stat().st_ino if path.exists() else None
+
+
+def last_step(metrics):
+    with open(metrics, "rb") as file:
+        file.seek(max(0, file.seek(0, os.SEEK_END) - 2000))
+        steps = re.findall(rb'"step":(\d+)', file.read())
+    return int(steps[-1]) if steps else 0
+
+
 class Interrupted:
     """The run that is ended again and again."""
 
-    def __init__(self, folder, name, steps, seconds_a_step, start_up, choose):
-        self.folder, self.name, self.steps = folder, name, steps
-        self.seconds_a_step, self.start_up, self.choose = seconds_a_step, start_up, choose
+    def __init__(self, folder, name, steps, start_up, choose):
+        self.folder, self.name, self.steps, self.start_up, self.choose = folder, name, steps, start_up, choose
         self.run = folder / name
         self.in_save = self.loading = self.idle = self.rounds = 0
         self.diary = open(folder / f"rounds-{name}.txt", "w")
@@ -84,21 +96,39 @@ class Interrupted:
 
     def round(self, left):
         before = self.step()
-        allowance = max(1.0, (self.steps - (before or 0)) / left * self.choose.uniform(0, 2))
-        seconds = self.start_up + allowance * self.seconds_a_step
-        faults = self.fault(allowance) if self.choose.random() < 0.5 else ""
-        # A save that never comes, say of a best that is none, must not let the training run on to its end.
-        limit = seconds + 0.5 if faults else self.choose.uniform(self.start_up / 2, seconds)
-        command = self.command()
+        remaining = self.steps - (before or 0)
+        allowance = min(0.9 * remaining, max(1.0, remaining / left * self.choose.uniform(0, 2)))
+        faults, sleep, far = "", 0.0, math.inf
+        kind = self.choose.choice(("save", "save", "save", "step", "step", "loading"))
+        if kind == "save":
+            faults = self.fault(allowance)
+            far = 2 * allowance + 60  # that save may never come, as that of a best that is none
+        elif kind == "step":
+            far, sleep = allowance, self.choose.uniform(0, 0.02)
+        else:
+            sleep = self.choose.uniform(0, 1.2 * self.start_up)
+        command, started = self.command(), file_number(self.run / "metrics.jsonl")
         process = subprocess.Popen(command, cwd=self.folder, env=environment(faults), stderr=subprocess.PIPE)
-        sent = False
-        try:
-            _, message = process.communicate(timeout=limit)
-        except subprocess.TimeoutExpired:
-            sent = True
+        if kind != "loading":
+            self.wait_for_step(process, started, (before or 0) + far)
+        time.sleep(sleep)
+        sent = process.poll() is None
+        if sent:
             process.send_signal(getattr(signal, "SIG" + self.name))
-            _, message = process.communicate(timeout=60)
-        self.judge(before, process.returncode, bool(faults) and not sent, faults or f"after {limit:.2f} s", message)
+        _, message = process.communicate(timeout=120)
+        self.judge(before, process.returncode, bool(faults) and not sent, faults or kind, message)
+
+    def wait_for_step(self, process, started, step):
+        """Until metrics.jsonl shows the step, or the process has ended. At its start it makes a new file of the old one."""
+        path = self.run / "metrics.jsonl"
+        end = time.monotonic() + 300
+        while process.poll() is None:
+            if time.monotonic() > end:
+                process.kill()
+                raise Failure(f"round {self.rounds + 1}: no end after 300 s")
+            if file_number(path) not in (None, started) and last_step(path) >= step:
+                return
+            time.sleep(0.004)
 
     def judge(self, before, status, in_save, what, message):
         number = getattr(signal, "SIG" + self.name)
@@ -136,22 +166,23 @@ def compare(whole, parts):
 
 
 def uninterrupted(folder, steps):
-    """The run to compare with; how long the program takes to start, and for a step."""
+    """Makes the run to compare with; how many seconds the program takes before it trains."""
     begin = time.monotonic()
-    subprocess.run([os.environ["CHARNN"], "--version"], check=True, stdout=subprocess.DEVNULL)
+    with open(folder / "whole.txt", "wb") as log:
+        process = subprocess.Popen([os.environ["CHARNN"], "train", "--data", "text.txt", *training(steps), "--out", "whole"],
+                                   cwd=folder, stderr=log)
+    while process.poll() is None and not (folder / "whole/metrics.jsonl").exists():
+        time.sleep(0.01)
     start_up = time.monotonic() - begin
-    begin = time.monotonic()
-    done = subprocess.run([os.environ["CHARNN"], "train", "--data", "text.txt", *training(steps), "--out", "whole"], cwd=folder, stderr=subprocess.PIPE)
-    if done.returncode != 0:
-        raise Failure(f"the run that is left alone: exit status {done.returncode}\n{done.stderr.decode(errors='replace')}")
-    seconds = time.monotonic() - begin
-    print(f"left alone: {steps} steps in {seconds:.0f} s", flush=True)
-    return start_up, max(0.0, seconds - start_up) / steps
+    if process.wait() != 0:
+        raise Failure(f"the run that is left alone: exit status {process.returncode}\n{(folder / 'whole.txt').read_text()}")
+    print(f"left alone: {steps} steps in {time.monotonic() - begin:.0f} s", flush=True)
+    return start_up
 
 
-def torture(folder, rounds, name, seed, steps, start_up, seconds_a_step):
+def torture(folder, rounds, name, seed, steps, start_up):
     begin = time.monotonic()
-    run = Interrupted(folder, name, steps, seconds_a_step, start_up, random.Random(f"{seed} {name}"))
+    run = Interrupted(folder, name, steps, start_up, random.Random(f"{seed} {name}"))
     for left in range(rounds, 0, -1):
         run.round(left)
     reached = run.step() or 0
@@ -176,9 +207,9 @@ def main():
     steps = STEPS_A_ROUND * max(options.rounds, 4)
     name = ""
     try:
-        start_up, seconds_a_step = uninterrupted(folder, steps)
+        start_up = uninterrupted(folder, steps)
         for name in options.signals:
-            torture(folder, options.rounds, name, options.seed, steps, start_up, seconds_a_step)
+            torture(folder, options.rounds, name, options.seed, steps, start_up)
     except (Failure, run_files.Damage) as failure:
         print(f"{name}: FAILED: {failure}\nthe runs and the rounds (rounds-*.txt) are in {folder}; "
               f"again: kill_resume.sh {options.rounds} {name} --seed {options.seed}")
