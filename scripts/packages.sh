@@ -5,6 +5,7 @@ build_packages=(g++ cmake ninja-build libcli11-dev libspdlog-dev libfmt-dev nloh
 torch_packages=(libtorch-dev libopenblas0-openmp)
 python_packages=(python3 python3-venv python3-pip)
 test_packages=(libgtest-dev)
+fuzz_packages=(clang libclang-rt-dev llvm)  # llvm: names in the stacks of findings
 
 # install_packages PACKAGE...: those of them that dpkg does not know as installed.
 install_packages() {
