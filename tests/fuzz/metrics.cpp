@@ -1,4 +1,6 @@
 // metrics.jsonl, read for charts and by a run that goes on.
+#include <fstream>
+
 #include "charnn/base/files.h"
 #include "charnn/train/metrics_file.h"
 #include "charnn/train/metrics_sink.h"
