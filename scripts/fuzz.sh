@@ -29,7 +29,7 @@ done
 [[ $seconds =~ ^[0-9]+$ && $runs =~ ^(-1|[0-9]+)$ && -n $corpus ]] || { usage >&2; exit 2; }
 [ ${#names[@]} -gt 0 ] || names=("${all[@]}")
 
-install_packages "${build_packages[@]}" "${torch_packages[@]}" clang
+install_packages "${build_packages[@]}" "${torch_packages[@]}" "${fuzz_packages[@]}"
 build=build/fuzz
 cmake --preset fuzz -DTorch_DIR= -DCMAKE_PREFIX_PATH=/usr >/dev/null
 cmake --build "$build" --target "${names[@]/#/fuzz_}"
@@ -46,8 +46,8 @@ mkdir -p "$findings"
 status=0
 for name in "${names[@]}"; do
   mkdir -p "$corpus/$name"
-  options=(-max_total_time="$seconds" -runs="$runs" -max_len="${longest[$name]}" -timeout=5 -rss_limit_mb=1024
-           -print_final_stats=1 -verbosity=1 -artifact_prefix="$findings/$name-")
+  options=(-max_total_time="$seconds" -runs="$runs" -max_len="${longest[$name]}" -timeout=10 -rss_limit_mb=1024
+           -reload=0 -print_final_stats=1 -artifact_prefix="$findings/$name-")
   [ -e "tests/fuzz/$name.dict" ] && options+=(-dict="tests/fuzz/$name.dict")
   log=$findings/$name.log
   begun=$SECONDS

@@ -7,6 +7,7 @@ python_packages=(python3 python3-venv python3-pip)
 test_packages=(libgtest-dev)
 # clang and libc++: clang-tidy needs a compile database of a clang, and its own standard library for LibTorch's headers.
 analysis_packages=(clang-tidy-14 clang-14 libc++-14-dev libc++abi-14-dev cppcheck)
+fuzz_packages=(clang libclang-rt-dev llvm)  # llvm: names in the stacks of findings
 
 # install_packages PACKAGE...: those of them that dpkg does not know as installed.
 install_packages() {

@@ -8,8 +8,8 @@
 
 #undef _GLIBCXX20_CONSTEXPR
 #define _GLIBCXX20_CONSTEXPR
-#define __fill_a1 \
-  __fill_a1_plain  // of vector<bool>: a header above has declared it constexpr; nothing calls it
+// The one function that a header above has already declared constexpr, of vector<bool>; nothing calls it.
+#define __fill_a1 __fill_a1_plain
 #include <vector>
 #undef __fill_a1
 #undef _GLIBCXX20_CONSTEXPR
