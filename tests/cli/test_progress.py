@@ -84,7 +84,7 @@ class Progress(Case):
             bars = [part for part in re.split(r"\x1b\[J|\n", text) if re.search(r"^(\x1b\[\d+m)*step \d+ of 200(?!:)", part)]
             self.assertTrue(bars, text)
             for bar in bars:
-                shown = re.sub(r"\x1b\[[0-9;]*m", "", bar)
+                shown = re.sub(r"\x1b\[[0-9;]*m", "", bar).rstrip("\r")
                 self.assertLess(len(shown), columns)
                 self.assertRegex(shown, r"^step \d+ of 200(  loss \d+\.\d{3}(  val \d+\.\d{3} \(\d\.\d\d bits\))?(  .*left)?)?")
             self.assertFalse([line for line in screen.lines if "chars/s" in line], "no debris of a bar")
