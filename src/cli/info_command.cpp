@@ -1,3 +1,4 @@
+#include <algorithm>
 #include <filesystem>
 #include <memory>
 
@@ -21,8 +22,12 @@ struct Options {
 
 std::string symbols_text(const Vocabulary& vocabulary) {
   if (vocabulary.tokens() == Tokens::bytes) return "all 256 bytes";
+  constexpr std::size_t most = 300;
+  const std::vector<char32_t>& symbols = vocabulary.symbols();
   std::string text;
-  for (const char32_t symbol : vocabulary.symbols()) text += (text.empty() ? "" : " ") + printable(symbol);
+  for (std::size_t i = 0; i < std::min(symbols.size(), most); ++i)
+    text += (i == 0 ? "" : " ") + printable(symbols[i]);
+  if (symbols.size() > most) text += fmt::format(" and {} more (--json lists all)", symbols.size() - most);
   return text;
 }
 

@@ -1,0 +1,186 @@
+"""Any text: odd ones, huge ones, ones that change, ones made of documents."""
+import json
+import os
+import subprocess
+import time
+import unittest
+
+from tests.cli.support import BINARY, SMALL, Case
+
+TINY = ["--hidden", "8", "--layers", "1", "--embedding", "4", "--batch-size", "2", "--sequence-length", "5", "--epochs", "0",
+        "--warmup-steps", "0", "--max-steps", "20", "--eval-every", "0", "--checkpoint-every", "0"]
+
+
+class OddTexts(Case):
+    def symbols(self, content, *arguments):
+        """The symbols of a run's vocabulary, after training on `content` and sampling from it."""
+        self.run_charnn("train", "--data", self.write("odd.txt", content), *TINY, *arguments, "--out", self.path("odd"), "--overwrite")
+        report = json.loads(self.out("info", self.path("odd"), "--json"))
+        self.assertEqual(len(self.out("sample", self.path("odd"), "--length", "20", "--seed", "1").decode(errors="replace")) > 0, True)
+        return report["symbols"]
+
+    def test_nothing_is_changed_or_left_out(self):
+        self.assertEqual(self.symbols("one\r\ntwo\r\n" * 50), sorted(set("one\r\ntwo")), "CRLF stays as it is")
+        self.assertEqual(self.symbols("\ufeffabc" * 50), ["a", "b", "c", "\ufeff"], "a BOM is a character like any other")
+        self.assertEqual(self.symbols("a\0b" * 50), ["\0", "a", "b"], "NUL too")
+        self.assertEqual(self.symbols("abc" * 50 + "d"), ["a", "b", "c", "d"], "the last line needs no newline")
+
+    def test_one_character(self):
+        self.assertEqual(self.symbols("a" * 500), ["a"])
+        self.assertEqual(self.out("sample", self.path("odd"), "--length", "5", "--seed", "1"), b"aaaaa")
+        loss = json.loads(self.out("eval", self.path("odd"), "--json"))["nats_per_char"]
+        self.assertEqual(loss, 0, "there is nothing to predict")
+
+    def test_very_many_characters(self):
+        text = "".join(chr(c) for c in range(0x20, 0x20 + 202048) if not 0xd800 <= c < 0xe000)
+        self.assertEqual(len(text), 200000)
+        symbols = self.symbols(text)
+        self.assertEqual(len(symbols), 200000)
+        self.assertIn(b"and 199700 more", self.out("info", self.path("odd")))
+        first = self.out("sample", self.path("odd"), "--length", "5", "--seed", "1")
+        self.assertEqual(self.out("sample", self.path("odd"), "--length", "5", "--seed", "1"), first)
+
+    def test_a_line_of_a_gigabyte(self):
+        path = self.write("line.txt", "a")
+        os.truncate(path, 1 << 30)  # then it is NUL throughout, and takes no room
+        for tokens in ("bytes", "chars"):
+            done = subprocess.Popen([BINARY, "train", "--data", path, *TINY, "--tokens", tokens, "--val-fraction", "0.0000001", "--out", self.path(tokens)],
+                                    stderr=subprocess.PIPE)
+            most = 0
+            while done.poll() is None:
+                try:
+                    with open(f"/proc/{done.pid}/status") as status:
+                        most = max([most] + [int(line.split()[1]) for line in status if line.startswith("VmHWM")])
+                except OSError:
+                    pass
+                time.sleep(0.05)
+            done.stderr.close()
+            self.assertEqual(done.returncode, 0)
+            if "asan" not in BINARY:  # which takes memory of its own
+                self.assertLess(most, 600_000, "KB: memory does not grow with the text")
+
+
+class ChangingTexts(Case):
+    def begin(self, *arguments):
+        """A training that goes on until something stops it."""
+        process = subprocess.Popen([BINARY, "train", "--data", self.text, *SMALL, "--max-steps", "1000000", "--out", self.path("r"), *arguments],
+                                   stderr=subprocess.PIPE)
+        while not os.path.exists(self.path("r/best.safetensors")):
+            self.assertIsNone(process.poll())
+            time.sleep(0.02)
+        return process
+
+    def refused_in_the_middle(self, process, says):
+        message = process.communicate(timeout=60)[1].decode()
+        self.assertEqual(process.returncode, 2, message)
+        self.assertIn(says, message)
+        saved = json.loads(self.out("info", self.path("r"), "--checkpoint", "last", "--json"))["step"]
+        self.assertGreater(saved, 0)
+        return saved
+
+    def test_a_text_that_shrinks_is_an_error_and_costs_nothing(self):
+        process = self.begin("--checkpoint-every", "100000", "--eval-every", "30")
+        os.truncate(self.text, 100)
+        self.refused_in_the_middle(process, "text.txt has")
+
+    def test_a_text_that_is_written_to_is_an_error(self):
+        whole = (self.folder / "text.txt").read_bytes()
+        process = self.begin()
+        self.write("text.txt", whole[:-1] + b"!")
+        saved = self.refused_in_the_middle(process, "has changed while it was in use")
+        self.refused("train", "--resume", "--out", self.path("r"), says=["the corpus has changed since this run began"])
+        self.write("text.txt", whole)
+        self.run_charnn("train", "--resume", "--out", self.path("r"), "--max-steps", saved + 3)
+
+    def test_a_text_that_grows_is_an_error(self):
+        process = self.begin()
+        with open(self.text, "a") as file:
+            file.write("more")
+        self.refused_in_the_middle(process, "has changed while it was in use")
+
+
+class LargeTexts(Case):
+    def setUp(self):
+        super().setUp()
+        line = "The quick brown f\u00f6x jumps over the lazy dog.\n".encode()
+        self.big = self.write("big.txt", line * ((18 << 20) // len(line)))
+        past = time.time() - 100
+        os.utime(self.big, (past, past))
+        time.sleep(2.1)  # a file just written to could change without a new time stamp
+
+    def begin(self):
+        self.run_charnn("train", "--data", self.big, *TINY, "--val-fraction", "0.0001", "--out", self.path("r"))
+
+    def resume(self, steps, **options):
+        return self.run_charnn("train", "--resume", "--out", self.path("r"), "--max-steps", steps, **options).stderr.decode()
+
+    def test_the_index_is_kept_checked_and_does_without(self):
+        self.begin()
+        index = self.folder / "r/text-index.safetensors"
+        whole = index.read_bytes()
+        self.assertNotIn("once more", self.resume(25))
+        index.write_bytes(whole[:-1] + b"x")
+        self.assertIn("gone through once more", self.resume(30))
+        self.assertEqual(index.read_bytes(), whole, "it is made anew")
+        index.unlink()
+        self.resume(35)
+        self.out("eval", self.path("r"))
+        # The same size and time of modification, another text in one place.
+        times = os.stat(self.big)
+        with open(self.big, "r+b") as file:
+            file.seek(5_000_001)
+            file.write(b"Q")
+        os.utime(self.big, ns=(times.st_atime_ns, times.st_mtime_ns))
+        self.run_charnn("train", "--resume", "--out", self.path("r"), "--max-steps", "40", code=2)
+
+
+class Documents(Case):
+    def setUp(self):
+        super().setUp()
+        names = ["ada", "bob", "cyd", "dora", "eve", "fay"]
+        self.names = self.write("names.txt", "".join(names[(i * i + i // 5) % 6] + "\n" for i in range(3000)))
+        self.trained = ["--data", self.names, "--document-separator", "\n", "--hidden", "24", "--layers", "1", "--batch-size", "8",
+                        "--sequence-length", "20", "--epochs", "0", "--max-steps", "400", "--lr", "0.01", "--warmup-steps", "0", "--eval-every", "200"]
+
+    def test_a_sample_can_be_one_document(self):
+        self.run_charnn("train", *self.trained, "--out", self.path("r"))
+        texts = {self.out("sample", self.path("r"), "--one-document", "--seed", seed, "--temperature", "0.5").decode() for seed in range(12)}
+        self.assertLessEqual(texts, {"ada", "bob", "cyd", "dora", "eve", "fay"}, "a name, without the separator")
+        self.assertGreater(len(texts), 1)
+        lines = self.out("sample", self.path("r"), "--one-document", "--num", "12", "--seed", "0", "--temperature", "0.5").splitlines()
+        self.assertEqual({json.loads(line)["text"] for line in lines}, texts)
+        self.assertEqual(self.out("sample", self.path("r"), "--one-document", "--prompt", "do", "--temperature", "0"), b"dora")
+
+    def test_resuming_is_exact(self):
+        self.run_charnn("train", *self.trained, "--out", self.path("whole"))
+        self.run_charnn("train", *self.trained, "--out", self.path("parts"), "--stop-at", "130")
+        self.run_charnn("train", "--resume", "--out", self.path("parts"))
+        self.same_file("whole/best.safetensors", "parts/best.safetensors")
+        self.same_file("whole/last.safetensors", "parts/last.safetensors")
+        self.refused("train", "--resume", "--out", self.path("parts"), "--document-separator", "a", says=["as this run began"])
+
+    def test_a_continuous_text_has_no_documents(self):
+        self.train("r", "--max-steps", "5")
+        self.refused("sample", self.path("r"), "--one-document", says=["--document-separator"])
+        self.refused("train", "--data", self.text, *SMALL, "--document-separator", "\\n\\n", "--out", self.path("x"), says=["document_separator", "'\\'"])
+
+
+class Kept(Case):
+    def test_checkpoints_that_stay(self):
+        self.train("r", "--keep-every", "40", "--keep", "3")
+        steps = sorted(p.name for p in (self.folder / "r").glob("step-*"))
+        self.assertEqual(steps, ["step-120.safetensors", "step-160.safetensors", "step-200.safetensors"])
+        self.same_file("r/step-200.safetensors", "r/last.safetensors")
+        self.assertEqual(json.loads(self.out("info", self.path("r"), "--checkpoint", "120", "--json"))["step"], 120)
+        self.refused("sample", self.path("r"), "--checkpoint", "80", says=["120, 160, 200"])
+        # Resuming changes nothing of it.
+        self.train("parts", "--keep-every", "40", "--keep", "3", "--stop-at", "130")
+        self.run_charnn("train", "--resume", "--out", self.path("parts"))
+        for step in (120, 160, 200):
+            self.same_file(f"r/step-{step}.safetensors", f"parts/step-{step}.safetensors")
+        self.train("r", "--overwrite", "--max-steps", "5")
+        self.assertEqual(list((self.folder / "r").glob("step-*")), [])
+
+
+if __name__ == "__main__":
+    unittest.main()
