@@ -55,10 +55,6 @@ def environment(faults):
     return {**os.environ, "LD_PRELOAD": os.environ["FAULTS"], "CHARNN_FAULTS": faults}
 
 
-def file_number(path):
-    return path.stat().st_ino if path.exists() else None
-
-
 def last_step(metrics):
     with open(metrics, "rb") as file:
         file.seek(max(0, file.seek(0, os.SEEK_END) - 2000))
@@ -107,7 +103,7 @@ class Interrupted:
             far, sleep = allowance, self.choose.uniform(0, 0.02)
         else:
             sleep = self.choose.uniform(0, 1.2 * self.start_up)
-        command, started = self.command(), file_number(self.run / "metrics.jsonl")
+        command, started = self.command(), run_files.file_number(self.run / "metrics.jsonl")
         process = subprocess.Popen(command, cwd=self.folder, env=environment(faults), stderr=subprocess.PIPE)
         if kind != "loading":
             self.wait_for_step(process, started, (before or 0) + far)
@@ -126,7 +122,7 @@ class Interrupted:
             if time.monotonic() > end:
                 process.kill()
                 raise Failure(f"round {self.rounds + 1}: no end after 300 s")
-            if file_number(path) not in (None, started) and last_step(path) >= step:
+            if run_files.file_number(path) not in (None, started) and last_step(path) >= step:
                 return
             time.sleep(0.004)
 

@@ -161,3 +161,11 @@ def event_files(folder):
 
 def temporary_files(folder):
     return sorted(path.name for path in pathlib.Path(folder).glob("*.tmp"))
+
+
+def file_number(path):
+    """Another one when the file was replaced; None where there is none."""
+    try:
+        return path.stat().st_ino
+    except FileNotFoundError:
+        return None

@@ -5,7 +5,7 @@ import struct
 import tempfile
 import unittest
 
-from tests.torture import run_files
+from tests.torture import run_files, soak
 from tests.torture.run_files import Damage
 
 
@@ -77,3 +77,10 @@ class Checks(unittest.TestCase):
         for bad in (b"", good[:5], good[:-1], good + b"x", good[:40]):
             with self.assertRaises(Damage):
                 run_files.checkpoint_metadata(self.write("b", bad))
+
+    def test_growth_of_memory(self):
+        samples = [(second, 10 * second, 50000 if second > 5 else 1000) for second in range(100)]
+        self.assertEqual(soak.growth(samples)["kb_per_1000_steps"], 0)
+        leak = [(second, steps, kb + 2 * steps) for second, steps, kb in samples]
+        self.assertEqual(soak.growth(leak)["kb_per_1000_steps"], 2000)
+        self.assertEqual(soak.marks([(0, 10, 1), (1, 1001, 2), (2, 1005, 3), (3, 2001, 4)]), {1000: 2, 2000: 4})
