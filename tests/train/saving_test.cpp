@@ -65,19 +65,26 @@ TEST(Saving, GoesOnWhereTheDiskIsFullAndTriesAgain) {
 }
 
 TEST(Saving, TheBestIsKeptInMemoryUntilItCanBeSaved) {
-  Rig rig(Cell::lstm, 0.0);  // nothing is learned, so that the first validation is the best
-  rig.model_config.dropout = 0;
-  Disk disk;
-  TrainerParts parts = rig.parts();
-  parts.save = [&](CheckpointKind kind, const Checkpoint& c) { disk.save(kind, c); };
-  Trainer trainer(parts);
-  disk.trainer = &trainer;
-  disk.full = [](CheckpointKind kind, std::int64_t step) {
-    return kind == CheckpointKind::best && step < 10;
-  };
-  trainer.run();
-  ASSERT_TRUE(disk.files.contains(CheckpointKind::best));
-  EXPECT_EQ(disk.files.at(CheckpointKind::best).train.step, 7);
+  Disk whole, disk;
+  for (Disk* each : {&whole, &disk}) {
+    Rig rig;
+    TrainerParts parts = rig.parts();
+    parts.stop_at = 12;
+    parts.save = [&](CheckpointKind kind, const Checkpoint& c) { each->save(kind, c); };
+    torch::manual_seed(1);
+    Trainer trainer(parts);
+    each->trainer = &trainer;
+    if (each == &disk)
+      disk.full = [](CheckpointKind kind, std::int64_t step) {
+        return kind == CheckpointKind::best && step < 10;
+      };
+    trainer.run();
+  }
+  const Checkpoint &expected = whole.files.at(CheckpointKind::best),
+                   &late = disk.files.at(CheckpointKind::best);
+  EXPECT_EQ(late.train.step, 7);
+  for (std::size_t i = 0; i < expected.model.size(); ++i)
+    EXPECT_TRUE(torch::equal(expected.model[i].second, late.model[i].second)) << "not as training went on";
   EXPECT_EQ(disk.saves[2].first, CheckpointKind::last) << "which does not wait for the best";
 }
 
