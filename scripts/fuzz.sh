@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Builds the fuzz harnesses (tests/fuzz) and runs each for a while. Ends with status 1 if there is any finding, and says
 # where the input lies that brings it about.
-#   scripts/fuzz.sh                  all of them, 12 seconds each
+#   scripts/fuzz.sh                  all of them, 10 seconds each
 #   scripts/fuzz.sh config corpus    only these
 #   --seconds N  --runs N            each ends after N seconds, or after N executions if --runs is given
 #   --corpus DIR                     inputs worth keeping, a folder for each harness; default: build/fuzz/corpus
@@ -9,11 +9,11 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 . scripts/packages.sh
 
-seconds=12
+seconds=10
 runs=-1
 corpus=build/fuzz/corpus
 names=()
-all=(checkpoint config corpus metrics vocabulary)
+all=(checkpoint config corpus index metrics vocabulary)
 usage() { sed -n '2,7s/^# \{0,1\}//p' "$0"; }
 while [ $# -gt 0 ]; do
   case $1 in
@@ -39,8 +39,8 @@ TMPDIR=$(mktemp -d "$([ -w /dev/shm ] && echo /dev/shm || echo /tmp)/charnn-fuzz
 export TMPDIR
 trap 'rm -rf "$TMPDIR"' EXIT
 
-# Longer inputs are slower and find no more: a line, a small config, a small run's metrics, a tiny model.
-declare -A longest=([checkpoint]=4096 [config]=1024 [corpus]=256 [metrics]=1024 [vocabulary]=512)
+# Longer inputs are slower and find no more: a line, a small config, a tiny model.
+declare -A longest=([checkpoint]=4096 [config]=1024 [corpus]=256 [index]=1024 [metrics]=1024 [vocabulary]=512)
 findings=$build/findings
 mkdir -p "$findings"
 status=0

@@ -32,7 +32,10 @@ Vocabulary::Vocabulary(Tokens tokens, std::vector<char32_t> symbols)
   const char32_t limit = tokens == Tokens::bytes ? 0x100 : code_point_limit;
   const bool ascending =
       std::adjacent_find(symbols_.begin(), symbols_.end(), std::greater_equal<>()) == symbols_.end();
-  if (symbols_.empty() || !ascending || symbols_.back() >= limit)
+  // Halves of UTF-16's pairs, which UTF-8 cannot hold.
+  const auto surrogate = std::lower_bound(symbols_.begin(), symbols_.end(), char32_t{0xd800});
+  const bool surrogates = ascending && surrogate != symbols_.end() && *surrogate < 0xe000;
+  if (symbols_.empty() || !ascending || surrogates || symbols_.back() >= limit)
     fail_input("vocabulary is empty, not ascending, or has a symbol that cannot be", "ascending symbols",
                "the file that holds it is damaged; use another checkpoint");
   id_of_.assign(symbols_.back() + 1, -1);

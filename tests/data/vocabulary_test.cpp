@@ -57,6 +57,7 @@ TEST(Vocabulary, RefusesWhatCannotBe) {
   error_of([] { Vocabulary(Tokens::chars, {U'b', U'a'}); });
   error_of([] { Vocabulary(Tokens::bytes, {0x100}); });
   error_of([] { Vocabulary(Tokens::chars, {0x110000}); });
+  error_of([] { Vocabulary(Tokens::chars, {U'a', 0xdfff, 0xe000}); });
 }
 
 }  // namespace

@@ -2,7 +2,6 @@
 #include "charnn/data/corpus.h"
 
 #include <algorithm>
-#include <numeric>
 
 #include <utf8.h>
 
@@ -29,8 +28,9 @@ std::u32string decode(std::string_view text, Tokens tokens) {
 const Vocabulary& everything(Tokens tokens) {
   static const Vocabulary bytes = Vocabulary::all_bytes();
   static const Vocabulary chars(Tokens::chars, [] {
-    std::vector<char32_t> all(code_point_limit);
-    std::iota(all.begin(), all.end(), char32_t{0});
+    std::vector<char32_t> all;
+    for (char32_t symbol = 0; symbol < code_point_limit; ++symbol)
+      if (symbol < 0xd800 || symbol >= 0xe000) all.push_back(symbol);
     return all;
   }());
   return tokens == Tokens::chars ? chars : bytes;
@@ -95,30 +95,64 @@ void check_text_file(const std::string& path, std::string_view text, bool utf8, 
   });
 }
 
+/// A few symbols of the text, so that they occur; or none.
+std::string separator_of(const std::u32string& symbols, Tokens tokens, Numbers& numbers) {
+  std::string separator;
+  if (symbols.empty()) return separator;
+  for (const char32_t symbol : symbols.substr(numbers.below(symbols.size()), numbers.below(3)))
+    separator += everything(tokens).text(*everything(tokens).id(symbol));
+  return separator;
+}
+
+void check_starts(const Corpus& corpus, const std::u32string& symbols, Numbers& numbers) {
+  const auto begin = static_cast<std::int64_t>(numbers.below(symbols.size() + 1));
+  const auto end =
+      begin + static_cast<std::int64_t>(numbers.below(symbols.size() - static_cast<std::size_t>(begin) + 1));
+  const std::size_t length = corpus.separator().size();
+  std::vector<std::int64_t> starts;
+  for (std::int64_t last = begin; last < end && length > 0; ++last) {
+    const auto after = static_cast<std::size_t>(last) + 1;
+    if (after < length) continue;
+    const auto same = [&](std::size_t i) {
+      return corpus.vocabulary().id(symbols[after - length + i]) == corpus.separator()[i];
+    };
+    std::size_t i = 0;
+    while (i < length && same(i)) ++i;
+    if (i == length) starts.push_back(last);
+  }
+  require(corpus.starts(begin, end) == starts, "documents start after each separator");
+}
+
 void check_corpus(const std::vector<std::string>& paths, std::string_view text, bool utf8, Tokens tokens,
                   Numbers& numbers) {
   DataConfig config{.files = paths, .tokens = tokens};
   config.val_fraction = static_cast<double>(numbers.below(10)) / 10;
   config.test_fraction = static_cast<double>(numbers.below(10)) / 10;
+  const bool readable = utf8 || tokens == Tokens::bytes;
+  const std::u32string symbols = readable ? decode(text, tokens) : U"";
+  config.document_separator = separator_of(symbols, tokens, numbers);
   std::optional<Corpus> corpus;
   fuzz::accepts([&] { corpus.emplace(config); });
-  const bool valid =
-      !text.empty() && (utf8 || tokens == Tokens::bytes) && config.val_fraction + config.test_fraction < 1;
+  const bool valid = !text.empty() && readable && config.val_fraction + config.test_fraction < 1;
   require(corpus.has_value() == valid, "just a valid text is taken");
   if (!corpus) return;
-  const std::u32string symbols = decode(text, tokens);
   require(corpus->size() == static_cast<std::int64_t>(symbols.size()), "the size is right");
   check_copies(symbols, corpus->vocabulary(), numbers,
                [&](std::int64_t first, std::vector<std::int64_t>& out) { corpus->copy(first, out); });
+  check_starts(*corpus, symbols, numbers);
   const Split train = corpus->train(), val = corpus->val(), test = corpus->test();
   require(train.begin == 0 && train.begin <= train.end && train.end == val.begin && val.begin <= val.end &&
               val.end == test.begin && test.begin <= test.end && test.end == corpus->size(),
           "the parts make up the whole");
-  // With a vocabulary from elsewhere that lacks the last character.
+
+  const CorpusIndex index = corpus->index();
+  const Corpus again(config, corpus->vocabulary(), &index);
+  require(
+      !again.was_scanned() && again.fingerprint() == corpus->fingerprint() && again.size() == corpus->size(),
+      "the index spares the reading");
+  check_copies(symbols, corpus->vocabulary(), numbers,
+               [&](std::int64_t first, std::vector<std::int64_t>& out) { again.copy(first, out); });
   std::vector<char32_t> fewer = corpus->vocabulary().symbols();
-  const Corpus again(config, corpus->vocabulary());
-  require(again.fingerprint() == corpus->fingerprint() && again.size() == corpus->size(),
-          "known text is taken");
   fewer.pop_back();
   if (tokens == Tokens::bytes || fewer.empty()) return;
   require(!fuzz::accepts([&] { Corpus(config, Vocabulary(tokens, fewer)); }),
