@@ -18,13 +18,16 @@ ordered_json vocabulary_to_json(const Vocabulary& vocabulary) {
 }
 
 Vocabulary vocabulary_from_json(const json& value) {
-  if (value.at("tokens") == "bytes") return Vocabulary::all_bytes();
+  const json& tokens = value.at("tokens");
+  if (tokens == "bytes") return Vocabulary::all_bytes();
+  if (tokens != "chars") throw json::other_error::create(501, "tokens are neither chars nor bytes", nullptr);
   std::vector<char32_t> symbols;
   for (const std::string text : value.at("symbols")) {
     std::string_view rest = text;
     if (text.empty() || find_invalid_utf8(text))
       throw json::other_error::create(501, "symbol is not UTF-8", nullptr);
     symbols.push_back(take_code_point(rest));
+    if (!rest.empty()) throw json::other_error::create(501, "symbol is more than one character", nullptr);
   }
   return {Tokens::chars, std::move(symbols)};
 }

@@ -5,6 +5,7 @@
 #include <nlohmann/json.hpp>
 
 #include "charnn/base/files.h"
+#include "charnn/io/vocabulary_json.h"
 #include "tests/support.h"
 
 namespace charnn {
@@ -131,6 +132,16 @@ TEST(Checkpoint, RefusesWhatTrainingNeverMakes) {
   expect_contains(refusal([&](Checkpoint& c) { c.train.step = -1; }), "negative");
   expect_contains(refusal([&](Checkpoint& c) { c.train.chars = std::int64_t{1} << 60; }),
                   "\"chars\" is no count");
+}
+
+TEST(Checkpoint, AVocabularyIsTakenLiterally) {
+  const auto vocabulary = [](const char* json) { return vocabulary_from_json(nlohmann::json::parse(json)); };
+  EXPECT_EQ(vocabulary(R"({"tokens":"chars","symbols":["a","é"]})").size(), 2);
+  EXPECT_EQ(vocabulary(R"({"tokens":"bytes"})"), Vocabulary::all_bytes());
+  for (const char* wrong : {R"({"tokens":"words","symbols":["a"]})", R"({"tokens":"chars","symbols":["ab"]})",
+                            R"({"tokens":"chars","symbols":[""]})", R"({"tokens":"chars","symbols":[7]})",
+                            R"({"tokens":"chars"})", R"({"symbols":["a"]})"})
+    EXPECT_THROW(vocabulary(wrong), nlohmann::json::exception) << wrong;
 }
 
 TEST(Checkpoint, RefusesOtherFiles) {
