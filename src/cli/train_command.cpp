@@ -3,6 +3,7 @@
 #include <memory>
 #include <optional>
 #include <unistd.h>
+#include <utility>
 
 #include <fmt/format.h>
 #include <spdlog/sinks/basic_file_sink.h>
@@ -74,6 +75,10 @@ class Display {
     }
     auto logger = std::make_shared<spdlog::logger>("charnn", outputs.begin(), outputs.end());
     logger->flush_on(spdlog::level::info);
+    // spdlog's own handler would say so every second, in the midst of the bar.
+    logger->set_error_handler([said = false](const std::string& error) mutable {
+      if (!std::exchange(said, true)) say("charnn: {}", error);
+    });
     lines_ = std::make_unique<LineSink>(logger, std::chrono::seconds(globals.verbose ? 0 : 5));
   }
 
