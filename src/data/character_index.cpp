@@ -28,7 +28,7 @@ void CharacterIndex::close_block() {
   last_begin_ = bytes_;
 }
 
-std::optional<CharacterIndex> CharacterIndex::from(std::vector<std::uint16_t> block_lengths,
+std::optional<CharacterIndex> CharacterIndex::from(const std::vector<std::uint16_t>& block_lengths,
                                                    std::int64_t size, std::size_t bytes) {
   const auto can_be = [](std::size_t length, std::int64_t characters) {
     const auto least = static_cast<std::size_t>(characters);

@@ -22,7 +22,7 @@ std::string lengths_name(std::size_t file) { return fmt::format("block_lengths.{
 template <class Number>
 torch::Tensor bytes_of(const std::vector<Number>& numbers) {
   const auto size = static_cast<std::int64_t>(numbers.size() * sizeof(Number));
-  const torch::Tensor bytes = torch::empty({size}, torch::kUInt8);
+  torch::Tensor bytes = torch::empty({size}, torch::kUInt8);
   if (size > 0) std::memcpy(bytes.data_ptr(), numbers.data(), numbers.size() * sizeof(Number));
   return bytes;
 }

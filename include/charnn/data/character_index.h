@@ -18,8 +18,8 @@ class CharacterIndex {
   explicit CharacterIndex(std::size_t bytes);
 
   /// From block_lengths(): of a text of `size` characters in `bytes` bytes. Nothing if that cannot be.
-  static std::optional<CharacterIndex> from(std::vector<std::uint16_t> block_lengths, std::int64_t size,
-                                            std::size_t bytes);
+  static std::optional<CharacterIndex> from(const std::vector<std::uint16_t>& block_lengths,
+                                            std::int64_t size, std::size_t bytes);
   const std::vector<std::uint16_t>& block_lengths() const noexcept { return lengths_; }
 
   /// Goes on with the text: whole characters of valid UTF-8.
