@@ -175,7 +175,6 @@ class FailingSaves(StorageCase):
         early, _, _ = undisturbed("--stop-at", "60")
         self.check_bytes("best.safetensors", early["best.safetensors"])
 
-
     def test_a_best_that_could_not_be_saved_comes_with_the_resumption(self):
         # What waited in memory is gone with the process; last.safetensors must not speak of a best that is not there.
         for rules, stop in (("write:best.safetensors:ENOSPC:4-", "130"), ("rename:best.safetensors:EACCES:7-", "0")):
