@@ -175,6 +175,14 @@ class FailingSaves(StorageCase):
         early, _, _ = undisturbed("--stop-at", "60")
         self.check_bytes("best.safetensors", early["best.safetensors"])
 
+    def test_a_best_that_could_not_be_saved_comes_with_the_resumption(self):
+        # What waited in memory is gone with the process; last.safetensors must not speak of a best that is not there.
+        for rules, stop in (("write:best.safetensors:ENOSPC:4-", "130"), ("rename:best.safetensors:EACCES:7-", "0")):
+            with self.subTest(rules):
+                self.start("--overwrite", "--stop-at", stop, code=1, faulty=rules)
+                self.resume()
+                self.check_as_undisturbed()
+
 
 class FailingStart(StorageCase):
     def test_a_resumption_that_cannot_begin_changes_nothing(self):

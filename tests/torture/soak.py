@@ -54,10 +54,10 @@ class Soak:
         self.begin = time.monotonic()
 
     def start(self):
-        resumes = bool(self.processes)
+        resumes = (self.run / "last.safetensors").exists()  # else it was killed before its first save, if it began at all
         plan = ["--max-steps", str(self.options.steps)] if self.options.steps else ["--max-steps", "1000000000", "--schedule", "constant"]
         train = ["--resume"] if resumes else ["--data", self.options.data, "--epochs", "0", *plan, "--log-every", str(LOG_EVERY),
-                                              "--threads", str(self.options.threads), *self.extra]
+                                              "--threads", str(self.options.threads), "--overwrite", *self.extra]
         self.before = run_files.file_number(self.run / "metrics.jsonl")
         with open(self.out / "said.txt", "ab") as said:
             process = subprocess.Popen([os.environ["CHARNN"], "train", "--out", str(self.run), *train], stderr=said)
@@ -94,8 +94,6 @@ class Soak:
                 return process.returncode, "none: it was to be killed"
             process.kill()
             process.wait()
-            if not (self.run / "last.safetensors").exists():  # killed while it was still loading
-                self.processes.pop() if not self.run.exists() else self.extra.append("--overwrite")
         process = self.start()
         self.watch(process, end)
         while process.poll() is None and not self.trains():
