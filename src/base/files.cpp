@@ -29,6 +29,12 @@ FileDescriptor open_for_reading(const std::string& path, std::string_view what) 
                              : "check the path; it is relative to the current folder");
 }
 
+/// For the present `errno`.
+std::string cure_of_write() {
+  const bool full = errno == ENOSPC || errno == EDQUOT;
+  return full ? "make room on the disk" : "check the disk, and that you may write there";
+}
+
 std::int64_t nanoseconds(const timespec& time) {
   return static_cast<std::int64_t>(time.tv_sec) * 1'000'000'000 + time.tv_nsec;
 }
@@ -114,18 +120,16 @@ void AtomicFile::write(std::string_view bytes) {
   while (!bytes.empty()) {
     const ssize_t written = ::write(fd_.get(), bytes.data(), bytes.size());
     if (written < 0 && errno == EINTR) continue;
-    if (written < 0)
-      fail_errno(fmt::format("cannot write {}", temporary_), "make room on the disk; the old file is intact");
+    if (written < 0) fail_errno(fmt::format("cannot write {}", temporary_), cure_of_write());
     bytes.remove_prefix(static_cast<std::size_t>(written));
   }
 }
 
 void AtomicFile::commit() {
   if (::fsync(fd_.get()) != 0)
-    fail_errno(fmt::format("cannot write {} to the disk", temporary_),
-               "make room on the disk; the old file is intact");
+    fail_errno(fmt::format("cannot write {} to the disk", temporary_), cure_of_write());
   if (::rename(temporary_.c_str(), path_.c_str()) != 0)
-    fail_errno(fmt::format("cannot rename {} to {}", temporary_, path_), "the old file is intact");
+    fail_errno(fmt::format("cannot rename {} to {}", temporary_, path_), cure_of_write());
   committed_ = true;
   std::filesystem::path folder = std::filesystem::path(path_).parent_path();
   if (folder.empty()) folder = ".";
@@ -156,11 +160,11 @@ bool AppendFile::append(std::string_view bytes) {
 }
 
 void AppendFile::finish() {
-  if (!append("")) fail_errno(fmt::format("cannot write {}", path_), "make room on the disk");
+  if (!append("")) fail_errno(fmt::format("cannot write {}", path_), cure_of_write());
 }
 
 FileLock::FileLock(const std::string& path, std::string_view what)
-    : fd_(::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0644)) {
+    : path_(path), fd_(::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0644)) {
   if (fd_.get() < 0)
     fail_errno(fmt::format("cannot write {}", path), "check that you may write in that folder");
   struct flock lock {};
@@ -176,6 +180,12 @@ FileLock::FileLock(const std::string& path, std::string_view what)
                          known ? fmt::format(", process {}", lock.l_pid) : ""),
              "one training at a time in a folder",
              "wait for it, stop it, or choose another folder (--out DIR)");
+}
+
+bool FileLock::in_place() const {
+  struct stat named {};
+  const struct stat held = status_of(fd_, path_);
+  return ::stat(path_.c_str(), &named) == 0 && named.st_dev == held.st_dev && named.st_ino == held.st_ino;
 }
 
 std::string read_file(const std::string& path, std::string_view what, std::size_t most) {

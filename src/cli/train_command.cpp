@@ -199,6 +199,10 @@ int train(const TrainRequest& request, const Globals& globals) {
                                           : run.last();
   };
   const auto save = [&](CheckpointKind kind, const Checkpoint& c) {
+    if (!start.lock->in_place())
+      throw Error(ExitCode::failure,
+                  fmt::format("run folder {} is not where it was when training began", run.path()), "",
+                  "move it back, so that it can be saved to");
     save_checkpoint(file_of(kind, c.train.step), c);
     if (kind == CheckpointKind::kept) run.remove_kept(c.train.step, config.train.keep);
   };

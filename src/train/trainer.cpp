@@ -249,7 +249,7 @@ Outcome Trainer::run() {
     return train();
   } catch (const Error& error) {
     if (error.code() == ExitCode::usage && !in_step_ && !guarded() && saved_step_ != state_.step)
-      save(CheckpointKind::last);
+      save(CheckpointKind::last, /*at_end=*/true);
     throw;
   }
 }
@@ -273,7 +273,7 @@ Outcome Trainer::train() {
         warn({{state_.step, "not_saved",
                "the loss is exploding: not saved, the last good checkpoint is kept"}});
       else if (saved_step_ != state_.step || waiting_best_)
-        save(CheckpointKind::last);
+        save(CheckpointKind::last, /*at_end=*/true);
       require_saved();
       if (done && complete) return out_of_patience() ? Outcome::early : Outcome::finished;
       return stop_requested() ? Outcome::stopped : Outcome::stop_at;

@@ -64,10 +64,17 @@ bool Trainer::store(CheckpointKind kind, const Checkpoint& checkpoint) {
   }
 }
 
-void Trainer::save(CheckpointKind kind) {
+void Trainer::store_best() {
+  if (!store(CheckpointKind::best, *waiting_best_)) return;
+  saved_best_loss_ = waiting_best_->train.best_loss;
+  saved_best_step_ = waiting_best_->train.best_step;
+  waiting_best_.reset();
+}
+
+void Trainer::save(CheckpointKind kind, bool at_end) {
   if (!parts_.save) return;
   for (Sink* sink : parts_.sinks) sink->busy("saving");
-  const Checkpoint checkpoint = snapshot();
+  Checkpoint checkpoint = snapshot();
   // Finite gradients can still add up to weights or moments that are not; such a checkpoint is good for
   // nothing, and must not take the place of a good one.
   if (!is_finite(checkpoint)) {
@@ -76,12 +83,19 @@ void Trainer::save(CheckpointKind kind) {
     return warn({{state_.step, "not_saved", "weights or Adam's moments are no finite numbers: not saved"}});
   }
   if (kind == CheckpointKind::best) {
-    waiting_best_.reset();
-    if (!store(kind, checkpoint)) waiting_best_ = own_copy(checkpoint);
-    return;
+    waiting_best_ = own_copy(checkpoint);
+    return store_best();
   }
-  const bool try_best = waiting_best_ && waiting_best_->train.step != state_.step;  // else it has just failed
-  if (try_best && store(CheckpointKind::best, *waiting_best_)) waiting_best_.reset();
+  if (waiting_best_ && waiting_best_->train.step != state_.step) store_best();  // else it has just failed
+  if (waiting_best_) {
+    // The last one would tell of a best that is gone if the process ended now: it waits too. At the end what
+    // was learned matters more; then it tells of the best that is there, and a resumed run evaluates once
+    // more.
+    if (!at_end) return;
+    checkpoint.train.best_loss = saved_best_loss_;
+    checkpoint.train.best_step = saved_best_step_;
+    if (checkpoint.train.evaluated_step == checkpoint.train.step) --checkpoint.train.evaluated_step;
+  }
   if (!store(kind, checkpoint)) return;
   saved_step_ = state_.step;
   if (!waiting_best_) failure_.reset();
@@ -120,6 +134,8 @@ void Trainer::restore(const Checkpoint& c, RestoreOptions options) {
   copy_by_name(source, target, "state");
   restore_rng(c.rng, parts_.model.device());
   state_ = c.train;
+  saved_best_loss_ = state_.best_loss;
+  saved_best_step_ = state_.best_step;
   if (options.reset_rate) {
     state_.rate = {};
     guard_.begin_anew();

@@ -90,9 +90,17 @@ TEST(FileLock, IsRefusedToAnotherProcessUntilThisOneEnds) {
   {
     const FileLock lock(folder / "lock", "run folder x");
     EXPECT_TRUE(lock.held());
+    EXPECT_TRUE(lock.in_place());
     EXPECT_EQ(try_in_child(), 1) << "refused, with the holder's number";
   }
   EXPECT_EQ(try_in_child(), 0);
+  {
+    const FileLock lock(folder / "lock", "run folder x");
+    std::filesystem::rename(folder / "lock", folder / "moved");
+    EXPECT_FALSE(lock.in_place());
+    folder.write("lock", "");
+    EXPECT_FALSE(lock.in_place()) << "a file of that name, but another one";
+  }
   EXPECT_EQ(try_in_child(), 0) << "a lock ends with its process, the file stays";
 }
 

@@ -85,7 +85,29 @@ TEST(Saving, TheBestIsKeptInMemoryUntilItCanBeSaved) {
   EXPECT_EQ(late.train.step, 7);
   for (std::size_t i = 0; i < expected.model.size(); ++i)
     EXPECT_TRUE(torch::equal(expected.model[i].second, late.model[i].second)) << "not as training went on";
-  EXPECT_EQ(disk.saves[2].first, CheckpointKind::last) << "which does not wait for the best";
+  const std::vector<std::pair<CheckpointKind, std::int64_t>> saves{{CheckpointKind::last, 0},
+                                                                   {CheckpointKind::last, 5},
+                                                                   {CheckpointKind::best, 7},
+                                                                   {CheckpointKind::last, 10},
+                                                                   {CheckpointKind::last, 12}};
+  EXPECT_EQ(disk.saves, saves) << "the last one, which would tell of the best, waits with it";
+}
+
+TEST(Saving, WithoutTheBestTheEndIsSavedAsIfItHadNotBeenFound) {
+  Rig rig;
+  Disk disk;
+  TrainerParts parts = rig.parts();
+  parts.stop_at = 14;  // with an evaluation
+  parts.save = [&](CheckpointKind kind, const Checkpoint& c) { disk.save(kind, c); };
+  Trainer trainer(parts);
+  disk.trainer = &trainer;
+  disk.full = [](CheckpointKind kind, std::int64_t step) { return kind == CheckpointKind::best && step > 7; };
+  expect_contains(error_of([&] { trainer.run(); }, ExitCode::failure), "step 14 could not be saved");
+  const TrainState& saved = disk.files.at(CheckpointKind::last).train;
+  EXPECT_EQ(saved.step, 14) << "what was learned is not lost";
+  EXPECT_EQ(saved.best_step, 7) << "the best that is there";
+  EXPECT_EQ(saved.best_loss, disk.files.at(CheckpointKind::best).train.best_loss);
+  EXPECT_LT(saved.evaluated_step, 14) << "a resumed run evaluates again, and finds it again";
 }
 
 TEST(Saving, WhatCannotBeSavedAtTheEndIsAnError) {

@@ -108,8 +108,11 @@ class FileLock {
   FileLock(const std::string& path, std::string_view what);
 
   bool held() const noexcept { return held_; }  ///< false: this file system has no locks
+  /// False if another file, or none, has the lock's name now: its folder was moved or removed.
+  bool in_place() const;
 
  private:
+  std::string path_;
   FileDescriptor fd_;
   bool held_ = true;
 };

@@ -98,8 +98,9 @@ class Trainer {
   void count_evaluation(const EvalInfo& info, std::vector<Warning>& warnings);
   void recover(const std::string& found);
   void warn(const std::vector<Warning>& warnings);
-  void save(CheckpointKind kind);
+  void save(CheckpointKind kind, bool at_end = false);
   bool store(CheckpointKind kind, const Checkpoint& checkpoint);  ///< false: failed, and said so
+  void store_best();                                              ///< the one that waits
   void require_saved() const;
   bool guarded() const;  ///< what would be saved now is no good
   double epoch() const;
@@ -114,6 +115,8 @@ class Trainer {
   bool in_step_ = false;                    ///< state_ and the weights do not belong together
   std::optional<Error> failure_;            ///< of the latest attempt to save what still is not saved
   std::optional<Checkpoint> waiting_best_;  ///< could not be saved yet
+  std::optional<double> saved_best_loss_;   ///< of the best that was saved, and its step
+  std::int64_t saved_best_step_ = 0;
   std::chrono::steady_clock::time_point start_;
   double training_seconds_ = 0;  ///< spent in step() since the last record
   std::int64_t training_chars_ = 0;
