@@ -39,6 +39,7 @@ TMPDIR=$(mktemp -d "$([ -w /dev/shm ] && echo /dev/shm || echo /tmp)/charnn-fuzz
 export TMPDIR
 trap 'rm -rf "$TMPDIR"' EXIT
 
+# -timeout: seconds by the clock on the wall, of which a busy machine can take several from a run of milliseconds.
 # Longer inputs are slower and find no more: a line, a small config, a tiny model.
 declare -A longest=([checkpoint]=4096 [config]=1024 [corpus]=256 [index]=1024 [metrics]=1024 [vocabulary]=512)
 findings=$build/findings
@@ -46,7 +47,7 @@ mkdir -p "$findings"
 status=0
 for name in "${names[@]}"; do
   mkdir -p "$corpus/$name"
-  options=(-max_total_time="$seconds" -runs="$runs" -max_len="${longest[$name]}" -timeout=10 -rss_limit_mb=1024
+  options=(-max_total_time="$seconds" -runs="$runs" -max_len="${longest[$name]}" -timeout=30 -rss_limit_mb=1024
            -reload=0 -print_final_stats=1 -artifact_prefix="$findings/$name-")
   [ -e "tests/fuzz/$name.dict" ] && options+=(-dict="tests/fuzz/$name.dict")
   log=$findings/$name.log
