@@ -50,14 +50,19 @@ FileStamp stamp_of(const struct stat& status) {
           nanoseconds(status.st_ctim)};
 }
 
-FileStamp regular_stamp(const FileDescriptor& fd, const std::string& path, std::string_view what) {
+struct stat regular_status(const FileDescriptor& fd, const std::string& path, std::string_view what) {
   const struct stat status = status_of(fd, path);
   if (S_ISDIR(status.st_mode))
     fail_input(fmt::format("{} {} is a directory", what, path), "a file", "name a file inside it");
   if (!S_ISREG(status.st_mode))
     fail_input(fmt::format("{} {} is not a regular file", what, path), "a regular file",
                "write its content to a file first, and name that");
-  return stamp_of(status);
+  return status;
+}
+
+int open_new(const std::string& path) {
+  ::unlink(path.c_str());  // of a crash, or a link that leads elsewhere
+  return ::open(path.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0644);
 }
 
 }  // namespace
@@ -74,10 +79,12 @@ FileDescriptor::~FileDescriptor() {
 }
 
 InputFile::InputFile(std::string path, std::string_view what)
-    : path_(std::move(path)),
-      what_(what),
-      fd_(open_for_reading(path_, what)),
-      stamp_(regular_stamp(fd_, path_, what)) {}
+    : path_(std::move(path)), what_(what), fd_(open_for_reading(path_, what)) {
+  const struct stat status = regular_status(fd_, path_, what);
+  stamp_ = stamp_of(status);
+  device_ = status.st_dev;
+  inode_ = status.st_ino;
+}
 
 void InputFile::read(std::size_t offset, std::span<char> out) const {
   while (!out.empty()) {
@@ -95,18 +102,26 @@ void InputFile::read(std::size_t offset, std::span<char> out) const {
 }
 
 void InputFile::require_unchanged() const {
-  const FileStamp now = stamp_of(status_of(fd_, path_));
-  if (now.size != stamp_.size || now.modified != stamp_.modified)
-    fail_input(fmt::format("{} {} has changed while it was in use: {} bytes, {}", what_, path_, now.size,
-                           now.size != stamp_.size ? "another size" : "and written to"),
+  struct stat status {};
+  const bool there = ::stat(path_.c_str(), &status) == 0;
+  const FileStamp now = stamp_of(status);
+  std::string found;
+  if (!there)
+    found = "it is not there any more";
+  else if (status.st_dev != device_ || status.st_ino != inode_)
+    found = "another file has its name";
+  else if (now.size != stamp_.size)
+    found = fmt::format("{} bytes, another size", now.size);
+  else if (now.modified != stamp_.modified)
+    found = "it was written to";
+  if (!found.empty())
+    fail_input(fmt::format("{} {} has changed while it was in use: {}", what_, path_, found),
                fmt::format("{} bytes, as when it was opened", stamp_.size),
                "restore the file, then start again");
 }
 
 AtomicFile::AtomicFile(std::string path)
-    : path_(std::move(path)),
-      temporary_(path_ + ".tmp"),
-      fd_(::open(temporary_.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644)) {
+    : path_(std::move(path)), temporary_(path_ + ".tmp"), fd_(open_new(temporary_)) {
   if (fd_.get() < 0)
     fail_errno(fmt::format("cannot write {}", temporary_),
                "check that the folder exists and that you may write there");
@@ -149,7 +164,7 @@ void write_file(const std::string& path, std::string_view bytes) {
 bool AppendFile::append(std::string_view bytes) {
   waiting_ += bytes;
   if (fd_.get() < 0)
-    fd_ = FileDescriptor(::open(path_.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0644));
+    fd_ = FileDescriptor(::open(path_.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_NOFOLLOW | O_CLOEXEC, 0644));
   while (fd_.get() >= 0 && !waiting_.empty()) {
     const ssize_t written = ::write(fd_.get(), waiting_.data(), waiting_.size());
     if (written < 0 && errno == EINTR) continue;
@@ -164,7 +179,7 @@ void AppendFile::finish() {
 }
 
 FileLock::FileLock(const std::string& path, std::string_view what)
-    : path_(path), fd_(::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0644)) {
+    : path_(path), fd_(::open(path.c_str(), O_RDWR | O_CREAT | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC, 0644)) {
   if (fd_.get() < 0)
     fail_errno(fmt::format("cannot write {}", path), "check that you may write in that folder");
   struct flock lock {};
@@ -186,6 +201,13 @@ bool FileLock::in_place() const {
   struct stat named {};
   const struct stat held = status_of(fd_, path_);
   return ::stat(path_.c_str(), &named) == 0 && named.st_dev == held.st_dev && named.st_ino == held.st_ino;
+}
+
+void require_own_file(const std::string& path) {
+  struct stat status {};
+  if (::lstat(path.c_str(), &status) == 0 && !S_ISREG(status.st_mode))
+    fail_input(fmt::format("{} is a link, or no regular file", path), "a file of charnn's own, or none",
+               "remove it");
 }
 
 std::string read_file(const std::string& path, std::string_view what, std::size_t most) {

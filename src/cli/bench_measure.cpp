@@ -144,7 +144,7 @@ double measure_sampling(const BenchCase& b, StepWeights weights, std::int64_t st
     config.length = std::int64_t{1} << 40;
     std::int64_t count = 0;
     Clock::time_point start;
-    generate(stepper, {}, config, seeds, [&](std::size_t, std::int64_t) {
+    generate(stepper, {}, {}, config, seeds, [&](std::size_t, std::int64_t) {
       if (count++ == 50 * streams) start = Clock::now();
       return count < 100 * streams || count % (16 * streams) != 0 || seconds_since(start) < b.seconds;
     });

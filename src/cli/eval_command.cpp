@@ -41,7 +41,7 @@ int eval(const Options& options) {
   loaded.network->use(Precision::fp32, cpu_threads(options.threads));
   DataConfig data = loaded.config.data;
   if (!options.files.empty()) data.files = options.files;
-  const RunFolder run(std::filesystem::path(loaded.path).parent_path().string());
+  const RunFolder run(std::filesystem::absolute(loaded.path).parent_path().string());
   const Corpus corpus = open_text(data, loaded.checkpoint.vocabulary, run.text_index());
   if (options.files.empty() && corpus.fingerprint() != loaded.checkpoint.train.corpus)
     fail_input("the text that the network was trained on has changed since",

@@ -13,6 +13,7 @@
 namespace charnn::cli {
 
 int run(int argc, char** argv) {
+  std::signal(SIGXFSZ, SIG_IGN);  // a limit on the size of files is seen as EFBIG
   std::signal(SIGPIPE, SIG_IGN);  // a reader that goes away is seen as EPIPE where it is written
   Globals globals;
   Action action;
@@ -28,7 +29,8 @@ int run(int argc, char** argv) {
   app.footer(
       "Exit status: 0 success, 1 failure, 2 bad usage or input, 3 training diverged, 130/143 stopped by a "
       "signal "
-      "after saving.\n\nBegin with:\n  charnn init FILE.txt\n  charnn train FILE.json\n  charnn sample runs/FILE");
+      "after saving.\n\nBegin with:\n  charnn init FILE.txt\n  charnn train FILE.json\n  charnn sample "
+      "runs/FILE");
   add_train(app, globals, action);
   add_sample(app, globals, action);
   add_eval(app, globals, action);

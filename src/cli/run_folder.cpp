@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <charconv>
 #include <filesystem>
+#include <optional>
+#include <system_error>
 
 #include <fmt/format.h>
 #include <fmt/ranges.h>
@@ -14,6 +16,17 @@
 namespace charnn::cli {
 
 namespace fs = std::filesystem;
+
+namespace {
+
+/// The number that is all of `text`.
+std::optional<std::int64_t> number_of(std::string_view text) {
+  std::int64_t number = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
+  return error == std::errc() && end == text.data() + text.size() ? std::optional(number) : std::nullopt;
+}
+
+}  // namespace
 
 bool RunFolder::holds_run() const {
   const auto all = files();
@@ -38,21 +51,21 @@ void RunFolder::remove_run() const {
 void RunFolder::remove_rest() const {
   std::error_code none;  // it is only untidy
   for (const std::string& file : files()) fs::remove(file + ".tmp", none);
+  for (const std::int64_t step : steps_with(".tmp")) fs::remove(kept(step) + ".tmp", none);
 }
 
 std::string RunFolder::kept(std::int64_t step) const {
   return fmt::format("{}/step-{}.safetensors", path_, step);
 }
 
-std::vector<std::int64_t> RunFolder::kept_steps() const {
+std::vector<std::int64_t> RunFolder::steps_with(const std::string& ending) const {
   std::vector<std::int64_t> steps;
   std::error_code none;  // a folder that is not there has none
-  for (const auto& entry : fs::directory_iterator(path_, none)) {
-    const std::string name = entry.path().filename().string();
-    std::int64_t step = 0;
-    if (name.rfind("step-", 0) != 0) continue;
-    std::from_chars(name.data() + 5, name.data() + name.size(), step);
-    if (fs::path(kept(step)).filename() == name) steps.push_back(step);
+  for (fs::directory_iterator entry(path_, none), end; !none && entry != end; entry.increment(none)) {
+    const std::string name = entry->path().filename().string();
+    if (name.rfind("step-", 0) != 0 || !entry->is_regular_file(none)) continue;
+    const auto step = number_of(std::string_view(name).substr(5, name.find('.') - 5));
+    if (step && fs::path(kept(*step) + ending).filename() == name) steps.push_back(*step);
   }
   std::sort(steps.begin(), steps.end());
   return steps;
@@ -62,8 +75,9 @@ void RunFolder::remove_kept(std::int64_t step, std::int64_t count) const {
   if (count == 0) return;
   std::vector<std::int64_t> steps = kept_steps();
   std::erase_if(steps, [&](std::int64_t s) { return s > step; });
+  std::error_code none;  // one too many does no harm
   for (; static_cast<std::int64_t>(steps.size()) > count; steps.erase(steps.begin()))
-    fs::remove(kept(steps[0]));
+    fs::remove(kept(steps[0]), none);
 }
 
 std::string checkpoint_path(const std::string& run_or_file, const std::string& which) {
@@ -71,9 +85,8 @@ std::string checkpoint_path(const std::string& run_or_file, const std::string& w
   const RunFolder run(run_or_file);
   if (which == "best" && fs::exists(run.best())) return run.best();
   if (which != "best" && which != "last") {
-    std::int64_t step = -1;
-    std::from_chars(which.data(), which.data() + which.size(), step);
-    if (fs::exists(run.kept(step))) return run.kept(step);
+    const auto step = number_of(which);
+    if (step && fs::exists(run.kept(*step))) return run.kept(*step);
     const auto steps = run.kept_steps();
     fail_input(fmt::format("{} has no checkpoint \"{}\"", run_or_file, which),
                steps.empty() ? "best or last; no others were kept (--keep-every)"

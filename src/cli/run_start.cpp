@@ -92,6 +92,8 @@ TrainStart begin(const TrainRequest& request) {
     start.config.model = trained.model;
     start.config.model.dropout = dropout;
     start.config.data.tokens = trained.data.tokens;
+    if (!given.contains("data.document_separator"))
+      start.config.data.document_separator = trained.data.document_separator;
   }
   start.run = RunFolder(request.out.empty() ? default_out(request, start.config) : request.out);
   require_free(start.run, request.overwrite);

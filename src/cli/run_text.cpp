@@ -34,7 +34,7 @@ Corpus open_text(const DataConfig& config, std::optional<Vocabulary> vocabulary,
 }
 
 void keep_index(const Corpus& corpus, const std::string& index) {
-  if (!corpus.was_scanned() || corpus.fingerprint().bytes < large) return;
+  if ((!corpus.was_scanned() && std::filesystem::exists(index)) || corpus.fingerprint().bytes < large) return;
   const CorpusIndex known = corpus.index();
   if (!std::all_of(known.files.begin(), known.files.end(), is_settled)) return;
   try {

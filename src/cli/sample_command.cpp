@@ -84,9 +84,13 @@ struct Task {
   const SampleConfig& config;
   std::vector<std::int64_t> prompt;
   std::string echo;                     ///< written before the text
-  std::vector<std::int64_t> separator;  ///< where a text ends; may be empty
+  std::vector<std::int64_t> separator;  ///< of documents; may be empty
+  bool one_document = false;            ///< the text ends there
   std::uint64_t seed = 0;
 
+  UntilSeparator until() const {
+    return UntilSeparator(one_document ? separator : std::vector<std::int64_t>());
+  }
   std::string text(const std::vector<std::int64_t>& ids) const {
     std::string all;
     for (const std::int64_t id : ids) all += vocabulary.text(id);
@@ -96,9 +100,9 @@ struct Task {
 
 void sample_one(const Task& task, bool raw) {
   Output output(raw);
-  UntilSeparator until(task.separator);
+  UntilSeparator until = task.until();
   if (!output.add(task.echo)) return;
-  generate(task.stepper, task.prompt, task.config, task.seed,
+  generate(task.stepper, task.prompt, task.separator, task.config, task.seed,
            [&](std::int64_t id) { return output.add(task.text(until.add(id))) && !until.ended(); });
   output.add(task.text(until.rest()));
   output.end();
@@ -109,13 +113,14 @@ void sample_many(const Task& task, std::int64_t count) {
   std::vector<std::uint64_t> seeds(static_cast<std::size_t>(count));
   std::iota(seeds.begin(), seeds.end(), task.seed);
   std::vector<std::string> texts(seeds.size(), task.echo);
-  std::vector<UntilSeparator> until(seeds.size(), UntilSeparator(task.separator));
+  std::vector<UntilSeparator> until(seeds.size(), task.until());
   std::size_t unfinished = seeds.size();
-  generate(task.stepper, task.prompt, task.config, seeds, [&](std::size_t i, std::int64_t id) {
-    if (until[i].ended()) return true;
-    texts[i] += task.text(until[i].add(id));
-    return !until[i].ended() || --unfinished > 0;
-  });
+  generate(task.stepper, task.prompt, task.separator, task.config, seeds,
+           [&](std::size_t i, std::int64_t id) {
+             if (until[i].ended()) return true;
+             texts[i] += task.text(until[i].add(id));
+             return !until[i].ended() || --unfinished > 0;
+           });
   for (std::size_t i = 0; i < texts.size(); ++i) {
     texts[i] += task.text(until[i].rest());
     const nlohmann::ordered_json line = {{"seed", seeds[i]}, {"text", texts[i]}};
@@ -125,16 +130,6 @@ void sample_many(const Task& task, std::int64_t count) {
             "\n"))
       return;
   }
-}
-
-/// The symbols at which texts end, as far as that is asked for.
-std::vector<std::int64_t> separator_of(const Options& options, const LoadedModel& loaded) {
-  if (!options.one_document) return {};
-  const std::string& separator = loaded.config.data.document_separator;
-  if (separator.empty())
-    fail_input("--one-document: the network was trained on one continuous text",
-               "a network that was trained with --document-separator", "leave it out, or set --length");
-  return loaded.checkpoint.vocabulary.encode(separator, "data.document_separator");
 }
 
 int sample(const Options& options, const Globals& globals) {
@@ -153,12 +148,17 @@ int sample(const Options& options, const Globals& globals) {
   const int threads =
       options.threads == 0 && options.num > 1 ? available_cpus() : static_cast<int>(options.threads);
   const Stepper stepper(*loaded.network, config.weights, threads);
+  const std::string& separator = loaded.config.data.document_separator;
+  if (options.one_document && separator.empty())
+    fail_input("--one-document: the network was trained on one continuous text",
+               "a network that was trained with --document-separator", "leave it out, or set --length");
   const Task task{stepper,
                   vocabulary,
                   config,
-                  ids.empty() ? beginning(vocabulary, loaded.config.data.document_separator) : ids,
+                  ids.empty() ? beginning(vocabulary, separator) : ids,
                   options.no_echo ? "" : prompt,
-                  separator_of(options, loaded),
+                  vocabulary.encode(separator, "data.document_separator"),
+                  options.one_document,
                   seed};
   if (options.num == 1)
     sample_one(task, options.raw);

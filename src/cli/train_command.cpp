@@ -1,5 +1,6 @@
 #include <algorithm>
 #include <csignal>
+#include <filesystem>
 #include <memory>
 #include <optional>
 #include <unistd.h>
@@ -35,8 +36,12 @@ Corpus open_corpus(const Config& config, const TrainStart& start) {
                      start.checkpoint ? std::optional(start.checkpoint->vocabulary) : std::nullopt,
                      start.run.text_index());
   Corpus corpus = open_text(config.data, std::nullopt, start.run.text_index());
+  const bool other_letters = !(corpus.vocabulary() == start.checkpoint->vocabulary);
   const Fingerprint& before = start.checkpoint->train.corpus;
   const Fingerprint& now = corpus.fingerprint();
+  if (now == before && other_letters)
+    fail_input(fmt::format("{}: its vocabulary is not that of the text", start.run.last()),
+               "the characters that occur in the text", "the checkpoint is damaged; use another");
   if (now != before)
     fail_input(fmt::format("the corpus has changed since this run began: {} bytes, hash {:016x}", now.bytes,
                            now.hash),
@@ -52,8 +57,9 @@ std::string sample_text(const CharRnn& model, const Vocabulary& vocabulary, cons
   const SampleConfig sample{config.sample.temperature, std::min(config.sample.length, shown),
                             config.sample.weights};
   std::string text;
-  generate(Stepper(model), beginning(vocabulary, config.data.document_separator), sample,
-           static_cast<std::uint64_t>(config.train.seed + step), [&](std::int64_t id) {
+  const std::string& separator = config.data.document_separator;
+  generate(Stepper(model), beginning(vocabulary, separator), vocabulary.encode(separator, "separator"),
+           sample, static_cast<std::uint64_t>(config.train.seed + step), [&](std::int64_t id) {
              text += vocabulary.text(id);
              return true;
            });
@@ -65,6 +71,7 @@ class Display {
  public:
   Display(const RunFolder& run, const Globals& globals) {
     const bool quiet = globals.quiet;
+    require_own_file(run.log());
     std::vector<spdlog::sink_ptr> outputs{std::make_shared<spdlog::sinks::basic_file_sink_mt>(run.log())};
     outputs[0]->set_pattern("%Y-%m-%d %H:%M:%S %v");
     if (!quiet && !globals.verbose && ::isatty(STDERR_FILENO) == 1) {
@@ -128,6 +135,22 @@ void end_sinks(const std::vector<Sink*>& sinks, const EndInfo& end) {
       if (!failure) failure = error;
     }
   if (failure) throw Error(*failure);
+}
+
+/// trainer.run(). If it fails, what waits in the sinks is still written, as far as that goes, and of a run
+/// that never was nothing stays.
+Outcome run_to_end(Trainer& trainer, const std::vector<Sink*>& sinks, const TrainStart& start) {
+  try {
+    return trainer.run();
+  } catch (...) {
+    try {
+      end_sinks(sinks, {"failed", trainer.state().step, trainer.elapsed()});
+    } catch (const Error& error) {
+      say("charnn: {}", error.what());
+    }
+    if (!start.resumed && !std::filesystem::exists(start.run.last())) start.run.remove_run();
+    throw;
+  }
 }
 
 /// What a resumed run has behind it, as far as its metrics still tell.
@@ -225,7 +248,7 @@ int train(const TrainRequest& request, const Globals& globals) {
   if (start.resumed) trainer.restore(*start.checkpoint, {request.reset_optimizer, start.new_rate});
   const RunInfo info = run_info(config, setup, trainer, config_json);
   for (Sink* sink : sinks) sink->begin(info);
-  const Outcome outcome = trainer.run();
+  const Outcome outcome = run_to_end(trainer, sinks, start);
 
   const int signal = StopSignals::received();
   end_sinks(sinks, {reason_of(outcome, signal, config.train, trainer.saved()), trainer.state().step,

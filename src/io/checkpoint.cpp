@@ -7,6 +7,7 @@
 #include "charnn/base/error.h"
 #include "charnn/base/files.h"
 #include "charnn/base/version.h"
+#include "charnn/io/strict_json.h"
 #include "charnn/io/vocabulary_json.h"
 
 namespace charnn {
@@ -80,8 +81,8 @@ Checkpoint load_checkpoint(const std::string& path) {
   require_sound(file.tensors, "checkpoint " + path);
   try {
     Checkpoint c{metadata("config"),
-                 vocabulary_from_json(json::parse(metadata("vocab"))),
-                 train_state_from_json(json::parse(metadata("train_state"))),
+                 vocabulary_from_json(parse_strict(metadata("vocab"))),
+                 train_state_from_json(parse_strict(metadata("train_state"))),
                  with_prefix(file.tensors, "model."),
                  with_prefix(file.tensors, "optimizer.exp_avg."),
                  with_prefix(file.tensors, "optimizer.exp_avg_sq."),

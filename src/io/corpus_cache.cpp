@@ -7,6 +7,7 @@
 
 #include "charnn/base/error.h"
 #include "charnn/io/safetensors.h"
+#include "charnn/io/strict_json.h"
 
 namespace charnn {
 namespace {
@@ -49,7 +50,7 @@ std::int64_t count_of(const json& object, const char* key) {
 }
 
 std::uint64_t hash_of(const json& object, const char* key) {
-  return std::stoull(object.at(key).get<std::string>(), nullptr, 16);
+  return parse_hash(object.at(key).get<std::string>());
 }
 
 ordered_json to_json(const CorpusIndex::File& file) {
@@ -83,9 +84,11 @@ CorpusIndex load_corpus_index(const std::string& path) {
     if (format == nullptr || *format != format_name || text == nullptr ||
         file.find_metadata("checksum") == nullptr)
       throw std::invalid_argument("its metadata are others");
-    const json json = json::parse(*text);
+    const json json = parse_strict(*text);
     CorpusIndex index;
     index.tokens = json.at("tokens") == token_names[1] ? Tokens::bytes : Tokens::chars;
+    if (json.at("tokens") != token_names[static_cast<std::size_t>(index.tokens)])
+      throw std::invalid_argument("tokens are neither chars nor bytes");
     index.fingerprint = {count_of(json, "bytes"), hash_of(json, "hash")};
     index.characters = numbers_of<char32_t>(file.tensors, characters_name);
     for (const auto& item : json.at("files"))

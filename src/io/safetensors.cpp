@@ -7,8 +7,8 @@
 #include <cstring>
 #include <limits>
 #include <memory>
-#include <set>
 #include <span>
+#include <stdexcept>
 #include <tuple>
 
 #include <fmt/format.h>
@@ -16,6 +16,7 @@
 
 #include "charnn/base/error.h"
 #include "charnn/base/files.h"
+#include "charnn/io/strict_json.h"
 
 #define XXH_INLINE_ALL
 #include <xxhash.h>
@@ -60,20 +61,14 @@ class Hash {
              "the file is damaged or of another kind; use another checkpoint");
 }
 
-/// Parses the header; nlohmann would silently keep the last of two equal keys.
 json parse_object(std::string_view text, const std::string& what) {
-  std::vector<std::set<std::string>> keys;
-  const auto check_keys = [&](int depth, json::parse_event_t event, json& parsed) {
-    if (event == json::parse_event_t::object_start) keys.emplace_back();
-    if (event == json::parse_event_t::object_end) keys.pop_back();
-    if (event == json::parse_event_t::key && !keys.back().insert(parsed.get<std::string>()).second)
-      refuse(what, fmt::format("key {} appears twice in the header", parsed.dump()), "each key once");
-    if (depth > 8) refuse(what, "the header is nested too deep", "a safetensors header");
-    return true;
-  };
-  json header = json::parse(text.begin(), text.end(), check_keys, /*allow_exceptions=*/false);
-  if (!header.is_object()) refuse(what, "the header is not a JSON object", "a safetensors file");
-  return header;
+  try {
+    json header = parse_strict(text);
+    if (header.is_object()) return header;
+  } catch (const std::invalid_argument& error) {
+    refuse(what, fmt::format("the header is {}", error.what()), "a safetensors file");
+  }
+  refuse(what, "the header is not a JSON object", "a safetensors file");
 }
 
 struct Entry {

@@ -5,6 +5,8 @@
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
 
+#include "charnn/io/strict_json.h"
+
 namespace charnn {
 namespace {
 
@@ -114,10 +116,7 @@ TrainState train_state_from_json(const json& object) {
   for (const std::int64_t count :
        {s.step, s.optimizer_step, s.chars, s.loss_chars, s.evaluated_step + 1, s.best_step, s.corpus.bytes})
     if (count < 0) throw std::out_of_range("a count is negative");
-  const std::string hash = object.at("corpus_hash");
-  if (hash.size() != 16 || hash.find_first_not_of("0123456789abcdef") != std::string::npos)
-    throw std::invalid_argument("\"corpus_hash\" has another form than 16 hexadecimal digits");
-  s.corpus.hash = std::stoull(hash, nullptr, 16);
+  s.corpus.hash = parse_hash(object.at("corpus_hash").get<std::string>());
   if (!object.contains("rate")) return s;  // written before these were kept
   Reader{object}("evals_since_best", s.evals_since_best);
   fields_of_rate(s.rate, Reader{object.at("rate")});

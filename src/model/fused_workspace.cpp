@@ -99,7 +99,8 @@ void fused::find_starts(FusedWorkspace& work) {
   const std::int64_t rows = window.steps * window.streams;
   work.starts.clear();
   if (window.starts != nullptr) work.starts.assign(window.starts, window.starts + rows);
-  if (std::find(work.starts.begin(), work.starts.end(), 1) == work.starts.end()) work.starts.clear();
+  if (std::all_of(work.starts.begin(), work.starts.end(), [](std::uint8_t s) { return s == 0; }))
+    work.starts.clear();
   for (FusedPart& part : work.parts) {
     part.starts.clear();
     if (work.starts.empty()) continue;

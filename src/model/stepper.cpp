@@ -126,6 +126,17 @@ const float* Stepper::start_of(std::int64_t l, std::int64_t id, float* memory) c
   return memory;
 }
 
+void StepState::clear(std::int64_t stream) {
+  for (Part& part : parts_) {
+    const std::int64_t b = stream - part.begin;
+    if (b < 0 || b >= part.count) continue;
+    for (std::vector<Buffer>* buffers : {&part.h, &part.c, &part.h_pairs})
+      for (Buffer& buffer : *buffers)  // [blocks][count][16], whatever the blocks are
+        for (std::int64_t at = b * C; at < buffer.size(); at += part.count * C)
+          std::fill_n(buffer.floats() + at, C, 0.0F);
+  }
+}
+
 StepState Stepper::zero_state(std::int64_t streams) const {
   const NetworkShape& s = shape_;
   StepState state;

@@ -29,24 +29,39 @@ std::vector<std::int64_t> beginning(const Vocabulary& vocabulary, const std::str
   return line_break ? std::vector{*line_break} : std::vector<std::int64_t>();
 }
 
-void generate(const Stepper& stepper, std::span<const std::int64_t> prompt, const SampleConfig& config,
-              std::uint64_t seed, const std::function<bool(std::int64_t)>& emit) {
-  generate(stepper, prompt, config, {&seed, 1}, [&](std::size_t, std::int64_t id) { return emit(id); });
+bool DocumentStarts::at(std::int64_t id) {
+  if (separator_.empty()) return false;
+  if (latest_.size() == separator_.size()) latest_.erase(latest_.begin());
+  latest_.push_back(id);
+  return latest_ == separator_;
 }
 
-void generate(const Stepper& stepper, std::span<const std::int64_t> prompt, const SampleConfig& config,
+void generate(const Stepper& stepper, std::span<const std::int64_t> prompt,
+              std::span<const std::int64_t> separator, const SampleConfig& config, std::uint64_t seed,
+              const std::function<bool(std::int64_t)>& emit) {
+  generate(stepper, prompt, separator, config, {&seed, 1},
+           [&](std::size_t, std::int64_t id) { return emit(id); });
+}
+
+void generate(const Stepper& stepper, std::span<const std::int64_t> prompt,
+              std::span<const std::int64_t> separator, const SampleConfig& config,
               std::span<const std::uint64_t> seeds,
               const std::function<bool(std::size_t, std::int64_t)>& emit) {
   const std::size_t V = static_cast<std::size_t>(stepper.vocabulary_size());
   std::vector<Random> random(seeds.begin(), seeds.end());
   std::vector<std::int64_t> ids(seeds.size());
+  std::vector<DocumentStarts> starts(seeds.size(), DocumentStarts(separator));
   StepState state = stepper.zero_state(static_cast<std::int64_t>(seeds.size()));
   std::vector<float> logits(seeds.size() * V, 0.0F);
-  const auto feed = [&](std::int64_t id) {
-    std::fill(ids.begin(), ids.end(), id);
+  const auto feed = [&] {
+    for (std::size_t s = 0; s < ids.size(); ++s)
+      if (starts[s].at(ids[s])) state.clear(static_cast<std::int64_t>(s));
     stepper.step(state, ids, logits);
   };
-  for (const std::int64_t id : prompt) feed(id);
+  for (const std::int64_t id : prompt) {
+    std::fill(ids.begin(), ids.end(), id);
+    feed();
+  }
   for (std::int64_t i = 0; i < config.length; ++i) {
     constexpr std::int64_t draws_a_thread = 16;
     stepper.pool().run_ranges(
@@ -56,7 +71,7 @@ void generate(const Stepper& stepper, std::span<const std::int64_t> prompt, cons
         });
     for (std::size_t s = 0; s < ids.size(); ++s)
       if (!emit(s, ids[s])) return;
-    stepper.step(state, ids, logits);
+    feed();
   }
 }
 

@@ -7,6 +7,7 @@
 
 #include "charnn/base/error.h"
 #include "charnn/base/files.h"
+#include "charnn/io/strict_json.h"
 
 namespace charnn {
 namespace {
@@ -27,6 +28,20 @@ MetricsPoint point_of(const json& record) {
 
 }  // namespace
 
+namespace {
+
+/// Null for what is no JSON, or so long that no record can be.
+json parse_line(std::string_view line) {
+  constexpr std::size_t longest = std::size_t{1} << 24;
+  try {
+    return line.size() > longest ? json() : parse_strict(line);
+  } catch (const std::invalid_argument&) {
+    return {};
+  }
+}
+
+}  // namespace
+
 double number_in(const json& record, const char* key) {
   const auto found = record.find(key);
   return found != record.end() && found->is_number() ? found->get<double>()
@@ -40,7 +55,7 @@ void read_records(const std::string& path,
   std::size_t number = 1;
   for (std::size_t at = 0, end; (end = text.find('\n', at)) != std::string::npos; at = end + 1, ++number) {
     const std::string_view line = std::string_view(text).substr(at, end + 1 - at);
-    const json record = json::parse(line.begin(), line.end(), nullptr, false);
+    const json record = parse_line(line);
     if (word(record, "event").empty() || (number == 1 && number_in(record, "schema_version") != 1))
       fail_input(
           fmt::format("metrics file {}: line {} is no record of a run", path, number),

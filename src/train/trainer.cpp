@@ -169,7 +169,8 @@ void Trainer::recover(const std::string& found) {
                                        : CheckpointKind::last;
   if (policy != OnDivergence::rollback || !parts_.load || guard_.hopeless()) {
     if (parts_.load && good_kind == CheckpointKind::best)
-      store(CheckpointKind::last, waiting_best_ ? *waiting_best_ : parts_.load(good_kind));
+      store(CheckpointKind::last, waiting_best_ ? *waiting_best_ : parts_.load(good_kind),
+            "the earlier checkpoint is kept");
     throw Error(
         ExitCode::diverged, fmt::format("training diverged at step {}: {}", state_.step, found),
         "a loss that falls",
@@ -248,10 +249,20 @@ Outcome Trainer::run() {
   try {
     return train();
   } catch (const Error& error) {
-    if (error.code() == ExitCode::usage && !in_step_ && !guarded() && saved_step_ != state_.step)
-      save(CheckpointKind::last, /*at_end=*/true);
+    if (error.code() == ExitCode::diverged) throw;
+    rescue();
+    if (failure_ && error.code() != ExitCode::failure)
+      throw Error(ExitCode::failure, error.what(), "", failure_->what());
+    throw;
+  } catch (const std::exception&) {
+    rescue();
     throw;
   }
+}
+
+void Trainer::rescue() {
+  if (!in_step_ && !guarded() && saved_step_ != state_.step && tried_step_ != state_.step)
+    save(CheckpointKind::last, /*at_end=*/true);
 }
 
 Outcome Trainer::train() {

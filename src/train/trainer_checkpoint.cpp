@@ -12,6 +12,8 @@
 namespace charnn {
 namespace {
 
+constexpr const char* tried_again = "the earlier checkpoint is kept; charnn tries again at the next save";
+
 bool is_finite(const Checkpoint& c) {
   for (const NamedTensors* part : {&c.model, &c.exp_avg, &c.exp_avg_sq})
     for (const auto& [name, tensor] : *part)
@@ -50,22 +52,20 @@ void require_plan(const TrainConfig& train, const ScheduleConfig& schedule) {
                "a share above 0: no exponential ever reaches 0", "for example --final-lr-ratio 0.05");
 }
 
-bool Trainer::store(CheckpointKind kind, const Checkpoint& checkpoint) {
+bool Trainer::store(CheckpointKind kind, const Checkpoint& checkpoint, const char* meanwhile) {
   try {
     parts_.save(kind, checkpoint);
     return true;
   } catch (const Error& error) {
     if (error.code() != ExitCode::failure) throw;
-    failure_ = error;
-    warn({{state_.step, "not_saved",
-           fmt::format("{}\n  so far:   the earlier checkpoint is kept; charnn tries again at the next save",
-                       error.what())}});
+    if (kind != CheckpointKind::kept) failure_ = error;
+    warn({{state_.step, "not_saved", fmt::format("{}\n  so far:   {}", error.what(), meanwhile)}});
     return false;
   }
 }
 
 void Trainer::store_best() {
-  if (!store(CheckpointKind::best, *waiting_best_)) return;
+  if (!store(CheckpointKind::best, *waiting_best_, tried_again)) return;
   saved_best_loss_ = waiting_best_->train.best_loss;
   saved_best_step_ = waiting_best_->train.best_step;
   waiting_best_.reset();
@@ -96,16 +96,20 @@ void Trainer::save(CheckpointKind kind, bool at_end) {
     checkpoint.train.best_step = saved_best_step_;
     if (checkpoint.train.evaluated_step == checkpoint.train.step) --checkpoint.train.evaluated_step;
   }
-  if (!store(kind, checkpoint)) return;
+  tried_step_ = state_.step;
+  if (!store(kind, checkpoint, tried_again)) return;
   saved_step_ = state_.step;
   if (!waiting_best_) failure_.reset();
-  if (due(parts_.train.keep_every)) store(CheckpointKind::kept, checkpoint);
+  if (due(parts_.train.keep_every))
+    store(CheckpointKind::kept, checkpoint, "this one is left out; the last one is saved");
 }
 
 void Trainer::require_saved() const {
   if (!failure_) return;
-  throw Error(ExitCode::failure, fmt::format("step {} could not be saved: {}", state_.step, failure_->what()),
-              "", "the earlier checkpoint is intact: when that is cured, go on from it with --resume");
+  throw Error(
+      ExitCode::failure, fmt::format("step {} could not be saved: {}", state_.step, failure_->what()), "",
+      state_.step == 0 ? "when that is cured, start again"
+                       : "the earlier checkpoint is intact: when that is cured, go on from it with --resume");
 }
 
 Checkpoint Trainer::snapshot() const {

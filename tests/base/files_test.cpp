@@ -46,6 +46,10 @@ TEST(InputFile, NoticesThatTheFileWasWrittenTo) {
   expect_contains(error_of([&] { file.require_unchanged(); }), "written to");
   folder.write("text", "abcdefg");
   expect_contains(error_of([&] { file.require_unchanged(); }), "has changed while it was in use: 7 bytes");
+  std::filesystem::rename(folder.write("other", "abcdef"), path);
+  expect_contains(error_of([&] { file.require_unchanged(); }), "another file has its name");
+  std::filesystem::remove(path);
+  expect_contains(error_of([&] { file.require_unchanged(); }), "not there any more");
 }
 
 TEST(ReadFile, RefusesWhatIsTooLong) {
@@ -116,6 +120,22 @@ TEST(AtomicFile, KeepsTheOldContentUntilCommit) {
   EXPECT_FALSE(std::filesystem::exists(path + ".tmp"));
   write_file(path, "new");
   EXPECT_EQ(read_file(path, "file"), "new");
+}
+
+TEST(AtomicFile, DoesNotFollowLinks) {
+  const test::TemporaryFolder folder;
+  const std::string victim = folder.write("victim", "precious");
+  std::filesystem::create_symlink(victim, folder / "file.tmp");
+  std::filesystem::create_symlink(victim, folder / "file");
+  write_file(folder / "file", "new");
+  EXPECT_EQ(read_file(folder / "file", "file"), "new");
+  std::filesystem::create_symlink(victim, folder / "log");
+  AppendFile log(folder / "log");
+  EXPECT_FALSE(log.append("x"));
+  expect_contains(error_of([&] { require_own_file(folder / "log"); }), "is a link");
+  require_own_file(victim);
+  require_own_file(folder / "none");
+  EXPECT_EQ(read_file(victim, "file"), "precious");
 }
 
 TEST(AtomicFile, SaysWhereItCannotWrite) {

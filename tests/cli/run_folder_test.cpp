@@ -1,5 +1,7 @@
 #include "charnn/cli/run_folder.h"
 
+#include "charnn/cli/run_text.h"
+#include "charnn/io/corpus_cache.h"
 #include "tests/support.h"
 
 namespace charnn::cli {
@@ -46,8 +48,25 @@ TEST(RunFolder, KeepsTheNewestOfTheKeptCheckpoints) {
       << "later ones are not this run's to remove";
   EXPECT_EQ(checkpoint_path(folder / "", "10"), run.kept(10));
   folder.write("last.safetensors", "");
+  error_of([&] { checkpoint_path(folder / "", "10x"); });
+  folder.write("step-30.safetensors.tmp", "");
+  run.remove_rest();
+  EXPECT_FALSE(std::filesystem::exists(folder / "step-30.safetensors.tmp"));
   const std::string error = error_of([&] { checkpoint_path(folder / "", "11"); });
   expect_contains(error, "one of the steps 10, 100");
+}
+
+TEST(OpenText, UsesTheIndexWhereThereIsOne) {
+  const test::TemporaryFolder folder;
+  DataConfig config;
+  config.files = {folder.write("text", "abcé")};
+  CorpusIndex index = Corpus(config).index();
+  index.fingerprint.hash ^= 1;  // to be told from one that is made anew
+  save_corpus_index(folder / "index", index);
+  EXPECT_EQ(open_text(config, std::nullopt, folder / "index").fingerprint(), index.fingerprint);
+  EXPECT_TRUE(open_text(config, std::nullopt, folder / "none").was_scanned());
+  folder.write("index", "damaged");
+  EXPECT_TRUE(open_text(config, std::nullopt, folder / "index").was_scanned());
 }
 
 }  // namespace

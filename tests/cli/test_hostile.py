@@ -61,6 +61,22 @@ class WrongFiles(Case):
                     self.assertRegex(message, r"expected: |cure: ")
                     self.assertFalse(os.path.exists(self.path("new")))
 
+    def test_a_run_folder_leads_nowhere_else(self):
+        victim = self.folder / "victim"
+        for name in ("train.log", ".lock", "last.safetensors.tmp", "metrics.jsonl", "config.json.tmp"):
+            self.train("run", "--max-steps", "5", "--overwrite")
+            victim.write_text("precious")
+            link = self.folder / "run" / name
+            link.unlink(missing_ok=True)
+            link.symlink_to(victim)
+            subprocess.run([BINARY, "train", "--resume", "--out", self.path("run"), "--max-steps", "8"], capture_output=True, timeout=60)
+            self.assertEqual(victim.read_text(), "precious", name)
+            link.unlink(missing_ok=True)
+        self.train("run", "--max-steps", "5", "--overwrite")
+        os.remove(self.path("run/train.log"))
+        os.mkfifo(self.path("run/train.log"))
+        self.refused("train", "--resume", "--out", self.path("run"), says=["train.log"])
+
     def test_a_run_folder_of_wrong_files(self):
         for name, says in (("last.safetensors", ["header length"]), ("config.json", ["config.json:1:"]), ("metrics.jsonl", ["metrics", "move it away"])):
             self.train("run", "--max-steps", "5", "--overwrite")

@@ -156,13 +156,12 @@ class FailingSaves(StorageCase):
     def test_the_first_save_must_work(self):
         for call in ("open", "write", "fsync", "rename"):
             with self.subTest(call=call):
-                said = self.start("--overwrite", code=1, faulty=f"{call}:last.safetensors.tmp:ENOSPC:1")
+                said = self.start(code=1, faulty=f"{call}:last.safetensors.tmp:ENOSPC:1")
                 self.assertIn("No space left on device", said)
                 self.assertIn("charnn: ", said)
                 self.assertNotIn("Traceback", said)
                 self.assertFalse((self.folder / "r/last.safetensors").exists())
-                self.assertNotIn('"event":"step"', self.file("metrics.jsonl").decode())
-                self.assertEqual(run_files.temporary_files(self.folder / "r"), [])
+                self.assertEqual(os.listdir(self.folder / "r"), [".lock"], "nothing is in the way of the next start")
 
     def test_the_best_is_saved_as_soon_as_it_works(self):
         said = self.start(faulty="write:best.safetensors:ENOSPC:2-3")
@@ -185,6 +184,14 @@ class FailingSaves(StorageCase):
 
 
 class FailingStart(StorageCase):
+    def test_a_limit_on_the_size_of_files_is_a_failing_save(self):
+        limit = ["bash", "-c", 'ulimit -f 4; exec "$@"', "-", BINARY, *TRAIN, "--out", "r"]
+        done = subprocess.run(limit, cwd=self.folder, capture_output=True, timeout=60)
+        self.assertEqual(done.returncode, 1, done.stderr)
+        self.assertIn(b"File too large", done.stderr)
+        # Nothing of it is in the way of the next start.
+        self.start("--max-steps", "5")
+
     def test_a_resumption_that_cannot_begin_changes_nothing(self):
         self.start("--stop-at", "100")
         before = {p.name: p.read_bytes() for p in (self.folder / "r").iterdir() if p.name != "train.log"}

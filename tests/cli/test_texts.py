@@ -92,6 +92,11 @@ class ChangingTexts(Case):
         self.write("text.txt", whole)
         self.run_charnn("train", "--resume", "--out", self.path("r"), "--max-steps", saved + 3)
 
+    def test_a_text_that_is_replaced_is_an_error(self):
+        process = self.begin()
+        os.replace(self.write("other.txt", (self.folder / "text.txt").read_bytes()), self.text)
+        self.refused_in_the_middle(process, "another file has its name")
+
     def test_a_text_that_grows_is_an_error(self):
         process = self.begin()
         with open(self.text, "a") as file:
@@ -150,6 +155,20 @@ class Documents(Case):
         lines = self.out("sample", self.path("r"), "--one-document", "--num", "12", "--seed", "0", "--temperature", "0.5").splitlines()
         self.assertEqual({json.loads(line)["text"] for line in lines}, texts)
         self.assertEqual(self.out("sample", self.path("r"), "--one-document", "--prompt", "do", "--temperature", "0"), b"dora")
+
+    def test_one_document_follows_another(self):
+        self.run_charnn("train", *self.trained, "--out", self.path("r"))
+        known = {"ada", "bob", "cyd", "dora", "eve", "fay"}
+        text = self.out("sample", self.path("r"), "--length", "200", "--seed", "1", "--temperature", "0.5").decode()
+        self.assertLessEqual(set(text.split("\n")[:-1]), known)
+        lines = self.out("sample", self.path("r"), "--length", "40", "--temperature", "0").decode().split("\n")[:-1]
+        self.assertEqual(len(set(lines)), 1, "each begins anew, so that the likeliest is always the same")
+        continued = self.out("sample", self.path("r"), "--prompt", "ada\nd", "--one-document", "--temperature", "0", "--no-echo")
+        self.assertEqual(continued, b"ora")
+        # A network made of this one reads documents too.
+        self.run_charnn("train", "--init-from", self.path("r"), *TINY, "--out", self.path("more"), "--data", self.names, code=2)
+        self.run_charnn("train", "--init-from", self.path("r"), "--data", self.names, "--max-steps", "2", "--epochs", "0", "--out", self.path("more"))
+        self.assertIn(json.loads((self.folder / "more/config.json").read_text())["data"]["document_separator"], "\n")
 
     def test_resuming_is_exact(self):
         self.run_charnn("train", *self.trained, "--out", self.path("whole"))

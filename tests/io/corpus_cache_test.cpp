@@ -42,13 +42,14 @@ TEST(CorpusCache, RefusesWhatIsNoIndex) {
   expect_contains(error_of([&] { load_corpus_index(folder.write("index", encode_safetensors({}, {}))); }),
                   "metadata");
   expect_contains(refusal("["), "remove it");
-  expect_contains(refusal(R"({"tokens":"chars","bytes":-1,"hash":"0","files":[]})"), "\"bytes\" is no count");
-  expect_contains(refusal(R"({"tokens":"chars","bytes":1e300,"hash":"0","files":[]})"),
+  expect_contains(refusal(R"({"tokens":"chars","bytes":-1,"hash":"0123456789abcdef","files":[]})"),
                   "\"bytes\" is no count");
-  expect_contains(refusal(R"({"tokens":"chars","bytes":1,"hash":"x","files":[]})"), "stoull");
+  expect_contains(refusal(R"({"tokens":"chars","bytes":1e300,"hash":"0123456789abcdef","files":[]})"),
+                  "\"bytes\" is no count");
+  expect_contains(refusal(R"({"tokens":"chars","bytes":1,"hash":"-1","files":[]})"), "16 hexadecimal digits");
   expect_contains(
       refusal(
-          R"({"tokens":"chars","bytes":1,"hash":"0","files":[{"bytes":1,"modified":1,"changed":1,"sample":"0","symbols":1}]})"),
+          R"({"tokens":"chars","bytes":1,"hash":"0123456789abcdef","files":[{"bytes":1,"modified":1,"changed":1,"sample":"0123456789abcdef","symbols":1}]})"),
       "block_lengths.0");
 }
 

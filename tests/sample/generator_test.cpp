@@ -46,7 +46,7 @@ TEST(Generate, SameSeedSameSymbolsAndStopsWhenTold) {
   const Stepper stepper(model);
   const auto text = [&](std::uint64_t seed, std::size_t stop_after) {
     std::vector<std::int64_t> ids;
-    generate(stepper, {}, {.temperature = 1, .length = 50}, seed, [&](std::int64_t id) {
+    generate(stepper, {}, {}, {.temperature = 1, .length = 50}, seed, [&](std::int64_t id) {
       ids.push_back(id);
       return ids.size() < stop_after;
     });
@@ -89,6 +89,40 @@ TEST(UntilSeparator, EndsThereAndLeavesItOut) {
   EXPECT_EQ(until.add(1), (Ids{7, 1}));
 }
 
+TEST(Generate, EveryDocumentBeginsAnew) {
+  torch::manual_seed(3);
+  const CharRnn model({.cell = Cell::lstm, .layers = 2, .hidden = 20, .embedding = 8}, 5);
+  const Stepper stepper(model, StepWeights::fp32, 2);
+  const std::vector<std::int64_t> separator{1, 0}, prompt{0, 3, 4, 1, 0, 2}, rest{0, 2};
+  // What was before the separator in the prompt makes no difference, to none of three texts.
+  std::vector<std::vector<std::int64_t>> long_texts(3), short_texts(3);
+  const std::vector<std::uint64_t> seeds{1, 2, 3};
+  for (auto [texts, begin] : {std::pair{&long_texts, &prompt}, std::pair{&short_texts, &rest}})
+    generate(stepper, *begin, separator, {.temperature = 1, .length = 200}, seeds,
+             [texts = texts](std::size_t i, std::int64_t id) { return (*texts)[i].push_back(id), true; });
+  EXPECT_EQ(long_texts, short_texts);
+  // Nor does it in the text that is drawn: after a separator, logits are those of a fresh state.
+  DocumentStarts starts(separator);
+  StepState state = stepper.zero_state(1), fresh = stepper.zero_state(1);
+  std::vector<float> logits, expected;
+  stepper.step(fresh, 0, expected);
+  std::vector<std::int64_t> drawn;
+  generate(stepper, rest, separator, {.temperature = 1, .length = 200}, 1,
+           [&](std::int64_t id) { return drawn.push_back(id), true; });
+  int seen = 0;
+  for (const std::int64_t id : drawn) {
+    if (starts.at(id)) {
+      state.clear(0);
+      stepper.step(state, id, logits);
+      EXPECT_EQ(logits, expected);
+      ++seen;
+    } else {
+      stepper.step(state, id, logits);
+    }
+  }
+  EXPECT_GT(seen, 1);
+}
+
 TEST(Generate, ThePromptConditionsTheState) {
   torch::manual_seed(1);
   const CharRnn model({.cell = Cell::lstm, .layers = 1, .hidden = 8, .embedding = 4}, 3);
@@ -99,7 +133,7 @@ TEST(Generate, ThePromptConditionsTheState) {
   StepState state = stepper.zero_state();
   for (const std::int64_t id : prompt) stepper.step(state, id, logits);
   std::int64_t first = -1;
-  generate(stepper, prompt, {.temperature = 0, .length = 1}, 1, [&](std::int64_t id) {
+  generate(stepper, prompt, {}, {.temperature = 0, .length = 1}, 1, [&](std::int64_t id) {
     first = id;
     return true;
   });

@@ -47,7 +47,7 @@ class InputFile {
   /// if the file has become too short for that, Error (failure) if reading fails.
   void read(std::size_t offset, std::span<char> out) const;
 
-  /// Throws Error (usage) if the file has been written to since it was opened.
+  /// Throws Error (usage) if the file has been written to since it was opened, or another one has its name.
   void require_unchanged() const;
 
  private:
@@ -55,6 +55,7 @@ class InputFile {
   std::string what_;
   FileDescriptor fd_;
   FileStamp stamp_;
+  std::uint64_t device_ = 0, inode_ = 0;
 };
 
 /// Writes a file so that a reader, or a crash at any moment, sees the old content or the new one, never a
@@ -116,6 +117,10 @@ class FileLock {
   FileDescriptor fd_;
   bool held_ = true;
 };
+
+/// Throws Error (usage) unless `path` is a regular file, and no link to one, or nothing yet: other programs'
+/// files must not be appended to by way of a folder that came from a stranger.
+void require_own_file(const std::string& path);
 
 /// The whole of a file as text. Errors as InputFile's; Error (usage) too if it has more than `most` bytes.
 std::string read_file(const std::string& path, std::string_view what,

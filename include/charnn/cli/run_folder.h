@@ -35,11 +35,13 @@ class RunFolder {
   /// Keeps other trainings out while it lives. Throws as FileLock.
   FileLock lock() const { return {path_ + "/.lock", "run folder " + path_}; }
 
-  std::vector<std::int64_t> kept_steps() const;  ///< ascending
+  std::vector<std::int64_t> kept_steps() const { return steps_with(""); }  ///< ascending
   /// Removes kept checkpoints up to `step`, but for the newest `count`; 0: none.
   void remove_kept(std::int64_t step, std::int64_t count) const;
 
  private:
+  /// Of the files that are named as kept checkpoints, with `ending` after that.
+  std::vector<std::int64_t> steps_with(const std::string& ending) const;
   std::vector<std::string> files() const {
     return {config(), last(), best(), metrics(), picture(), log(), text_index()};
   }

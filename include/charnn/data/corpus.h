@@ -26,8 +26,7 @@ class Corpus {
  public:
   /// Without `vocabulary` the text's own is made (all 256 bytes, or the code points that occur). With it, the
   /// text must be covered by it. Throws Error (usage): no files, empty text, invalid UTF-8, unknown symbols,
-  /// fractions above 1, a
-  /// document separator with symbols that do not occur.
+  /// fractions above 1, a document separator with symbols that do not occur.
   ///
   /// `known`: what an earlier Corpus of these files has told, index(); if they have not changed since (as far
   /// as times, sizes and samples tell), they are not gone through again.

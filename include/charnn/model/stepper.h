@@ -17,6 +17,9 @@ class StepState {
  public:
   std::int64_t streams() const noexcept { return streams_; }
 
+  /// Sets one stream back to the zero state.
+  void clear(std::int64_t stream);
+
  private:
   friend class Stepper;
   /// Streams [begin, begin + count), which one thread takes.

@@ -23,15 +23,32 @@ std::int64_t draw(std::span<const float> logits, double temperature, Random& ran
 /// empty.
 std::vector<std::int64_t> beginning(const Vocabulary& vocabulary, const std::string& separator);
 
+/// Notices where documents start, as Corpus::starts() does.
+class DocumentStarts {
+ public:
+  explicit DocumentStarts(std::span<const std::int64_t> separator)
+      : separator_(separator.begin(), separator.end()) {}
+
+  /// Whether a document starts with `id`, the symbol after those given before: it completes a separator.
+  bool at(std::int64_t id);
+
+ private:
+  std::vector<std::int64_t> separator_;
+  std::vector<std::int64_t> latest_;
+};
+
 /// Feeds `prompt` to the network, then draws `config.length` symbols, each fed back, and hands each id to
 /// `emit` at once; `emit` returns false to stop early. Without any prompt the first symbol is drawn evenly.
-/// The same arguments give the same symbols.
-void generate(const Stepper& stepper, std::span<const std::int64_t> prompt, const SampleConfig& config,
-              std::uint64_t seed, const std::function<bool(std::int64_t)>& emit);
+/// Where a document starts (`separator` may be empty), the state begins anew, as it did in training. The same
+/// arguments give the same symbols.
+void generate(const Stepper& stepper, std::span<const std::int64_t> prompt,
+              std::span<const std::int64_t> separator, const SampleConfig& config, std::uint64_t seed,
+              const std::function<bool(std::int64_t)>& emit);
 
 /// The same for one text per seed, side by side; `emit` is told which of them. Side by side they are several
 /// times as fast, and each is the text of its seed but for rounding.
-void generate(const Stepper& stepper, std::span<const std::int64_t> prompt, const SampleConfig& config,
+void generate(const Stepper& stepper, std::span<const std::int64_t> prompt,
+              std::span<const std::int64_t> separator, const SampleConfig& config,
               std::span<const std::uint64_t> seeds,
               const std::function<bool(std::size_t text, std::int64_t id)>& emit);
 

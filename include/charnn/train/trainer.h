@@ -66,8 +66,8 @@ class Trainer {
   /// Trains until the plan (epochs, max_steps, max_minutes, patience) is done, stop_at is reached, or stop()
   /// says so; saves before it returns, and throws Error (failure) if that cannot be done. When training
   /// diverges, train.on_divergence decides; where that means giving up, the last checkpoint is left a good
-  /// one, and an Error with ExitCode::diverged is thrown. If the text cannot be read any more, what was
-  /// learned is saved, and the Error passed on.
+  /// one, and an Error with ExitCode::diverged is thrown. If anything else goes wrong between two steps (the
+  /// text cannot be read any more), what was learned is saved first.
   Outcome run();
 
   /// Takes one step on the next window; returns what it saw. Loss or gradient not finite: the weights stay.
@@ -86,6 +86,7 @@ class Trainer {
 
  private:
   Outcome train();
+  void rescue();
   bool out_of_patience() const;
   bool plan_done() const;
   bool due(std::int64_t every) const { return every > 0 && state_.step > 0 && state_.step % every == 0; }
@@ -99,8 +100,9 @@ class Trainer {
   void recover(const std::string& found);
   void warn(const std::vector<Warning>& warnings);
   void save(CheckpointKind kind, bool at_end = false);
-  bool store(CheckpointKind kind, const Checkpoint& checkpoint);  ///< false: failed, and said so
-  void store_best();                                              ///< the one that waits
+  /// False: failed, and said so; `meanwhile` is what that means.
+  bool store(CheckpointKind kind, const Checkpoint& checkpoint, const char* meanwhile);
+  void store_best();  ///< the one that waits
   void require_saved() const;
   bool guarded() const;  ///< what would be saved now is no good
   double epoch() const;
@@ -112,6 +114,7 @@ class Trainer {
   DivergenceGuard::Verdict verdict_ = DivergenceGuard::Verdict::good;  ///< on the latest step
   State recurrent_;
   std::int64_t saved_step_ = -1;
+  std::int64_t tried_step_ = -1;            ///< at which the last checkpoint was to be saved, in vain or not
   bool in_step_ = false;                    ///< state_ and the weights do not belong together
   std::optional<Error> failure_;            ///< of the latest attempt to save what still is not saved
   std::optional<Checkpoint> waiting_best_;  ///< could not be saved yet
