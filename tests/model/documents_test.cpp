@@ -18,8 +18,8 @@ class Documents : public testing::TestWithParam<Cell> {
     starts = torch::zeros({T, B}, torch::kUInt8);
     starts[start].fill_(1);
     state = model.zero_state(B);
-    state.h.normal_();
-    if (state.c.defined()) state.c.normal_();
+    state.h = torch::randn_like(state.h);
+    if (state.c.defined()) state.c = torch::randn_like(state.c);
   }
   static std::int64_t seeded() { return torch::manual_seed(5), V; }
 
