@@ -126,6 +126,21 @@ RunInfo run_info(const Config& config, const TrainingSetup& setup, const Trainer
   return info;
 }
 
+std::string file_of(const RunFolder& run, CheckpointKind kind, std::int64_t step) {
+  return kind == CheckpointKind::best   ? run.best()
+         : kind == CheckpointKind::kept ? run.kept(step)
+                                        : run.last();
+}
+
+void save_in(const TrainStart& start, CheckpointKind kind, const Checkpoint& c) {
+  if (!start.lock->in_place())
+    throw Error(ExitCode::failure,
+                fmt::format("run folder {} is not where it was when training began", start.run.path()), "",
+                "move it back, so that it can be saved to");
+  save_checkpoint(file_of(start.run, kind, c.train.step), c);
+  if (kind == CheckpointKind::kept) start.run.remove_kept(c.train.step, start.config.train.keep);
+}
+
 /// Lets every sink end before the first failure is passed on.
 void end_sinks(const std::vector<Sink*>& sinks, const EndInfo& end) {
   std::optional<Error> failure;
@@ -216,19 +231,6 @@ int train(const TrainRequest& request, const Globals& globals) {
   std::vector<Sink*> sinks{&metrics, &picture, &tensorboard};
   display.add_to(sinks);
 
-  const auto file_of = [&](CheckpointKind kind, std::int64_t step) {
-    return kind == CheckpointKind::best   ? run.best()
-           : kind == CheckpointKind::kept ? run.kept(step)
-                                          : run.last();
-  };
-  const auto save = [&](CheckpointKind kind, const Checkpoint& c) {
-    if (!start.lock->in_place())
-      throw Error(ExitCode::failure,
-                  fmt::format("run folder {} is not where it was when training began", run.path()), "",
-                  "move it back, so that it can be saved to");
-    save_checkpoint(file_of(kind, c.train.step), c);
-    if (kind == CheckpointKind::kept) run.remove_kept(c.train.step, config.train.keep);
-  };
   Trainer trainer(
       {.train = config.train,
        .optimizer = config.optimizer,
@@ -238,8 +240,8 @@ int train(const TrainRequest& request, const Globals& globals) {
        .batcher = *setup.batcher,
        .corpus = corpus,
        .sinks = sinks,
-       .save = save,
-       .load = [&](CheckpointKind kind) { return load_checkpoint(file_of(kind, 0)); },
+       .save = [&](CheckpointKind kind, const Checkpoint& c) { save_in(start, kind, c); },
+       .load = [&](CheckpointKind kind) { return load_checkpoint(file_of(run, kind, 0)); },
        .sample = [&](std::int64_t step) { return sample_text(model, corpus.vocabulary(), config, step); },
        .stop = [] { return StopSignals::received() != 0; },
        .config_json = config_json,
