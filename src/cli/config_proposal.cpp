@@ -78,7 +78,7 @@ class Proposer {
     TrainConfig& train = config().train;
     const std::int64_t streams = size_ >= Size::medium ? 50 : 20;
     // At least 20 steps an epoch, if the text has so many characters.
-    train.batch_size = std::clamp<std::int64_t>(train_chars_ / (50 * 20), 1, streams);
+    train.batch_size = std::clamp<std::int64_t>(train_chars_ / 1000, 1, streams);
     train.sequence_length = std::clamp<std::int64_t>(train_chars_ / train.batch_size, 1, 50);
     if (train_chars_ < 20)
       fail_input(fmt::format("the text has {} characters", facts_.chars), "at least 24",

@@ -58,9 +58,8 @@ Batch Batcher::next() {
   std::vector<std::int64_t> window(static_cast<std::size_t>(length + 1));
   for (std::int64_t b = 0; b < batch_size_; ++b) {
     const std::int64_t first = split_.begin + b * stream_length_ + cursor_.position;
-    corpus_.copy(first, window);
-    for (const std::int64_t at : corpus_.starts(first, first + length))
-      batch.starts.data_ptr<std::uint8_t>()[(at - first) * batch_size_ + b] = 1;
+    for (const std::int64_t at : corpus_.copy_with_starts(first, window))
+      if (at < length) batch.starts.data_ptr<std::uint8_t>()[at * batch_size_ + b] = 1;
     for (std::int64_t t = 0; t < length; ++t) {
       input[t * batch_size_ + b] = window[static_cast<std::size_t>(t)];
       target[t * batch_size_ + b] = window[static_cast<std::size_t>(t + 1)];

@@ -2,15 +2,12 @@
 
 #include <algorithm>
 #include <functional>
-#include <memory>
 
 #include <fmt/format.h>
 
 #include "charnn/base/error.h"
+#include "charnn/base/hash.h"
 #include "charnn/base/utf8.h"
-
-#define XXH_INLINE_ALL
-#include <xxhash.h>
 
 namespace charnn {
 namespace {
@@ -34,19 +31,17 @@ struct Scan {
 };
 
 Scan scan_files(std::vector<TextFile>& files, Tokens tokens) {
-  const std::unique_ptr<XXH3_state_t, XXH_errorcode (*)(XXH3_state_t*)> state(XXH3_createState(),
-                                                                              XXH3_freeState);
-  XXH3_64bits_reset(state.get());
+  Hash64 hash;
   std::vector<std::uint8_t> seen(code_point_limit);
   Scan scan;
   for (TextFile& file : files) {
     file.scan(tokens, [&](std::string_view piece) {
-      XXH3_64bits_update(state.get(), piece.data(), piece.size());
+      hash.add(piece);
       if (tokens == Tokens::chars) mark_code_points(piece, seen);
     });
     scan.fingerprint.bytes += static_cast<std::int64_t>(file.file().size());
   }
-  scan.fingerprint.hash = XXH3_64bits_digest(state.get());
+  scan.fingerprint.hash = hash.value();
   for (char32_t symbol = 0; symbol < code_point_limit; ++symbol)
     if (seen[symbol] != 0) scan.characters.push_back(symbol);
   return scan;
@@ -102,10 +97,7 @@ Corpus::Corpus(const DataConfig& config, std::optional<Vocabulary> vocabulary, c
 bool Corpus::take(const CorpusIndex& known, Tokens tokens) {
   std::int64_t bytes = 0;
   if (known.tokens != tokens || known.files.size() != files_.size()) return false;
-  const auto& letters = known.characters;
-  if (std::adjacent_find(letters.begin(), letters.end(), std::greater_equal<>()) != letters.end() ||
-      letters.empty() != (tokens == Tokens::bytes) ||
-      (!letters.empty() && letters.back() >= code_point_limit))
+  if (tokens == Tokens::chars ? !Vocabulary::can_be(tokens, known.characters) : !known.characters.empty())
     return false;
   for (std::size_t i = 0; i < files_.size(); ++i) {
     if (!files_[i].take(known.files[i], tokens)) return false;
@@ -113,7 +105,7 @@ bool Corpus::take(const CorpusIndex& known, Tokens tokens) {
   }
   if (known.fingerprint.bytes != bytes) return false;
   fingerprint_ = known.fingerprint;
-  characters_ = letters;
+  characters_ = known.characters;
   return true;
 }
 
@@ -123,18 +115,22 @@ CorpusIndex Corpus::index() const {
   return index;
 }
 
-std::vector<std::int64_t> Corpus::starts(std::int64_t begin, std::int64_t end) const {
-  std::vector<std::int64_t> found;
-  const auto length = static_cast<std::int64_t>(separator_.size());
-  if (length == 0) return found;
-  const std::int64_t first = std::max<std::int64_t>(begin - (length - 1), 0);
-  if (end - first < length) return found;
-  std::vector<std::int64_t> text(static_cast<std::size_t>(end - first));
-  copy(first, text);
+std::vector<std::int64_t> Corpus::copy_with_starts(std::int64_t first, std::span<std::int64_t> out) const {
+  std::vector<std::int64_t> starts;
+  if (!has_documents()) {
+    copy(first, out);
+    return starts;
+  }
+  // A separator may begin before the stretch, and end in it.
+  const auto last = static_cast<std::int64_t>(separator_.size()) - 1;
+  const std::int64_t before = std::min(first, last);
+  std::vector<std::int64_t> text(static_cast<std::size_t>(before) + out.size());
+  copy(first - before, text);
+  std::copy(text.begin() + before, text.end(), out.begin());
   for (auto at = text.begin();
        (at = std::search(at, text.end(), separator_.begin(), separator_.end())) != text.end(); ++at)
-    found.push_back(first + (at - text.begin()) + length - 1);
-  return found;
+    starts.push_back(at - text.begin() + last - before);
+  return starts;
 }
 
 void Corpus::copy(std::int64_t first, std::span<std::int64_t> out) const {

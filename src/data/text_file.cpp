@@ -8,10 +8,8 @@
 #include <fmt/format.h>
 
 #include "charnn/base/error.h"
+#include "charnn/base/hash.h"
 #include "charnn/base/utf8.h"
-
-#define XXH_INLINE_ALL
-#include <xxhash.h>
 
 namespace charnn {
 namespace {
@@ -63,7 +61,7 @@ std::uint64_t TextFile::sample() const {
     for (std::size_t i = 0; i < pieces; ++i)
       file_.read((file_.size() - length) / (pieces - 1) * i, std::span(text).subspan(i * length, length));
   }
-  return XXH3_64bits(text.data(), text.size());
+  return hash64({text.data(), text.size()});
 }
 
 bool TextFile::take(const CorpusIndex::File& known, Tokens tokens) {

@@ -27,15 +27,19 @@ void require_utf8(std::string_view text, Tokens tokens, std::string_view what, s
                "convert the text (for example iconv -f LATIN1 -t UTF-8), or train with --tokens bytes");
 }
 
+bool Vocabulary::can_be(Tokens tokens, const std::vector<char32_t>& symbols) noexcept {
+  const char32_t limit = tokens == Tokens::bytes ? 0x100 : code_point_limit;
+  if (symbols.empty() || symbols.back() >= limit ||
+      std::adjacent_find(symbols.begin(), symbols.end(), std::greater_equal<>()) != symbols.end())
+    return false;
+  // Halves of UTF-16's pairs, which UTF-8 cannot hold.
+  const auto surrogate = std::lower_bound(symbols.begin(), symbols.end(), char32_t{0xd800});
+  return surrogate == symbols.end() || *surrogate >= 0xe000;
+}
+
 Vocabulary::Vocabulary(Tokens tokens, std::vector<char32_t> symbols)
     : tokens_(tokens), symbols_(std::move(symbols)) {
-  const char32_t limit = tokens == Tokens::bytes ? 0x100 : code_point_limit;
-  const bool ascending =
-      std::adjacent_find(symbols_.begin(), symbols_.end(), std::greater_equal<>()) == symbols_.end();
-  // Halves of UTF-16's pairs, which UTF-8 cannot hold.
-  const auto surrogate = std::lower_bound(symbols_.begin(), symbols_.end(), char32_t{0xd800});
-  const bool surrogates = ascending && surrogate != symbols_.end() && *surrogate < 0xe000;
-  if (symbols_.empty() || !ascending || surrogates || symbols_.back() >= limit)
+  if (!can_be(tokens, symbols_))
     fail_input("vocabulary is empty, not ascending, or has a symbol that cannot be", "ascending symbols",
                "the file that holds it is damaged; use another checkpoint");
   id_of_.assign(symbols_.back() + 1, -1);

@@ -6,7 +6,6 @@
 #include <cstdint>
 #include <cstring>
 #include <limits>
-#include <memory>
 #include <span>
 #include <stdexcept>
 #include <tuple>
@@ -16,10 +15,8 @@
 
 #include "charnn/base/error.h"
 #include "charnn/base/files.h"
+#include "charnn/base/hash.h"
 #include "charnn/io/strict_json.h"
-
-#define XXH_INLINE_ALL
-#include <xxhash.h>
 
 static_assert(std::endian::native == std::endian::little, "safetensors data is little-endian");
 
@@ -43,18 +40,9 @@ constexpr std::array<Dtype, 4> dtypes{{{"F32", torch::kFloat32, 4},
                                        {"I64", torch::kInt64, 8},
                                        {"U8", torch::kUInt8, 1}}};
 
-/// Of the header with the checksum's digits as zeros, then of the tensors' bytes in their order.
-class Hash {
- public:
-  explicit Hash(std::string_view header) : state_(XXH3_createState(), XXH3_freeState) {
-    XXH3_64bits_reset_withSeed(state_.get(), XXH3_64bits(header.data(), header.size()));
-  }
-  void add(std::string_view data) { XXH3_64bits_update(state_.get(), data.data(), data.size()); }
-  std::string text() const { return fmt::format("{:016x}", XXH3_64bits_digest(state_.get())); }
-
- private:
-  std::unique_ptr<XXH3_state_t, XXH_errorcode (*)(XXH3_state_t*)> state_;
-};
+/// Of the tensors' bytes in their order, seeded with the hash of the header, the checksum's digits in it as
+/// zeros.
+std::string checksum_text(const Hash64& hash) { return fmt::format("{:016x}", hash.value()); }
 
 [[noreturn]] void refuse(const std::string& what, const std::string& found, const std::string& expected) {
   fail_input(fmt::format("{}: {}", what, found), expected,
@@ -196,9 +184,9 @@ std::string encode_safetensors(const NamedTensors& tensors, Metadata metadata) {
   std::string text = header.dump();
   text.append((8 - text.size() % 8) % 8,
               ' ');  // the data begins on a multiple of 8, as the format's own writer does it
-  Hash hash(text);
+  Hash64 hash(hash64(text));
   hash.add(data);
-  const std::string checksum = hash.text();
+  const std::string checksum = checksum_text(hash);
   text.replace(text.find(checksum_key) + checksum_key.size(), checksum.size(), checksum);
   const std::uint64_t length = text.size();
   std::string bytes(sizeof length, '\0');
@@ -220,7 +208,7 @@ SafeTensors decode_safetensors(std::uint64_t size, const ReadBytes& read, const 
   SafeTensors file;
   file.metadata = std::move(header.metadata);
   const std::string* checksum = file.find_metadata("checksum");
-  Hash hash(checksum != nullptr ? blank_out(std::move(header.text), *checksum, what) : "");
+  Hash64 hash(checksum != nullptr ? hash64(blank_out(std::move(header.text), *checksum, what)) : 0);
   for (const Entry& entry : header.entries) {
     const torch::Tensor tensor = torch::empty(entry.shape, entry.dtype->type);
     const std::span<char> bytes(static_cast<char*>(tensor.data_ptr()), entry.end - entry.begin);
@@ -228,8 +216,8 @@ SafeTensors decode_safetensors(std::uint64_t size, const ReadBytes& read, const 
     hash.add({bytes.data(), bytes.size()});
     file.tensors.emplace_back(entry.name, tensor);
   }
-  if (checksum != nullptr && hash.text() != *checksum)
-    refuse(what, fmt::format("checksum {}", hash.text()),
+  if (checksum != nullptr && checksum_text(hash) != *checksum)
+    refuse(what, fmt::format("checksum {}", checksum_text(hash)),
            fmt::format("checksum {}, as stored in the file", *checksum));
   return file;
 }

@@ -52,9 +52,8 @@ bool run_streams(CharRnn& model, const Corpus& corpus, Split split, const std::v
       const std::int64_t here = std::clamp<std::int64_t>(stream.end - begin, 0, length);
       if (here == 0) continue;
       text.resize(static_cast<std::size_t>(here + 1));
-      corpus.copy(split.begin + begin, text);
-      for (const std::int64_t at : corpus.starts(split.begin + begin, split.begin + begin + here))
-        starts.data_ptr<std::uint8_t>()[(at - split.begin - begin) * count + s] = 1;
+      for (const std::int64_t at : corpus.copy_with_starts(split.begin + begin, text))
+        if (at < here) starts.data_ptr<std::uint8_t>()[at * count + s] = 1;
       for (std::int64_t t = 0; t < here; ++t) {
         inputs[t][s] = text[static_cast<std::size_t>(t)];
         if (begin + t < stream.counted) continue;

@@ -183,6 +183,16 @@ class FailingSaves(StorageCase):
                 self.check_as_undisturbed()
 
 
+class FailingReads(StorageCase):
+    def test_what_was_learned_is_saved_when_the_text_cannot_be_read_any_more(self):
+        said = self.start(code=1, faulty="read:text.txt:EIO:300-")
+        self.assertIn("Input/output error", said)
+        step = run_files.checkpoint_step(self.folder / "r/last.safetensors")
+        self.assertNotEqual(step % 5, 0, "not one of the steps at which it is saved anyway")
+        self.resume(faulty="read:text.txt:EINTR:50-90;read:text.txt:short")
+        self.check_as_undisturbed()
+
+
 class FailingStart(StorageCase):
     def test_a_limit_on_the_size_of_files_is_a_failing_save(self):
         limit = ["bash", "-c", 'ulimit -f 4; exec "$@"', "-", BINARY, *TRAIN, "--out", "r"]

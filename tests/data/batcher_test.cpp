@@ -59,9 +59,16 @@ TEST(Batcher, MarksWhereDocumentsStart) {
   const Corpus corpus(config);
   std::vector<std::int64_t> all;
   for (const std::int64_t at : {3, 9, 14, 15, 20, 25}) all.push_back(at);
-  EXPECT_EQ(corpus.starts(0, corpus.size()), all) << "the last symbol of every separator";
-  EXPECT_EQ(corpus.starts(3, 9), std::vector<std::int64_t>{3}) << "which may begin before the stretch";
-  EXPECT_EQ(corpus.starts(4, 9), std::vector<std::int64_t>{});
+  const auto starts = [&](std::int64_t begin, std::int64_t end) {
+    std::vector<std::int64_t> ids(static_cast<std::size_t>(end - begin)), same = ids;
+    const std::vector<std::int64_t> found = corpus.copy_with_starts(begin, ids);
+    corpus.copy(begin, same);
+    EXPECT_EQ(ids, same);
+    return found;
+  };
+  EXPECT_EQ(starts(0, corpus.size()), all) << "the last symbol of every separator";
+  EXPECT_EQ(starts(3, 9), std::vector<std::int64_t>{0}) << "which may begin before the stretch";
+  EXPECT_EQ(starts(4, 9), std::vector<std::int64_t>{});
   Batcher batcher(corpus, corpus.train(), 2, 5);  // streams of 12
   for (std::int64_t first = 0; first < 12;) {
     const Batch batch = batcher.next();

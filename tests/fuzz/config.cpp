@@ -1,29 +1,14 @@
 // A config file, with every section that charnn has. What is accepted must come back the same.
-#include "charnn/data/data_config.h"
+#include "charnn/cli/run_config.h"
 #include "charnn/io/json_config.h"
-#include "charnn/model/model_config.h"
-#include "charnn/sample/sample_config.h"
-#include "charnn/train/train_config.h"
 #include "tests/fuzz/support.h"
 
 using namespace charnn;
 
 namespace {
 
-/// As cli::Config, which would need CLI11.
-struct Config {
-  DataConfig data;
-  ModelConfig model;
-  OptimizerConfig optimizer;
-  ScheduleConfig schedule;
-  TrainConfig train;
-  SampleConfig sample;
-};
-
-Config config;
-const std::vector<Section> sections = {describe(config.data),      describe(config.model),
-                                       describe(config.optimizer), describe(config.schedule),
-                                       describe(config.train),     describe(config.sample)};
+cli::Config config;
+const std::vector<Section> sections = describe(config);
 
 }  // namespace
 

@@ -104,23 +104,26 @@ std::string separator_of(const std::u32string& symbols, Tokens tokens, Numbers& 
   return separator;
 }
 
-void check_starts(const Corpus& corpus, const std::u32string& symbols, Numbers& numbers) {
+void check_starts(const Corpus& corpus, const std::u32string& symbols, const std::string& separator,
+                  Numbers& numbers) {
   const auto begin = static_cast<std::int64_t>(numbers.below(symbols.size() + 1));
   const auto end =
       begin + static_cast<std::int64_t>(numbers.below(symbols.size() - static_cast<std::size_t>(begin) + 1));
-  const std::size_t length = corpus.separator().size();
+  const std::vector<std::int64_t> ids = corpus.vocabulary().encode(separator, "separator");
+  const std::size_t length = ids.size();
   std::vector<std::int64_t> starts;
   for (std::int64_t last = begin; last < end && length > 0; ++last) {
     const auto after = static_cast<std::size_t>(last) + 1;
     if (after < length) continue;
     const auto same = [&](std::size_t i) {
-      return corpus.vocabulary().id(symbols[after - length + i]) == corpus.separator()[i];
+      return corpus.vocabulary().id(symbols[after - length + i]) == ids[i];
     };
     std::size_t i = 0;
     while (i < length && same(i)) ++i;
-    if (i == length) starts.push_back(last);
+    if (i == length) starts.push_back(last - begin);
   }
-  require(corpus.starts(begin, end) == starts, "documents start after each separator");
+  std::vector<std::int64_t> text(static_cast<std::size_t>(end - begin));
+  require(corpus.copy_with_starts(begin, text) == starts, "documents start after each separator");
 }
 
 void check_corpus(const std::vector<std::string>& paths, std::string_view text, bool utf8, Tokens tokens,
@@ -139,7 +142,7 @@ void check_corpus(const std::vector<std::string>& paths, std::string_view text, 
   require(corpus->size() == static_cast<std::int64_t>(symbols.size()), "the size is right");
   check_copies(symbols, corpus->vocabulary(), numbers,
                [&](std::int64_t first, std::vector<std::int64_t>& out) { corpus->copy(first, out); });
-  check_starts(*corpus, symbols, numbers);
+  check_starts(*corpus, symbols, config.document_separator, numbers);
   const Split train = corpus->train(), val = corpus->val(), test = corpus->test();
   require(train.begin == 0 && train.begin <= train.end && train.end == val.begin && val.begin <= val.end &&
               val.end == test.begin && test.begin <= test.end && test.end == corpus->size(),

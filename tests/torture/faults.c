@@ -8,7 +8,7 @@
  *          write      write, writev, pwrite
  *          fsync      fsync, fdatasync; of a folder too
  *          rename     PATH may be in the old or in the new name
- *          ftruncate
+ *          read       pread
  *          clock      clock_gettime of CLOCK_REALTIME; PATH stays empty
  *   PATH   a text in the file's path (absolute, except for open and rename); "$" at its end: the path ends so; empty: any
  *   WHAT   ENOSPC, EDQUOT, EROFS, EACCES, EIO, EINTR   the call fails so and does nothing
@@ -39,10 +39,10 @@
 #include <time.h>
 #include <unistd.h>
 
-enum call { OPEN, WRITE, FSYNC, RENAME, FTRUNCATE, CLOCK };
+enum call { OPEN, WRITE, FSYNC, RENAME, READ, CLOCK };
 enum act { FAIL, SHORT, SLEEP, KILL, KILL_HALF, KILL_AFTER, JUMP, SHIFT, LOG };
 
-static const char* const calls[] = {"open", "write", "fsync", "rename", "ftruncate", "clock"};
+static const char* const calls[] = {"open", "write", "fsync", "rename", "read", "clock"};
 static const struct {
   const char* name;
   enum act act;
@@ -231,10 +231,10 @@ int fdatasync(int fd) {
   WITH_FAULTS(rule, done, int, real(fd));
 }
 
-int ftruncate(int fd, off_t size) {
-  REAL(ftruncate);
-  const struct rule* rule = due_fd(FTRUNCATE, fd);
-  WITH_FAULTS(rule, done, int, real(fd, size));
+ssize_t pread(int fd, void* data, size_t n, off_t at) {
+  REAL(pread);
+  const struct rule* rule = due_fd(READ, fd);
+  WITH_FAULTS(rule, done, ssize_t, real(fd, data, share(rule, n), at));
 }
 
 int rename(const char* from, const char* to) {

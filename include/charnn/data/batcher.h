@@ -12,8 +12,8 @@ namespace charnn {
 struct Batch {
   torch::Tensor input;
   torch::Tensor target;  ///< the symbol after each input symbol
-  torch::Tensor
-      starts;  ///< uint8: 1 where a document starts; undefined if the text is not split into documents
+  /// uint8: 1 where a document starts; undefined if the text is not split into documents.
+  torch::Tensor starts;
   bool starts_epoch = false;  ///< the streams begin anew: no state to carry on from
 };
 

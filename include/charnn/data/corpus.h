@@ -47,13 +47,10 @@ class Corpus {
   /// Whether the text is split into documents (data.document_separator).
   bool has_documents() const noexcept { return !separator_.empty(); }
 
-  /// The positions in [begin, end) with which a document starts: that of the last symbol of every separator,
-  /// which thus is to a document what a line break is to a line: the first thing that is read, from a zero
-  /// state, and from which its first letter is predicted.
-  std::vector<std::int64_t> starts(std::int64_t begin, std::int64_t end) const;
-
-  /// The separator's symbols; empty if there is none.
-  const std::vector<std::int64_t>& separator() const noexcept { return separator_; }
+  /// As copy(); returns the places in `out`, ascending, at which a document starts: of the last symbol of
+  /// every separator, which thus is to a document what a line break is to a line: the first thing that is
+  /// read, from a zero state, and from which its first letter is predicted.
+  std::vector<std::int64_t> copy_with_starts(std::int64_t first, std::span<std::int64_t> out) const;
 
   Split all() const noexcept { return {0, size_}; }
   Split train() const noexcept { return {0, val_begin_}; }

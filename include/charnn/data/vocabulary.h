@@ -16,7 +16,10 @@ namespace charnn {
 /// text gives the same numbers everywhere.
 class Vocabulary {
  public:
-  /// `symbols` ascending and without repetition; throws Error (usage) otherwise.
+  /// Ascending, without repetition, and what symbols can be: bytes, or code points that UTF-8 can hold.
+  static bool can_be(Tokens tokens, const std::vector<char32_t>& symbols) noexcept;
+
+  /// Throws Error (usage) if the symbols cannot be().
   Vocabulary(Tokens tokens, std::vector<char32_t> symbols);
 
   static Vocabulary all_bytes();

@@ -23,7 +23,7 @@ std::int64_t draw(std::span<const float> logits, double temperature, Random& ran
 /// empty.
 std::vector<std::int64_t> beginning(const Vocabulary& vocabulary, const std::string& separator);
 
-/// Notices where documents start, as Corpus::starts() does.
+/// Notices where documents start, as Corpus::copy_with_starts() does.
 class DocumentStarts {
  public:
   explicit DocumentStarts(std::span<const std::int64_t> separator)
