@@ -21,11 +21,17 @@ bool Range::contains(double number) const {
 std::string Range::text() const {
   if (std::isinf(max))
     return std::isinf(min) ? "" : fmt::format("{} {}", min_excluded ? "above" : "at least", min);
+  if (min_excluded) return fmt::format("above {}, {} {}", min, max_excluded ? "below" : "at most", max);
   return fmt::format("from {} to {}{}", min, max_excluded ? "below " : "", max);
 }
 
 Field&& Field::with_flag(std::string text) && {
   flag = std::move(text);
+  return std::move(*this);
+}
+
+Field&& Field::with_value_name(std::string text) && {
+  value_name = std::move(text);
   return std::move(*this);
 }
 

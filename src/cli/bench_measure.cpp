@@ -5,7 +5,9 @@
 #include <chrono>
 #include <cstdio>
 #include <functional>
+#include <limits>
 #include <memory>
+#include <numeric>
 #include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -137,18 +139,24 @@ double measure_sampling(const BenchCase& b, StepWeights weights, std::int64_t st
     torch::manual_seed(1);
     const CharRnn model(b.model, b.vocabulary);
     const Stepper stepper(model, weights, threads);
-    std::vector<std::uint64_t> seeds(static_cast<std::size_t>(streams));
-    for (std::size_t i = 0; i < seeds.size(); ++i) seeds[i] = i;
-    SampleConfig config;
-    config.temperature = 1;
-    config.length = std::int64_t{1} << 40;
-    std::int64_t count = 0;
+    std::vector<char32_t> letters(static_cast<std::size_t>(b.vocabulary));
+    std::iota(letters.begin(), letters.end(), char32_t{0xe000});  // no surrogates from there on
+    const auto sampler = std::make_shared<Sampler>(SampleConfig{.temperature = 1},
+                                                   Vocabulary(Tokens::chars, std::move(letters)));
+    Generator generator(stepper, {});
+    for (std::int64_t i = 0; i < streams; ++i)
+      generator.add({{},
+                     sampler,
+                     std::numeric_limits<std::int64_t>::max(),
+                     static_cast<std::uint64_t>(i),
+                     [](std::int64_t) { return true; }});
+    std::int64_t count = 0;  // steps
     Clock::time_point start;
-    generate(stepper, {}, {}, config, seeds, [&](std::size_t, std::int64_t) {
-      if (count++ == 50 * streams) start = Clock::now();
-      return count < 100 * streams || count % (16 * streams) != 0 || seconds_since(start) < b.seconds;
-    });
-    return {static_cast<double>(count - 50 * streams) / seconds_since(start)};
+    while (count < 100 || count % 16 != 0 || seconds_since(start) < b.seconds) {
+      if (count++ == 50) start = Clock::now();
+      generator.step();
+    }
+    return {static_cast<double>((count - 50) * streams) / seconds_since(start)};
   })[0];
 }
 

@@ -50,7 +50,7 @@ void add_config_flags(CLI::App& command, ConfigInput& input, const std::vector<s
           ->allow_extra_args(false)  // each use of the flag takes one value; a CONFIG may follow
           ->multi_option_policy(field.type == Field::Type::text_list ? CLI::MultiOptionPolicy::TakeAll
                                                                      : CLI::MultiOptionPolicy::TakeLast)
-          ->type_name(field.type == Field::Type::text_list ? "FILE" : to_json(field.get()).dump())
+          ->type_name(field.value_name.empty() ? to_json(field.get()).dump() : field.value_name)
           ->group(section.help);
     }
   }

@@ -1,8 +1,10 @@
-#include <chrono>
+#include <algorithm>
+#include <cmath>
+#include <filesystem>
 #include <iostream>
 #include <iterator>
 #include <memory>
-#include <numeric>
+#include <optional>
 #include <random>
 #include <unistd.h>
 #include <utility>
@@ -12,118 +14,175 @@
 
 #include "charnn/base/error.h"
 #include "charnn/base/files.h"
-#include "charnn/base/terminal.h"
-#include "charnn/base/thread_pool.h"
 #include "charnn/cli/commands.h"
-#include "charnn/cli/run_folder.h"
+#include "charnn/cli/interactive.h"
+#include "charnn/cli/run_text.h"
 #include "charnn/cli/runtime.h"
-#include "charnn/sample/generator.h"
+#include "charnn/cli/text_output.h"
+#include "charnn/sample/beam_search.h"
+#include "charnn/sample/copied.h"
+#include "charnn/sample/perplexity.h"
 
 namespace charnn::cli {
 namespace {
 
 struct Options {
   ModelChoice model;
-  std::string prompt;
+  TextOptions text;
   std::string prompt_file;
   std::int64_t seed = -1;  ///< -1: a fresh one each time
   bool no_echo = false;
-  bool one_document = false;
   bool raw = false;
+  bool interactive = false;
+  bool report = false;
+  std::vector<std::string> report_files;
   std::int64_t num = 1;
+  std::string folder;
   std::int64_t threads = 0;
   ConfigInput config;
 };
 
-std::string prompt_of(const Options& options) {
-  if (options.prompt_file.empty()) return options.prompt;
-  if (options.prompt_file == "-") return {std::istreambuf_iterator<char>(std::cin), {}};
-  return read_file(options.prompt_file, "prompt file");
+/// A text that has been written.
+struct Written {
+  std::uint64_t seed = 0;
+  std::vector<std::int64_t> ids;  ///< without the prompt
+};
+
+void read_prompt(Options& options) {
+  if (options.prompt_file.empty()) return;
+  options.text.prompt_name = "prompt file " + options.prompt_file;
+  options.text.prompt = options.prompt_file == "-" ? std::string(std::istreambuf_iterator<char>(std::cin), {})
+                                                   : read_file(options.prompt_file, "prompt file");
 }
 
-/// Text on its way to stdout: at once as far as a reader can tell, but not with a system call for every
-/// character. A terminal gets it made harmless, unless `raw`; a file or pipe as it is.
-class Output {
- public:
-  explicit Output(bool raw) : terminal_(::isatty(STDOUT_FILENO) == 1), safe_(terminal_ && !raw) {}
+/// The likeliest text; there is no chance in it.
+std::vector<std::int64_t> search(const TextMaker& maker, const TextOrder& order) {
+  const Deadline deadline(order.max_seconds);
+  return beam_search(maker.stepper(), order.prompt, maker.separator(), order.stops, *order.sampler,
+                     [&] { return !deadline.passed(); })
+      .ids;
+}
 
-  bool add(std::string_view text) {
-    if (!text.empty()) last_ = text.back();
-    buffer_ += text;
-    const Clock::time_point now = Clock::now();
-    if (now - written_ < std::chrono::milliseconds(20) && buffer_.size() < (1 << 16)) return true;
-    written_ = now;
-    return flush();
+/// Writes one text to stdout while it is made.
+Written sample_one(const TextMaker& maker, const TextOrder& order, std::uint64_t seed,
+                   const Options& options) {
+  Written written{seed, {}};
+  TextOutput output(options.raw);
+  const auto show = [&](const std::vector<std::int64_t>& ids) {
+    written.ids.insert(written.ids.end(), ids.begin(), ids.end());
+    return output.add(maker.text(ids));
+  };
+  if (!options.no_echo && !output.add(order.shown_prompt)) return written;
+  if (order.sampler->config().beams > 1) {
+    show(search(maker, order));
+  } else {
+    UntilStop until(order.stops);
+    const Deadline deadline(order.max_seconds);
+    generate(maker.stepper(), maker.separator(),
+             {order.prompt, order.sampler, order.sampler->config().length, seed,
+              [&](std::int64_t id) { return show(until.add(id)) && !until.ended() && !deadline.passed(); }});
+    show(until.rest());
   }
-  void end() {
-    flush();
-    write_stdout(shown_.finish());
-    // So that the shell's prompt begins on a line of its own.
-    if (terminal_ && last_ != '\n') write_stdout("\n");
+  output.end();
+  return written;
+}
+
+/// Writes several texts side by side.
+std::vector<Written> sample_many(const TextMaker& maker, const TextOrder& order, std::uint64_t seed,
+                                 std::int64_t count) {
+  std::vector<Written> all(static_cast<std::size_t>(count));
+  std::vector<UntilStop> until(all.size(), UntilStop(order.stops));
+  Generator generator(maker.stepper(), maker.separator());
+  const Deadline deadline(order.max_seconds);
+  const auto show = [&](std::size_t i, const std::vector<std::int64_t>& ids) {
+    all[i].ids.insert(all[i].ids.end(), ids.begin(), ids.end());
+  };
+  for (std::size_t i = 0; i < all.size(); ++i) {
+    all[i].seed = seed + i;
+    generator.add(
+        {order.prompt, order.sampler, order.sampler->config().length, all[i].seed, [&, i](std::int64_t id) {
+           show(i, until[i].add(id));
+           return !until[i].ended() && !deadline.passed();
+         }});
+  }
+  while (!generator.idle()) generator.step();
+  for (std::size_t i = 0; i < all.size(); ++i) show(i, until[i].rest());
+  return all;
+}
+
+/// What --report tells of a text.
+class Report {
+ public:
+  Report(const TextMaker& maker, const TextOrder& order, const std::vector<std::string>& files)
+      : maker_(maker), order_(order) {
+    DataConfig data = maker.model().config.data;
+    if (!files.empty()) data.files = files;
+    const RunFolder run(std::filesystem::absolute(maker.model().path).parent_path().string());
+    corpus_.emplace(open_text(data, maker.vocabulary(), run.text_index()));
+  }
+
+  nlohmann::ordered_json of(const Written& written) const {
+    const CopyReport copies = find_copies(written.ids, *corpus_);
+    const double nats =
+        nats_per_symbol(*maker_.model().network, order_.prompt, written.ids, maker_.separator());
+    nlohmann::ordered_json report = {{"chars", written.ids.size()},
+                                     {"perplexity", std::exp(nats)},
+                                     {"bits_per_char", nats / std::log(2.0)},
+                                     {"longest_copy", copies.longest},
+                                     {"longest_copy_text", text_at(written, copies)}};
+    for (std::size_t i = 0; i < copies.lengths.size(); ++i)
+      report[fmt::format("copied_{}_grams", copies.lengths[i])] = copies.shares[i];
+    return report;
+  }
+
+  /// The same for a person.
+  void say_of(const Written& written) const {
+    const nlohmann::ordered_json report = of(written);
+    say("charnn: {} characters, perplexity {:.3f} by the network's own measure", written.ids.size(),
+        report["perplexity"].get<double>());
+    say("  longest stretch that stands in the corpus: {} characters, \"{}\"",
+        report["longest_copy"].get<std::int64_t>(), report["longest_copy_text"].get<std::string>());
+    for (const std::int64_t length : CopyReport::lengths)
+      if (const double share = report[fmt::format("copied_{}_grams", length)].get<double>();
+          !std::isnan(share))
+        say("  of its stretches of {:2} characters, {:5.1f} % stand in the corpus", length, 100 * share);
   }
 
  private:
-  using Clock = std::chrono::steady_clock;
-
-  bool flush() {
-    const std::string text = std::exchange(buffer_, {});
-    return write_stdout(safe_ ? shown_.add(text) : text);
+  std::string text_at(const Written& written, const CopyReport& copies) const {
+    const auto begin = written.ids.begin() + copies.longest_in_text;
+    return maker_.text({begin, begin + copies.longest});
   }
 
-  bool terminal_, safe_;
-  SafeText shown_;
-  std::string buffer_;
-  char last_ = '\n';
-  Clock::time_point written_{};
+  const TextMaker& maker_;
+  const TextOrder& order_;
+  std::optional<Corpus> corpus_;
 };
 
-/// What there is to write, and how.
-struct Task {
-  const Stepper& stepper;
-  const Vocabulary& vocabulary;
-  const SampleConfig& config;
-  std::vector<std::int64_t> prompt;
-  std::string echo;                     ///< written before the text
-  std::vector<std::int64_t> separator;  ///< of documents; may be empty
-  bool one_document = false;            ///< the text ends there
-  std::uint64_t seed = 0;
-
-  UntilSeparator until() const {
-    return UntilSeparator(one_document ? separator : std::vector<std::int64_t>());
-  }
-  std::string text(const std::vector<std::int64_t>& ids) const {
-    std::string all;
-    for (const std::int64_t id : ids) all += vocabulary.text(id);
-    return all;
-  }
-};
-
-void sample_one(const Task& task, bool raw) {
-  Output output(raw);
-  UntilSeparator until = task.until();
-  if (!output.add(task.echo)) return;
-  generate(task.stepper, task.prompt, task.separator, task.config, task.seed,
-           [&](std::int64_t id) { return output.add(task.text(until.add(id))) && !until.ended(); });
-  output.add(task.text(until.rest()));
-  output.end();
+/// A file for each text.
+std::string file_of(const std::string& folder, std::uint64_t seed) {
+  return fmt::format("{}/sample-{}.txt", folder, seed);
 }
 
-/// Several texts side by side, as JSON lines.
-void sample_many(const Task& task, std::int64_t count) {
-  std::vector<std::uint64_t> seeds(static_cast<std::size_t>(count));
-  std::iota(seeds.begin(), seeds.end(), task.seed);
-  std::vector<std::string> texts(seeds.size(), task.echo);
-  std::vector<UntilSeparator> until(seeds.size(), task.until());
-  std::size_t unfinished = seeds.size();
-  generate(task.stepper, task.prompt, task.separator, task.config, seeds,
-           [&](std::size_t i, std::int64_t id) {
-             if (until[i].ended()) return true;
-             texts[i] += task.text(until[i].add(id));
-             return !until[i].ended() || --unfinished > 0;
-           });
-  for (std::size_t i = 0; i < texts.size(); ++i) {
-    texts[i] += task.text(until[i].rest());
-    const nlohmann::ordered_json line = {{"seed", seeds[i]}, {"text", texts[i]}};
+void require_free(const std::string& folder, std::uint64_t seed, std::int64_t count) {
+  std::filesystem::create_directories(folder);
+  for (std::uint64_t i = 0; i < static_cast<std::uint64_t>(count); ++i)
+    if (const std::string file = file_of(folder, seed + i); std::filesystem::exists(file))
+      fail_input(file + " exists already", "a new file for each text",
+                 "remove it, or choose another folder (--files) or --seed");
+}
+
+void write_all(const TextMaker& maker, const std::vector<Written>& all, const std::string& prompt,
+               const Report* report, const std::string& folder) {
+  for (const Written& written : all) {
+    const std::string text = prompt + maker.text(written.ids);
+    if (!folder.empty()) {
+      write_file(file_of(folder, written.seed), text);
+      if (report != nullptr) report->say_of(written);
+      continue;
+    }
+    nlohmann::ordered_json line = {{"seed", written.seed}, {"text", text}};
+    if (report != nullptr) line["report"] = report->of(written);
     // Bytes that are no UTF-8 cannot stand in JSON; they become U+FFFD.
     if (!write_stdout(
             line.dump(-1, ' ', ::isatty(STDOUT_FILENO) == 1, nlohmann::json::error_handler_t::replace) +
@@ -132,48 +191,78 @@ void sample_many(const Task& task, std::int64_t count) {
   }
 }
 
-int sample(const Options& options, const Globals& globals) {
+void refuse_contradictions(const Options& options) {
+  if (options.text.config.beams > 1 && options.num > 1)
+    fail_input("--beams and --num: a search finds one text, the same each time", "one of them",
+               "leave one of them out");
+  if (options.interactive && (options.num > 1 || !options.folder.empty() || options.report))
+    fail_input("--interactive with --num, --files or --report", "one text after another, on the terminal",
+               "leave them out");
+}
+
+int sample(Options options, const Globals& globals) {
   LoadedModel loaded = load_model(options.model);
   options.config.apply(loaded.config);
-  const SampleConfig& config = loaded.config.sample;
-  const Vocabulary& vocabulary = loaded.checkpoint.vocabulary;
-  const std::string prompt = prompt_of(options);
-  const auto ids = vocabulary.encode(
-      prompt, options.prompt_file.empty() ? "the prompt" : "prompt file " + options.prompt_file);
+  SampleConfig& config = options.text.config = loaded.config.sample;
+  refuse_contradictions(options);
+  read_prompt(options);
+  const StepWeights weights = config.weights;
+  const TextMaker maker(std::move(loaded), weights, options.threads, options.num > 1 || config.beams > 1);
   const std::uint64_t seed =
       options.seed >= 0 ? static_cast<std::uint64_t>(options.seed) : std::random_device()();
-  if (options.seed < 0 && !globals.quiet && config.temperature > 0)
+  if (options.interactive) return interact(maker, options.text, seed, options.raw);
+
+  const TextOrder order = maker.order(options.text);
+  if (!options.folder.empty()) require_free(options.folder, seed, options.num);
+  std::optional<Report> report;
+  if (options.report) report.emplace(maker, order, options.report_files);
+  if (!order.note.empty()) say("charnn: {}", order.note);
+  if (options.seed < 0 && !globals.quiet && config.temperature > 0 && config.beams == 1)
     say("charnn: seed {} (give --seed {} for the same text again)", seed, seed);
-  // Many texts share out the threads among them; one text's fastest number depends on the network.
-  const int threads =
-      options.threads == 0 && options.num > 1 ? available_cpus() : static_cast<int>(options.threads);
-  const Stepper stepper(*loaded.network, config.weights, threads);
-  const std::string& separator = loaded.config.data.document_separator;
-  if (options.one_document && separator.empty())
-    fail_input("--one-document: the network was trained on one continuous text",
-               "a network that was trained with --document-separator", "leave it out, or set --length");
-  const Task task{stepper,
-                  vocabulary,
-                  config,
-                  ids.empty() ? beginning(vocabulary, separator) : ids,
-                  options.no_echo ? "" : prompt,
-                  vocabulary.encode(separator, "data.document_separator"),
-                  options.one_document,
-                  seed};
-  if (options.num == 1)
-    sample_one(task, options.raw);
-  else
-    sample_many(task, options.num);
+  if (options.num == 1 && options.folder.empty()) {
+    const Written written = sample_one(maker, order, seed, options);
+    if (report) report->say_of(written);
+    return 0;
+  }
+  const auto all = config.beams > 1 ? std::vector<Written>{{seed, search(maker, order)}}
+                                    : sample_many(maker, order, seed, options.num);
+  write_all(maker, all, options.no_echo ? "" : order.shown_prompt, report ? &*report : nullptr,
+            options.folder);
   return 0;
 }
 
 }  // namespace
 
+void add_text_options(CLI::App& command, TextOptions& text) {
+  command
+      .add_option("--stop", text.stops,
+                  "end the text before this text; may be given several times, the first that comes ends it")
+      ->allow_extra_args(false)
+      ->type_name("TEXT");
+  command.add_flag("--until-line", text.until_line, "end the text at the end of its line");
+  command.add_flag("--one-document", text.one_document,
+                   "end the text where the network ends the document (data.document_separator)");
+  command.add_option("--max-seconds", text.max_seconds, "end the text after this time; 0: no limit")
+      ->check(CLI::NonNegativeNumber)
+      ->type_name("S");
+  command
+      .add_option_function<std::string>(
+          "--unknown",
+          [&text](const std::string& name) {
+            text.unknown = static_cast<OnUnknown>(
+                std::find(on_unknown_names.begin(), on_unknown_names.end(), name) - on_unknown_names.begin());
+          },
+          "characters of the prompt that the network does not know: refuse them (error), leave them out "
+          "(skip), "
+          "or put a space in their place (replace)")
+      ->check(CLI::IsMember(std::vector<std::string>(on_unknown_names.begin(), on_unknown_names.end())));
+}
+
 void add_sample(CLI::App& app, const Globals& globals, Action& action) {
   auto options = std::make_shared<Options>();
   CLI::App* command = app.add_subcommand("sample", "write new text with a trained network");
   add_model_choice(*command, options->model);
-  auto* prompt = command->add_option("-p,--prompt", options->prompt, "text to go on from");
+  auto* prompt = command->add_option("-p,--prompt", options->text.prompt, "text to go on from");
   command->add_option("--prompt-file", options->prompt_file, "file with the text to go on from; - for stdin")
       ->excludes(prompt)
       ->type_name("FILE|-");
@@ -188,10 +277,22 @@ void add_sample(CLI::App& app, const Globals& globals, Action& action) {
                    "are several times as fast")
       ->check(CLI::Range(1, 1 << 16))
       ->type_name("N");
+  command
+      ->add_option("--files", options->folder,
+                   "write each text to a file of its own in this folder, sample-SEED.txt")
+      ->type_name("DIR");
+  add_text_options(*command, options->text);
+  command->add_flag("-i,--interactive", options->interactive,
+                    "type beginnings, get continuations; :help there tells more");
+  command->add_flag("--report", options->report,
+                    "tell how much of the text is copied from the corpus, and its perplexity");
+  command
+      ->add_option("--report-data", options->report_files,
+                   "text to look for copies in; default: the run's own corpus")
+      ->allow_extra_args(false)
+      ->type_name("FILE");
   command->add_option("--threads", options->threads, "CPU threads; 0: what is fastest for this network")
       ->check(CLI::Range(0, 1024));
-  command->add_flag("--one-document", options->one_document,
-                    "end the text where the network ends the document (data.document_separator)");
   command->add_flag(
       "--raw", options->raw,
       "send control characters to a terminal as they are, instead of writing them out as \\x1b");

@@ -8,7 +8,8 @@ Section describe(DataConfig& c) {
       "The text to learn from",
       {Field::text_list("files", c.files,
                         "text files, joined in the order given; paths are relative to the current folder")
-           .with_flag("data"),
+           .with_flag("data")
+           .with_value_name("FILE"),
        Field::choice(
            "tokens", c.tokens, token_names,
            "chars: one symbol is a Unicode code point of UTF-8 text; bytes: one of the 256 bytes of any file")

@@ -63,26 +63,34 @@ std::string Vocabulary::text(std::int64_t id) const {
 }
 
 std::vector<std::int64_t> Vocabulary::encode(std::string_view text, std::string_view what) const {
-  require_utf8(text, tokens_, what);
-  std::vector<std::int64_t> ids;
+  return charnn::encode(*this, text, what, OnUnknown::error).ids;
+}
+
+EncodedText encode(const Vocabulary& vocabulary, std::string_view text, std::string_view what,
+                   OnUnknown policy) {
+  require_utf8(text, vocabulary.tokens(), what);
+  EncodedText encoded;
   UnknownSymbols unknown;
+  const auto space = vocabulary.id(U' ');
   for (std::int64_t position = 0; !text.empty(); ++position) {
-    const char32_t symbol = take_symbol(text, tokens_);
-    if (const auto known = id(symbol))
-      ids.push_back(*known);
-    else
-      unknown.add(symbol, position);
+    const char32_t symbol = take_symbol(text, vocabulary.tokens());
+    const auto known = vocabulary.id(symbol);
+    if (!known) unknown.add(symbol, position);
+    if (known || (policy == OnUnknown::replace && space)) encoded.ids.push_back(known ? *known : *space);
   }
-  unknown.throw_if_any(*this, what);
-  return ids;
+  if (unknown.empty()) return encoded;
+  if (policy == OnUnknown::error || (policy == OnUnknown::replace && !space))
+    unknown.throw_if_any(vocabulary, what);
+  encoded.note = fmt::format("{} has what the model's vocabulary lacks, which was {}: {}", what,
+                             policy == OnUnknown::skip ? "left out" : "replaced by a space", unknown.list());
+  return encoded;
 }
 
 void UnknownSymbols::add(char32_t symbol, std::int64_t position) {
   ++places_.try_emplace(symbol, Places{position, 0}).first->second.count;
 }
 
-void UnknownSymbols::throw_if_any(const Vocabulary& vocabulary, std::string_view what) const {
-  if (places_.empty()) return;
+std::string UnknownSymbols::list() const {
   constexpr std::size_t shown_at_most = 20;
   std::string list;
   std::size_t shown = 0;
@@ -92,9 +100,14 @@ void UnknownSymbols::throw_if_any(const Vocabulary& vocabulary, std::string_view
                         places.count > 1 ? fmt::format(", {} times", places.count) : "");
   }
   if (places_.size() > shown_at_most) list += fmt::format(" and {} more", places_.size() - shown_at_most);
+  return list;
+}
+
+void UnknownSymbols::throw_if_any(const Vocabulary& vocabulary, std::string_view what) const {
+  if (places_.empty()) return;
   fail_input(
       fmt::format("{} has {} that the model's vocabulary lacks: {}", what,
-                  places_.size() == 1 ? "a character" : fmt::format("{} characters", places_.size()), list),
+                  places_.size() == 1 ? "a character" : fmt::format("{} characters", places_.size()), list()),
       fmt::format("only the {} characters that the model was trained on (charnn info lists them)",
                   vocabulary.size()),
       "remove or replace them, or train a model on text that has them");

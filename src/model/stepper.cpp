@@ -165,6 +165,37 @@ StepState Stepper::zero_state(std::int64_t streams) const {
   return state;
 }
 
+const StepState::Part& StepState::part_of(std::int64_t stream) const {
+  for (const Part& part : parts_)
+    if (stream < part.begin + part.count) return part;
+  return parts_.back();
+}
+
+StepState Stepper::gather(const StepState& state, std::span<const std::int64_t> from) const {
+  StepState gathered = zero_state(static_cast<std::int64_t>(from.size()));
+  for (StepState::Part& part : gathered.parts_) {
+    const std::int64_t block = part.count * C;
+    for (std::int64_t b = 0; b < part.count; ++b) {
+      const std::int64_t stream = from[static_cast<std::size_t>(part.begin + b)];
+      if (stream < 0) continue;
+      const StepState::Part& source = state.part_of(stream);
+      const auto copy = [&](const std::vector<Buffer>& in, std::vector<Buffer>& out) {
+        for (std::size_t l = 0; l < in.size(); ++l)
+          for (std::int64_t p = 0; p < shape_.Hb; ++p)
+            std::copy_n(in[l].floats() + (p * source.count + stream - source.begin) * C, C,
+                        out[l].floats() + p * block + b * C);
+      };
+      copy(source.h, part.h);
+      copy(source.c, part.c);
+    }
+    if (shape_.format == Format::f32) continue;
+    for (std::size_t l = 0; l < part.h.size(); ++l)
+      to_pairs(shape_.format, part.h[l].floats(), block, part.h_pairs[l].pairs(), block,
+               shape_.Hb / 2 * block, shape_.Hb, part.count);
+  }
+  return gathered;
+}
+
 void Stepper::step(StepState& state, std::span<const std::int64_t> ids, std::vector<float>& logits) const {
   const std::int64_t V = shape_.V;
   logits.resize(static_cast<std::size_t>(state.streams_ * V));

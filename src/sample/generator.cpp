@@ -1,26 +1,10 @@
 #include "charnn/sample/generator.h"
 
 #include <algorithm>
-#include <vector>
-
-#include "charnn/model/vector_kernels.h"
+#include <numeric>
+#include <utility>
 
 namespace charnn {
-
-std::int64_t draw(std::span<const float> logits, double temperature, Random& random) {
-  const auto largest = std::max_element(logits.begin(), logits.end());
-  if (temperature == 0) return largest - logits.begin();
-  thread_local std::vector<float> cumulative;
-  cumulative.resize(logits.size());
-  // Less the largest logit, so that exp cannot overflow.
-  exp_of(logits.data(), *largest, static_cast<float>(std::min(1 / temperature, 1e30)), cumulative.data(),
-         static_cast<std::int64_t>(logits.size()));
-  double sum = 0;
-  for (float& value : cumulative) value = static_cast<float>(sum += static_cast<double>(value));
-  const auto drawn =
-      std::upper_bound(cumulative.begin(), cumulative.end(), static_cast<float>(random.uniform() * sum));
-  return std::min<std::int64_t>(drawn - cumulative.begin(), static_cast<std::int64_t>(logits.size()) - 1);
-}
 
 std::vector<std::int64_t> beginning(const Vocabulary& vocabulary, const std::string& separator) {
   const std::vector<std::int64_t> ids = vocabulary.encode(separator, "data.document_separator");
@@ -29,70 +13,118 @@ std::vector<std::int64_t> beginning(const Vocabulary& vocabulary, const std::str
   return line_break ? std::vector{*line_break} : std::vector<std::int64_t>();
 }
 
-bool DocumentStarts::at(std::int64_t id) {
-  if (separator_.empty()) return false;
-  if (latest_.size() == separator_.size()) latest_.erase(latest_.begin());
-  latest_.push_back(id);
-  return latest_ == separator_;
+struct Generator::Text {
+  Text(std::int64_t number_given, TextRequest asked, std::span<const std::int64_t> separator)
+      : number(number_given),
+        request(std::move(asked)),
+        random(request.seed),
+        recent(request.sampler->no_symbols_yet()),
+        starts(separator) {}
+
+  bool reads_prompt() const noexcept { return read < request.prompt.size(); }
+
+  std::int64_t number;
+  TextRequest request;
+  Random random;
+  RecentSymbols recent;
+  DocumentStarts starts;
+  std::size_t read = 0;      ///< symbols of the prompt
+  std::int64_t written = 0;  ///< symbols that were drawn
+};
+
+Generator::Generator(const Stepper& stepper, std::vector<std::int64_t> separator)
+    : stepper_(stepper), separator_(std::move(separator)), state_(stepper.zero_state(0)) {}
+Generator::~Generator() = default;
+Generator::Generator(Generator&&) noexcept = default;
+
+bool Generator::idle() const noexcept { return texts_.empty(); }
+
+std::int64_t Generator::add(TextRequest request) {
+  texts_.emplace_back(next_, std::move(request), separator_);
+  return next_++;
 }
 
-void generate(const Stepper& stepper, std::span<const std::int64_t> prompt,
-              std::span<const std::int64_t> separator, const SampleConfig& config, std::uint64_t seed,
-              const std::function<bool(std::int64_t)>& emit) {
-  generate(stepper, prompt, separator, config, {&seed, 1},
-           [&](std::size_t, std::int64_t id) { return emit(id); });
-}
-
-void generate(const Stepper& stepper, std::span<const std::int64_t> prompt,
-              std::span<const std::int64_t> separator, const SampleConfig& config,
-              std::span<const std::uint64_t> seeds,
-              const std::function<bool(std::size_t, std::int64_t)>& emit) {
-  const std::size_t V = static_cast<std::size_t>(stepper.vocabulary_size());
-  std::vector<Random> random(seeds.begin(), seeds.end());
-  std::vector<std::int64_t> ids(seeds.size());
-  std::vector<DocumentStarts> starts(seeds.size(), DocumentStarts(separator));
-  StepState state = stepper.zero_state(static_cast<std::int64_t>(seeds.size()));
-  std::vector<float> logits(seeds.size() * V, 0.0F);
-  const auto feed = [&] {
-    for (std::size_t s = 0; s < ids.size(); ++s)
-      if (starts[s].at(ids[s])) state.clear(static_cast<std::int64_t>(s));
-    stepper.step(state, ids, logits);
-  };
-  for (const std::int64_t id : prompt) {
-    std::fill(ids.begin(), ids.end(), id);
-    feed();
-  }
-  for (std::int64_t i = 0; i < config.length; ++i) {
-    constexpr std::int64_t draws_a_thread = 16;
-    stepper.pool().run_ranges(
-        static_cast<std::int64_t>(seeds.size()), draws_a_thread, [&](std::int64_t begin, std::int64_t end) {
-          for (auto s = static_cast<std::size_t>(begin); s < static_cast<std::size_t>(end); ++s)
-            ids[s] = draw({logits.data() + s * V, V}, config.temperature, random[s]);
-        });
-    for (std::size_t s = 0; s < ids.size(); ++s)
-      if (!emit(s, ids[s])) return;
-    feed();
+void Generator::cancel(std::int64_t text) {
+  const auto same = [&](const Text& other) { return other.number == text; };
+  if (std::any_of(texts_.begin(), texts_.end(), same)) {
+    take_in();
+    leave_out({text});
   }
 }
 
-std::vector<std::int64_t> UntilSeparator::add(std::int64_t id) {
-  if (ended_) return {};
-  waiting_.push_back(id);
-  if (!separator_.empty() && waiting_ == separator_) {
-    waiting_.clear();
-    ended_ = true;
-    return {};
+void Generator::take_in() {
+  if (in_state_ == texts_.size()) return;
+  std::vector<std::int64_t> from(texts_.size(), -1);
+  std::iota(from.begin(), from.begin() + static_cast<std::ptrdiff_t>(in_state_), 0);
+  state_ = stepper_.gather(state_, from);
+  logits_.resize(texts_.size() * static_cast<std::size_t>(stepper_.vocabulary_size()), 0.0F);
+  ids_.resize(texts_.size());
+  in_state_ = texts_.size();
+}
+
+void Generator::leave_out(const std::vector<std::int64_t>& ended) {
+  if (ended.empty()) return;
+  const auto V = static_cast<std::ptrdiff_t>(stepper_.vocabulary_size());
+  std::vector<std::int64_t> from;
+  std::vector<float> logits;
+  for (std::size_t i = 0; i < texts_.size(); ++i) {
+    if (std::find(ended.begin(), ended.end(), texts_[i].number) != ended.end()) continue;
+    const auto row = logits_.begin() + static_cast<std::ptrdiff_t>(i) * V;
+    logits.insert(logits.end(), row, row + V);
+    if (from.size() < i) {
+      ids_[from.size()] = ids_[i];
+      texts_[from.size()] = std::move(texts_[i]);
+    }
+    from.push_back(static_cast<std::int64_t>(i));
   }
-  // The longest end of what waits that begins the separator goes on waiting.
-  std::size_t shown = 0;
-  while (shown < waiting_.size() && (waiting_.size() - shown >= separator_.size() ||
-                                     !std::equal(waiting_.begin() + static_cast<std::ptrdiff_t>(shown),
-                                                 waiting_.end(), separator_.begin())))
-    ++shown;
-  const auto end = waiting_.begin() + static_cast<std::ptrdiff_t>(shown);
-  std::vector<std::int64_t> now(waiting_.begin(), end);
-  waiting_.erase(waiting_.begin(), end);
-  return now;
+  texts_.erase(texts_.begin() + static_cast<std::ptrdiff_t>(from.size()), texts_.end());
+  state_ = stepper_.gather(state_, from);
+  logits_ = std::move(logits);
+  in_state_ = texts_.size();
+}
+
+void Generator::draw_all() {
+  constexpr std::int64_t draws_a_thread = 16;
+  const auto V = static_cast<std::size_t>(stepper_.vocabulary_size());
+  stepper_.pool().run_ranges(
+      static_cast<std::int64_t>(texts_.size()), draws_a_thread, [&](std::int64_t begin, std::int64_t end) {
+        for (auto i = static_cast<std::size_t>(begin); i < static_cast<std::size_t>(end); ++i) {
+          Text& text = texts_[i];
+          ids_[i] = text.reads_prompt()
+                        ? text.request.prompt[text.read]
+                        : (*text.request.sampler)({logits_.data() + i * V, V}, text.recent, text.random);
+        }
+      });
+}
+
+std::vector<std::int64_t> Generator::step() {
+  take_in();
+  draw_all();
+  std::vector<std::int64_t> ended;
+  for (std::size_t i = 0; i < texts_.size(); ++i) {
+    Text& text = texts_[i];
+    if (text.reads_prompt()) {
+      ++text.read;
+      if (!text.reads_prompt() && text.request.length == 0) ended.push_back(text.number);
+    } else if (text.written == text.request.length || !text.request.emit(ids_[i]) ||
+               ++text.written == text.request.length) {
+      ended.push_back(text.number);
+    }
+  }
+  leave_out(ended);
+  if (texts_.empty()) return ended;
+  for (std::size_t i = 0; i < texts_.size(); ++i) {
+    texts_[i].recent.add(ids_[i]);
+    if (texts_[i].starts.at(ids_[i])) state_.clear(static_cast<std::int64_t>(i));
+  }
+  stepper_.step(state_, std::span(ids_).first(texts_.size()), logits_);
+  return ended;
+}
+
+void generate(const Stepper& stepper, std::span<const std::int64_t> separator, TextRequest request) {
+  Generator generator(stepper, {separator.begin(), separator.end()});
+  generator.add(std::move(request));
+  while (!generator.idle()) generator.step();
 }
 
 }  // namespace charnn

@@ -52,6 +52,27 @@ TEST(Vocabulary, BytesKnowEveryByte) {
   EXPECT_EQ(vocabulary.text(255), "\xff");
 }
 
+TEST(Vocabulary, LeavesOutOrReplacesWhatItLacks) {
+  const Vocabulary vocabulary(Tokens::chars, {U' ', U'a', U'b'}), no_space(Tokens::chars, {U'a', U'b'});
+  const std::string text = "aébcc";
+  using Ids = std::vector<std::int64_t>;
+  const EncodedText skipped = encode(vocabulary, text, "the prompt", OnUnknown::skip);
+  EXPECT_EQ(skipped.ids, (Ids{1, 2}));
+  expect_contains(
+      skipped.note,
+      "the prompt has what the model's vocabulary lacks, which was left out: 'c' (position 3, 2 times)");
+  expect_contains(skipped.note, "(position 1)");
+  const EncodedText replaced = encode(vocabulary, text, "the prompt", OnUnknown::replace);
+  EXPECT_EQ(replaced.ids, (Ids{1, 0, 2, 0, 0}));
+  expect_contains(replaced.note, "replaced by a space");
+  EXPECT_EQ(encode(no_space, text, "the prompt", OnUnknown::skip).ids, (Ids{0, 1}));
+  EXPECT_EQ(encode(vocabulary, "ab", "the prompt", OnUnknown::skip).note, "");
+  expect_contains(error_of([&] { encode(no_space, text, "the prompt", OnUnknown::replace); }),
+                  "vocabulary lacks");
+  expect_contains(error_of([&] { encode(vocabulary, text, "the prompt", OnUnknown::error); }),
+                  "vocabulary lacks");
+}
+
 TEST(Vocabulary, RefusesWhatCannotBe) {
   error_of([] { Vocabulary(Tokens::chars, {}); });
   error_of([] { Vocabulary(Tokens::chars, {U'b', U'a'}); });

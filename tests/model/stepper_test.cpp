@@ -129,6 +129,38 @@ TEST(Stepper, KeepsItsOwnCopyOfTheWeights) {
   EXPECT_EQ(before, after);
 }
 
+TEST_P(StepperTest, StreamsCanBeGatheredIntoAnotherState) {
+  torch::manual_seed(6);
+  constexpr std::int64_t V = 9, T = 12;
+  CharRnn model({.cell = GetParam(), .layers = 2, .hidden = 33, .embedding = 7}, V);
+  const Stepper stepper(model, StepWeights::fp32, 3);
+  const torch::Tensor ids = torch::randint(0, V, {T, 4}, torch::kInt64);
+  const auto step = [&](StepState& state, std::vector<std::int64_t> now) {
+    std::vector<float> logits;
+    stepper.step(state, now, logits);
+    return logits;
+  };
+  StepState four = stepper.zero_state(4), alone = stepper.zero_state(1), none = stepper.zero_state(1);
+  for (std::int64_t t = 0; t < T; ++t) {
+    const std::int64_t* row = ids.data_ptr<std::int64_t>() + t * 4;
+    step(four, {row, row + 4});
+    step(alone, {row[2]});
+  }
+  const std::vector<float> expected = step(alone, {3}), fresh = step(none, {3});
+  const auto expect_row = [&](const std::vector<float>& logits, std::size_t i,
+                              const std::vector<float>& row) {
+    for (std::size_t v = 0; v < row.size(); ++v) EXPECT_NEAR(logits[i * row.size() + v], row[v], 3e-6);
+  };
+  for (const std::vector<std::int64_t>& from :
+       {std::vector<std::int64_t>{2}, {0, 2}, {2, -1, 2, 1, 0, 3, 2}, {-1, -1, 2}}) {
+    StepState state = stepper.gather(four, from);
+    const std::vector<float> logits = step(state, std::vector<std::int64_t>(from.size(), 3));
+    for (std::size_t i = 0; i < from.size(); ++i)
+      if (from[i] == 2 || from[i] == -1) expect_row(logits, i, from[i] == 2 ? expected : fresh);
+  }
+  EXPECT_EQ(stepper.gather(four, {}).streams(), 0);
+}
+
 INSTANTIATE_TEST_SUITE_P(Cells, StepperTest, testing::Values(Cell::rnn, Cell::gru, Cell::lstm),
                          [](const auto& cell) {
                            return std::string(cell_names[static_cast<std::size_t>(cell.param)]);

@@ -1,43 +1,31 @@
 #include "charnn/sample/generator.h"
 
-#include <cmath>
+#include <algorithm>
+#include <memory>
 
 #include <gtest/gtest.h>
 
 namespace charnn {
 namespace {
 
-TEST(Draw, TemperatureZeroTakesTheFirstLargest) {
-  Random random(1);
-  const std::vector<float> logits{1, 3, 3, 2};
-  for (int i = 0; i < 10; ++i) EXPECT_EQ(draw(logits, 0, random), 1);
+const Vocabulary alphabet(Tokens::chars, {U'a', U'b', U'c', U'd', U'e'});
+
+std::shared_ptr<const Sampler> sampler(std::int64_t symbols, SampleConfig config = {.temperature = 1}) {
+  const auto& all = alphabet.symbols();
+  return std::make_shared<Sampler>(config, Vocabulary(Tokens::chars, {all.begin(), all.begin() + symbols}));
 }
 
-/// Chi-square test of 40,000 draws against softmax(logits / temperature); 3 degrees of freedom, 16.27 is p =
-/// 0.001.
-TEST(Draw, FollowsTheSoftmax) {
-  const std::vector<float> logits{0.0F, 1.0F, -0.5F, 2.0F};
-  for (const double temperature : {0.5, 1.0, 2.0}) {
-    Random random(42);
-    std::vector<double> expected(4), counts(4, 0);
-    double sum = 0;
-    for (std::size_t i = 0; i < 4; ++i)
-      sum += expected[i] = std::exp(static_cast<double>(logits[i]) / temperature);
-    constexpr int draws = 40000;
-    for (int i = 0; i < draws; ++i) ++counts[static_cast<std::size_t>(draw(logits, temperature, random))];
-    double chi_square = 0;
-    for (std::size_t i = 0; i < 4; ++i) {
-      const double mean = draws * expected[i] / sum;
-      chi_square += (counts[i] - mean) * (counts[i] - mean) / mean;
-    }
-    EXPECT_LT(chi_square, 16.27) << temperature;
-  }
-}
-
-TEST(Draw, BearsHugeLogitsAndTinyTemperatures) {
-  Random random(1);
-  EXPECT_EQ(draw(std::vector<float>{1e30F, -1e30F, 0}, 1e-3, random), 0);
-  EXPECT_EQ(draw(std::vector<float>{-1e30F, -1e30F}, 1, random) / 2, 0);
+/// The whole text.
+std::vector<std::int64_t> text_of(const Stepper& stepper, const std::vector<std::int64_t>& prompt,
+                                  const std::vector<std::int64_t>& separator, std::int64_t length,
+                                  std::uint64_t seed, std::size_t stop_after = 1000000) {
+  std::vector<std::int64_t> ids;
+  generate(stepper, separator,
+           {prompt, sampler(stepper.vocabulary_size()), length, seed, [&](std::int64_t id) {
+              ids.push_back(id);
+              return ids.size() < stop_after;
+            }});
+  return ids;
 }
 
 TEST(Generate, SameSeedSameSymbolsAndStopsWhenTold) {
@@ -45,12 +33,7 @@ TEST(Generate, SameSeedSameSymbolsAndStopsWhenTold) {
   const CharRnn model({.cell = Cell::gru, .layers = 1, .hidden = 8, .embedding = 4}, 3);
   const Stepper stepper(model);
   const auto text = [&](std::uint64_t seed, std::size_t stop_after) {
-    std::vector<std::int64_t> ids;
-    generate(stepper, {}, {}, {.temperature = 1, .length = 50}, seed, [&](std::int64_t id) {
-      ids.push_back(id);
-      return ids.size() < stop_after;
-    });
-    return ids;
+    return text_of(stepper, {}, {}, 50, seed, stop_after);
   };
   EXPECT_EQ(text(5, 100), text(5, 100));
   EXPECT_EQ(text(5, 100).size(), 50U);
@@ -65,30 +48,6 @@ TEST(Generate, WithoutAPromptItBeginsAsADocumentOrALineDoes) {
   EXPECT_EQ(beginning(lines, "ab"), std::vector<std::int64_t>{2});
 }
 
-TEST(UntilSeparator, EndsThereAndLeavesItOut) {
-  const auto shown = [](const std::vector<std::int64_t>& separator, const std::vector<std::int64_t>& text) {
-    UntilSeparator until(separator);
-    std::vector<std::int64_t> all;
-    for (const std::int64_t id : text)
-      for (const std::int64_t now : until.add(id)) all.push_back(now);
-    const bool ended = until.ended();
-    for (const std::int64_t now : until.rest()) all.push_back(now);
-    all.push_back(ended ? -1 : -2);
-    return all;
-  };
-  using Ids = std::vector<std::int64_t>;
-  EXPECT_EQ(shown({}, {1, 2, 3}), (Ids{1, 2, 3, -2}));
-  EXPECT_EQ(shown({7}, {1, 7, 3}), (Ids{1, -1}));
-  EXPECT_EQ(shown({7, 7}, {1, 7, 2, 7, 7, 3}), (Ids{1, 7, 2, -1}));
-  EXPECT_EQ(shown({7, 7, 8}, {7, 7, 7, 8, 5}), (Ids{7, -1}))
-      << "the separator begins within its own beginning";
-  EXPECT_EQ(shown({7, 8}, {1, 7}), (Ids{1, 7, -2})) << "what waited belongs to the text";
-  UntilSeparator until({7, 8});
-  EXPECT_EQ(until.add(1), Ids{1});
-  EXPECT_EQ(until.add(7), Ids{}) << "it may be the separator's beginning";
-  EXPECT_EQ(until.add(1), (Ids{7, 1}));
-}
-
 TEST(Generate, EveryDocumentBeginsAnew) {
   torch::manual_seed(3);
   const CharRnn model({.cell = Cell::lstm, .layers = 2, .hidden = 20, .embedding = 8}, 5);
@@ -96,19 +55,21 @@ TEST(Generate, EveryDocumentBeginsAnew) {
   const std::vector<std::int64_t> separator{1, 0}, prompt{0, 3, 4, 1, 0, 2}, rest{0, 2};
   // What was before the separator in the prompt makes no difference, to none of three texts.
   std::vector<std::vector<std::int64_t>> long_texts(3), short_texts(3);
-  const std::vector<std::uint64_t> seeds{1, 2, 3};
-  for (auto [texts, begin] : {std::pair{&long_texts, &prompt}, std::pair{&short_texts, &rest}})
-    generate(stepper, *begin, separator, {.temperature = 1, .length = 200}, seeds,
-             [texts = texts](std::size_t i, std::int64_t id) { return (*texts)[i].push_back(id), true; });
+  for (auto [texts, begin] : {std::pair{&long_texts, &prompt}, std::pair{&short_texts, &rest}}) {
+    Generator generator(stepper, separator);
+    for (std::size_t i = 0; i < 3; ++i)
+      generator.add({*begin, sampler(5), 200, i,
+                     [&text = (*texts)[i]](std::int64_t id) { return text.push_back(id), true; }});
+    while (!generator.idle()) generator.step();
+  }
+  EXPECT_EQ(long_texts[0].size(), 200U);
   EXPECT_EQ(long_texts, short_texts);
   // Nor does it in the text that is drawn: after a separator, logits are those of a fresh state.
   DocumentStarts starts(separator);
   StepState state = stepper.zero_state(1), fresh = stepper.zero_state(1);
   std::vector<float> logits, expected;
   stepper.step(fresh, 0, expected);
-  std::vector<std::int64_t> drawn;
-  generate(stepper, rest, separator, {.temperature = 1, .length = 200}, 1,
-           [&](std::int64_t id) { return drawn.push_back(id), true; });
+  const std::vector<std::int64_t> drawn = text_of(stepper, rest, separator, 200, 1);
   int seen = 0;
   for (const std::int64_t id : drawn) {
     if (starts.at(id)) {
@@ -132,12 +93,78 @@ TEST(Generate, ThePromptConditionsTheState) {
   std::vector<float> logits;
   StepState state = stepper.zero_state();
   for (const std::int64_t id : prompt) stepper.step(state, id, logits);
-  std::int64_t first = -1;
-  generate(stepper, prompt, {}, {.temperature = 0, .length = 1}, 1, [&](std::int64_t id) {
-    first = id;
-    return true;
-  });
+  const std::int64_t first = [&] {
+    std::int64_t drawn = -1;
+    generate(stepper, {}, {prompt, sampler(3, {.temperature = 0}), 1, 1, [&](std::int64_t id) {
+                             drawn = id;
+                             return true;
+                           }});
+    return drawn;
+  }();
   EXPECT_EQ(first, std::max_element(logits.begin(), logits.end()) - logits.begin());
+}
+
+/// A generator to which texts are added and from which they are taken.
+class Together : public testing::Test {
+ protected:
+  static ModelConfig seeded() {
+    torch::manual_seed(5);
+    return {.cell = Cell::lstm, .layers = 2, .hidden = 24, .embedding = 8};
+  }
+  Together() : model_(seeded(), 5), stepper_(model_, StepWeights::fp32, 2), generator_(stepper_, {}) {}
+
+  std::int64_t add(std::size_t place, std::vector<std::int64_t> prompt, std::int64_t length) {
+    texts_.resize(std::max(texts_.size(), place + 1));
+    return generator_.add({std::move(prompt), sampler(5), length, place, [this, place](std::int64_t id) {
+                             texts_[place].push_back(id);
+                             return true;
+                           }});
+  }
+
+  CharRnn model_;
+  Stepper stepper_;
+  Generator generator_;
+  std::vector<std::vector<std::int64_t>> texts_;
+};
+
+TEST_F(Together, EachTextIsThatOfItsSeedAloneWhoeverComesAndGoes) {
+  add(0, {1, 2, 3}, 100);
+  for (int i = 0; i < 20; ++i) generator_.step();
+  add(1, {}, 30);
+  add(2, {4, 4, 0, 1}, 100);
+  for (int i = 0; i < 7; ++i) generator_.step();
+  add(3, {0}, 200);
+  std::vector<std::int64_t> ended;
+  while (!generator_.idle())
+    for (const std::int64_t number : generator_.step()) ended.push_back(number);
+  EXPECT_EQ(ended, (std::vector<std::int64_t>{1, 0, 2, 3}));
+  EXPECT_EQ(texts_[0], text_of(stepper_, {1, 2, 3}, {}, 100, 0));
+  EXPECT_EQ(texts_[1], text_of(stepper_, {}, {}, 30, 1));
+  EXPECT_EQ(texts_[2], text_of(stepper_, {4, 4, 0, 1}, {}, 100, 2));
+  EXPECT_EQ(texts_[3], text_of(stepper_, {0}, {}, 200, 3));
+}
+
+TEST_F(Together, ATextCanBeCancelled) {
+  const std::int64_t first = add(0, {1, 2, 3}, 100), second = add(1, {2}, 40);
+  generator_.cancel(first);  // before it has begun
+  for (int i = 0; i < 11; ++i) generator_.step();
+  const std::int64_t third = add(2, {3, 3, 3, 3}, 10);
+  generator_.cancel(third);
+  generator_.cancel(99);
+  while (!generator_.idle()) generator_.step();
+  generator_.cancel(second);  // it has ended
+  EXPECT_EQ(texts_[0].size(), 0U);
+  EXPECT_EQ(texts_[2].size(), 0U);
+  EXPECT_EQ(texts_[1], text_of(stepper_, {2}, {}, 40, 1));
+}
+
+TEST_F(Together, NothingToWrite) {
+  add(0, {1, 2}, 0);
+  add(1, {}, 0);
+  add(2, {1}, 1);
+  while (!generator_.idle()) generator_.step();
+  EXPECT_EQ(texts_[0].size() + texts_[1].size(), 0U);
+  EXPECT_EQ(texts_[2].size(), 1U);
 }
 
 }  // namespace

@@ -44,9 +44,11 @@ struct Field {
   std::function<Value()> get;
   std::function<void(const Value&)> set;  ///< unchecked; use assign()
   std::string flag;                       ///< without dashes, e.g. "batch-size"
+  std::string value_name;                 ///< of one value in --help, e.g. "FILE"; empty: its default
   bool fixed = false;                     ///< true: a resumed run must keep the value it began with
 
   Field&& with_flag(std::string text) &&;
+  Field&& with_value_name(std::string text) &&;
   Field&& fixed_for_run() &&;
 
   static Field integer(std::string name, std::int64_t& value, const Range& range, std::string help);

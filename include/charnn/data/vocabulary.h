@@ -1,5 +1,6 @@
 #pragma once
 
+#include <array>
 #include <cstddef>
 #include <cstdint>
 #include <map>
@@ -54,10 +55,26 @@ char32_t take_symbol(std::string_view& text, Tokens tokens);
 /// begins at byte `begin` of what `what` names.
 void require_utf8(std::string_view text, Tokens tokens, std::string_view what, std::size_t begin = 0);
 
+/// What to do about symbols that a vocabulary lacks: refuse them, leave them out, put a space in their place.
+enum class OnUnknown { error, skip, replace };
+inline constexpr std::array<const char*, 3> on_unknown_names{"error", "skip", "replace"};
+
+struct EncodedText {
+  std::vector<std::int64_t> ids;
+  std::string note;  ///< what was left out or replaced, and where; empty: nothing
+};
+
+/// As Vocabulary::encode(), but for what `policy` says. Throws Error (usage), too, if there is no space to
+/// put in place.
+EncodedText encode(const Vocabulary& vocabulary, std::string_view text, std::string_view what,
+                   OnUnknown policy);
+
 /// The symbols a text has outside a vocabulary, gathered for one message.
 class UnknownSymbols {
  public:
   void add(char32_t symbol, std::int64_t position);
+  bool empty() const noexcept { return places_.empty(); }
+  std::string list() const;  ///< each with its first place and count
   /// Throws Error (usage) naming each symbol with its first place and count, if there are any.
   void throw_if_any(const Vocabulary& vocabulary, std::string_view what) const;
 

@@ -22,6 +22,8 @@ class StepState {
 
  private:
   friend class Stepper;
+  struct Part;
+  const Part& part_of(std::int64_t stream) const;
   /// Streams [begin, begin + count), which one thread takes.
   struct Part {
     std::int64_t begin = 0, count = 0;
@@ -47,6 +49,9 @@ class Stepper {
   explicit Stepper(const CharRnn& model, StepWeights weights = StepWeights::fp32, int threads = 1);
 
   StepState zero_state(std::int64_t streams = 1) const;
+
+  /// A state of which stream i is stream `from[i]` of `state`; -1: the zero state.
+  StepState gather(const StepState& state, std::span<const std::int64_t> from) const;
 
   /// Feeds one symbol to each stream, moves `state` on, and writes the logits [streams, V] of the symbols
   /// that follow.

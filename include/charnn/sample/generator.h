@@ -1,74 +1,74 @@
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <functional>
+#include <memory>
 #include <span>
 #include <string>
-#include <utility>
 #include <vector>
 
 #include "charnn/base/random.h"
 #include "charnn/data/vocabulary.h"
 #include "charnn/model/stepper.h"
-#include "charnn/sample/sample_config.h"
+#include "charnn/sample/sampler.h"
+#include "charnn/sample/stops.h"
 
 namespace charnn {
-
-/// Draws an index with probability softmax(logits / temperature) (Ackley, Hinton, Sejnowski 1985);
-/// temperature 0 takes the largest logit, the first one among equals.
-std::int64_t draw(std::span<const float> logits, double temperature, Random& random);
 
 /// What stands for an empty prompt, and is not shown: the last symbol of the separator of documents, so that
 /// the text begins as a document does, else a line break. Without a line break in the vocabulary it stays
 /// empty.
 std::vector<std::int64_t> beginning(const Vocabulary& vocabulary, const std::string& separator);
 
-/// Notices where documents start, as Corpus::copy_with_starts() does.
-class DocumentStarts {
- public:
-  explicit DocumentStarts(std::span<const std::int64_t> separator)
-      : separator_(separator.begin(), separator.end()) {}
-
-  /// Whether a document starts with `id`, the symbol after those given before: it completes a separator.
-  bool at(std::int64_t id);
-
- private:
-  std::vector<std::int64_t> separator_;
-  std::vector<std::int64_t> latest_;
+/// One text to be written.
+struct TextRequest {
+  std::vector<std::int64_t> prompt;  ///< without any the first symbol is drawn evenly
+  std::shared_ptr<const Sampler> sampler;
+  std::int64_t length = 0;  ///< symbols to write at most
+  std::uint64_t seed = 0;
+  std::function<bool(std::int64_t id)> emit;  ///< told of each symbol as it is drawn; false ends the text
 };
 
-/// Feeds `prompt` to the network, then draws `config.length` symbols, each fed back, and hands each id to
-/// `emit` at once; `emit` returns false to stop early. Without any prompt the first symbol is drawn evenly.
-/// Where a document starts (`separator` may be empty), the state begins anew, as it did in training. The same
-/// arguments give the same symbols.
-void generate(const Stepper& stepper, std::span<const std::int64_t> prompt,
-              std::span<const std::int64_t> separator, const SampleConfig& config, std::uint64_t seed,
-              const std::function<bool(std::int64_t)>& emit);
-
-/// The same for one text per seed, side by side; `emit` is told which of them. Side by side they are several
-/// times as fast, and each is the text of its seed but for rounding.
-void generate(const Stepper& stepper, std::span<const std::int64_t> prompt,
-              std::span<const std::int64_t> separator, const SampleConfig& config,
-              std::span<const std::uint64_t> seeds,
-              const std::function<bool(std::size_t text, std::int64_t id)>& emit);
-
-/// Finds the end of a text that goes on until a separator, symbol by symbol.
-class UntilSeparator {
+/// Writes texts side by side: each of them moves on by one symbol in a step, be it one of its prompt or one
+/// that is drawn, and texts may come and go between steps. Side by side they are several times as fast as one
+/// after another, and each is the text of its seed alone but for rounding.
+///
+/// Where a document starts (`separator` may be empty), the state begins anew, as it did in training.
+class Generator {
  public:
-  /// Empty: there is no end.
-  explicit UntilSeparator(std::vector<std::int64_t> separator) : separator_(std::move(separator)) {}
+  /// `stepper` must outlive the generator.
+  Generator(const Stepper& stepper, std::vector<std::int64_t> separator);
+  ~Generator();
+  Generator(Generator&&) noexcept;
 
-  /// Takes the next symbol; returns those that can be shown now. What may be the beginning of the separator
-  /// waits, and the separator itself is never shown.
-  std::vector<std::int64_t> add(std::int64_t id);
-  bool ended() const noexcept { return ended_; }
-  /// What still waits when the text ends otherwise.
-  std::vector<std::int64_t> rest() { return std::exchange(waiting_, {}); }
+  /// Returns a number that stands for the text: 0, 1, ...
+  std::int64_t add(TextRequest request);
+  void cancel(std::int64_t text);  ///< as if emit() had said so; nothing if it has ended
+
+  /// Moves every text on by one symbol. Returns those that ended.
+  std::vector<std::int64_t> step();
+
+  bool idle() const noexcept;
 
  private:
+  struct Text;
+
+  void take_in();
+  void draw_all();
+  void leave_out(const std::vector<std::int64_t>& ended);
+
+  const Stepper& stepper_;
   std::vector<std::int64_t> separator_;
-  std::vector<std::int64_t> waiting_;
-  bool ended_ = false;
+  std::vector<Text> texts_;
+  std::size_t in_state_ = 0;  ///< texts that have a stream in state_; those after them are new
+  StepState state_;
+  std::vector<float> logits_;  ///< [texts, V]
+  std::vector<std::int64_t> ids_;
+  std::int64_t next_ = 0;
 };
+
+/// One text as a whole.
+void generate(const Stepper& stepper, std::span<const std::int64_t> separator, TextRequest request);
 
 }  // namespace charnn

@@ -1,0 +1,103 @@
+"""charnn sample --interactive: lines from a pipe, and a conversation on a terminal."""
+import os
+import pty
+import re
+import select
+import signal
+import subprocess
+import time
+
+from tests.cli.support import BINARY, Case
+
+
+class Interactive(Case):
+    def setUp(self):
+        super().setUp()
+        self.train("r", "--max-steps", "60")
+
+    def talk(self, *lines, arguments=()):
+        done = self.run_charnn("sample", self.path("r"), "-i", "--length", "30", "--seed", "3", *arguments,
+                               stdin="\n".join(lines).encode())
+        return done.stdout.decode(), done.stderr.decode()
+
+    def sample(self, *arguments):
+        return self.out("sample", self.path("r"), "--length", "30", *arguments).decode()
+
+    def test_each_line_is_a_beginning(self):
+        out, said = self.talk("The cat", "", ":temperature 0.3", ":seed 3", "The cat", "::")
+        self.assertIn("vocabulary lacks", said, "a colon is unknown to this network")
+        first = self.sample("--prompt", "The cat", "--seed", "3")
+        more = self.sample("--prompt", first, "--seed", "4", "--no-echo")
+        colder = self.sample("--prompt", "The cat", "--seed", "3", "--temperature", "0.3")
+        self.assertEqual(out, f"{first}\n{more}\n{colder}\n")
+
+    def test_commands(self):
+        out, said = self.talk(":length 5", "The", ":stop a", ":length 200", "The", ":stop", ":quit", "never")
+        five, stopped = out.split("\n")[:2]
+        self.assertEqual(len(five), 8)
+        self.assertNotIn("a", stopped[3:])
+        self.assertNotIn("never", out)
+        out, said = self.talk(":help", ":options", ":tempratur 1", ":temperature x", ":only ac", ":top-k", ":bias q", "The\\ncat")
+        for part in ("Ctrl-C", ":top-p 1", "nearest: :temperature", ":temperature", "sample.bias"):
+            self.assertIn(part, said)
+        self.assertTrue(out.startswith("The\ncat"))
+        self.assertLessEqual(set(out.strip()[7:]), set("ac"))
+
+    def test_it_is_one_after_another(self):
+        for flags in (["--num", "3"], ["--report"], ["--files", "x"], ["--beams", "3"]):
+            self.refused("sample", self.path("r"), "-i", *flags, says=["--interactive"])
+
+
+class Terminal(Case):
+    """What a person sees who types."""
+
+    def setUp(self):
+        super().setUp()
+        self.train("r", "--max-steps", "60")
+        self.process, self.screen = None, b""
+
+    def open(self, *arguments):
+        parent, child = pty.openpty()
+        environment = {**os.environ, "TERM": "xterm", "LC_ALL": "C.UTF-8"}
+        self.process = subprocess.Popen([BINARY, "sample", self.path("r"), "-i", "--seed", "3", *arguments], stdin=child, stdout=child,
+                                        stderr=child, env=environment, start_new_session=True,
+                                        preexec_fn=lambda: __import__("fcntl").ioctl(0, __import__("termios").TIOCSCTTY, 0))
+        os.close(child)
+        self.parent = parent
+        self.addCleanup(os.close, parent)
+        self.addCleanup(self.process.wait)
+        self.addCleanup(self.process.kill)
+
+    def wait_for(self, pattern, seconds=30):
+        end = time.monotonic() + seconds
+        while not re.search(pattern, self.screen):
+            self.assertLess(time.monotonic(), end, (pattern, self.screen[-500:]))
+            if select.select([self.parent], [], [], 0.1)[0]:
+                self.screen += os.read(self.parent, 1 << 16)
+        found = re.search(pattern, self.screen)
+        self.screen = self.screen[found.end():]
+
+    def type(self, keys):
+        os.write(self.parent, keys)
+
+    def test_history_interruption_and_the_end(self):
+        self.open("--length", "40")
+        self.wait_for(rb":help")
+        self.wait_for(rb"> ")
+        self.type(b"The cat\r")
+        self.wait_for(rb"The cat.*\n")
+        self.wait_for(rb"> ")
+        self.type(b"\x1b[A\r")  # arrow up: the line before
+        self.wait_for(rb"The cat")
+        self.wait_for(rb"> ")
+        self.type(b"half a line\x03")  # Ctrl-C drops it
+        self.wait_for(rb"> ")
+        self.type(b":length 100000000\r")
+        self.wait_for(rb"> ")
+        self.type(b"The\r")
+        self.wait_for(rb"[a-z]{2}[^\n]*\n[^\n]*\n[^\n]*\n")  # it writes
+        self.type(b"\x03")
+        self.wait_for(rb"> ")
+        self.assertIsNone(self.process.poll())
+        self.type(b"\x04")  # Ctrl-D
+        self.assertEqual(self.process.wait(timeout=30), 0)
