@@ -34,6 +34,7 @@ int run(int argc, char** argv) {
   add_train(app, globals, action);
   add_sample(app, globals, action);
   add_eval(app, globals, action);
+  add_score(app, globals, action);
   add_bench(app, globals, action);
   add_info(app, globals, action);
   add_init(app, globals, action);

@@ -30,15 +30,30 @@ struct Stream {
   std::int64_t end;
 };
 
+/// Hands out what the streams have predicted in `length` symbols each, `done` symbols after their beginning.
+/// nats: [length, streams].
+void tell(const std::vector<Stream>& streams, std::int64_t done, const torch::Tensor& nats,
+          const std::function<void(std::int64_t, std::span<const float>)>& each) {
+  const torch::Tensor by_stream = nats.t().to(torch::kCPU, torch::kFloat).contiguous();
+  const std::int64_t length = by_stream.size(1);
+  for (std::size_t s = 0; s < streams.size(); ++s) {
+    const Stream& stream = streams[s];
+    const std::int64_t begin = stream.first + done;
+    const std::int64_t first = std::max(begin, stream.counted), end = std::min(begin + length, stream.end);
+    const float* row = by_stream.data_ptr<float>() + static_cast<std::int64_t>(s) * length;
+    if (first < end) each(first + 1, {row + (first - begin), row + (end - begin)});
+  }
+}
+
 /// Runs streams of equal length side by side, `steps` symbols each, from a zero state.
 bool run_streams(CharRnn& model, const Corpus& corpus, Split split, const std::vector<Stream>& streams,
-                 std::int64_t steps, const std::function<bool()>& stop, EvalResult& result) {
+                 std::int64_t steps, const EvalOptions& options, EvalResult& result) {
   constexpr std::int64_t chunk = 16;
   const std::int64_t count = static_cast<std::int64_t>(streams.size());
   State state = model.zero_state(count);
   std::vector<std::int64_t> text;
   for (std::int64_t done = 0; done < steps; done += chunk) {
-    if (stop && stop()) return false;
+    if (options.stop && options.stop()) return false;
     const std::int64_t length = std::min(chunk, steps - done);
     torch::Tensor input = torch::zeros({length, count}, torch::kInt64);
     torch::Tensor target = torch::full({length, count}, -1, torch::kInt64);  // -1: not counted
@@ -63,6 +78,7 @@ bool run_streams(CharRnn& model, const Corpus& corpus, Split split, const std::v
     }
     auto [nats, next] = model.nats(input, target, state, starts);
     result.nats += nats.sum(torch::kDouble).item<double>();
+    if (options.each) tell(streams, done, nats, options.each);
     state = next;
   }
   return true;
@@ -86,7 +102,7 @@ std::optional<EvalResult> evaluate(CharRnn& model, const Corpus& corpus, Split s
       std::vector<Stream> windows;
       for (std::int64_t at = begin; at < std::min(predictions, begin + side_by_side * N); at += N)
         windows.push_back({at, at, std::min(at + N, predictions)});
-      if (!run_streams(model, corpus, split, windows, std::min(N, predictions), options.stop, result))
+      if (!run_streams(model, corpus, split, windows, std::min(N, predictions), options, result))
         return std::nullopt;
     }
     return result;
@@ -102,7 +118,7 @@ std::optional<EvalResult> evaluate(CharRnn& model, const Corpus& corpus, Split s
   std::vector<Stream> streams{{0, 0, std::min(steps, predictions)}};
   for (std::int64_t begin = steps; begin < predictions; begin += share)
     streams.push_back({begin - warmup, begin, std::min(begin + share, predictions)});
-  if (!run_streams(model, corpus, split, streams, steps, options.stop, result)) return std::nullopt;
+  if (!run_streams(model, corpus, split, streams, steps, options, result)) return std::nullopt;
   return result;
 }
 

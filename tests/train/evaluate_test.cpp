@@ -67,6 +67,32 @@ TEST_F(Evaluate, WindowsBeginWithAZeroState) {
       << "the protocols must differ for this test to say anything";
 }
 
+TEST_F(Evaluate, TellsWhatEachCharacterCosts) {
+  for (const EvalOptions& how :
+       {EvalOptions{.streams = 1}, EvalOptions{.streams = 7}, EvalOptions{.window = 700}}) {
+    std::vector<float> nats(3001, -1);
+    EvalOptions options = how;
+    options.each = [&](std::int64_t first, std::span<const float> some) {
+      for (const float value : some) {
+        float& place = nats.at(static_cast<std::size_t>(first++));
+        EXPECT_EQ(place, -1) << "each is told once";
+        place = value;
+      }
+    };
+    const EvalResult result = *evaluate(*model_, corpus_, corpus_.all(), options);
+    EXPECT_EQ(nats[0], -1) << "nothing predicts the first";
+    double sum = 0;
+    for (std::size_t i = 1; i < nats.size(); ++i) sum += static_cast<double>(nats[i]);
+    EXPECT_NEAR(sum, result.nats, 1e-6 * result.nats);
+    if (how.streams == 1) {
+      EXPECT_NEAR(nats[1234], plain(0, 1234) - plain(0, 1233), 1e-4);
+    }
+    if (how.window == 700) {
+      EXPECT_NEAR(nats[1403], plain(1400, 3) - plain(1400, 2), 1e-4);
+    }
+  }
+}
+
 TEST_F(Evaluate, LeavesModeAndGeneratorAsTheyWere) {
   torch::manual_seed(3);
   const torch::Tensor expected = torch::rand({4});

@@ -3,6 +3,7 @@
 #include <cstdint>
 #include <functional>
 #include <optional>
+#include <span>
 
 #include "charnn/data/corpus.h"
 #include "charnn/model/network.h"
@@ -20,6 +21,10 @@ struct EvalOptions {
   /// below a tenth.
   std::int64_t streams = 0;
   std::int64_t warmup = 256;
+
+  /// Told of every prediction once, a stretch of them at a time, in no particular order: -log p, in nats, of
+  /// the split's symbols from `first` on.
+  std::function<void(std::int64_t first, std::span<const float> nats)> each = {};
 
   std::function<bool()> stop = {};  ///< asked now and then; true ends the evaluation without a result
 };

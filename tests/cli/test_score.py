@@ -1,0 +1,77 @@
+"""charnn score: as a whole, by line, by character; as eval says."""
+import json
+import math
+import subprocess
+
+from tests.cli.support import BINARY, Case
+
+SOME = "The cat 5 sat on the mat,\n\nand the dog saw it.\n\tand <the> & cat"
+
+
+class Score(Case):
+    def setUp(self):
+        super().setUp()
+        self.text = self.write("text.txt", "".join(f"The cat {i * i % 97} sat on the mat,\tand <the> & dog {i % 13} saw it.\n"
+                                                   for i in range(200)))
+        self.train("r", "--max-steps", "60")
+        self.some = self.write("some.txt", SOME)
+
+    def score(self, *arguments, **options):
+        return self.out("score", self.path("r"), *arguments, **options).decode()
+
+    def test_it_agrees_with_eval(self):
+        for file in (self.some, self.text):
+            for how in ([], ["--window", "7"], ["--streams", "3"]):
+                score = json.loads(self.score(file, "--json", *how))
+                evaluated = json.loads(self.out("eval", self.path("r"), "--data", file, "--json", *how))
+                for key in ("nats_per_char", "bits_per_char", "perplexity", "chars"):
+                    self.assertAlmostEqual(score[key], evaluated[key], delta=1e-6)
+        self.assertIn(f"bits/char   {score['bits_per_char']:.6f}", self.score(self.text, "--streams", "3"))
+
+    def test_characters_and_lines_add_up(self):
+        whole = json.loads(self.score(self.some, "--json"))
+        chars = [json.loads(line) for line in self.score(self.some, "--chars", "--json").splitlines()]
+        self.assertEqual("".join(c["char"] for c in chars), SOME)
+        self.assertEqual([c["position"] for c in chars], list(range(len(SOME))))
+        self.assertIsNone(chars[0]["bits"])
+        bits = math.fsum(c["bits"] for c in chars[1:])
+        self.assertAlmostEqual(bits / (len(SOME) - 1), whole["bits_per_char"], delta=1e-5)
+        lines = [json.loads(line) for line in self.score(self.some, "--lines", "--json").splitlines()]
+        self.assertEqual([line["text"] for line in lines], SOME.split("\n"))
+        self.assertEqual([line["line"] for line in lines], [1, 2, 3, 4])
+        self.assertEqual(sum(line["chars"] for line in lines), len(SOME) - 1)
+        self.assertAlmostEqual(sum(line["chars"] * line["bits_per_char"] for line in lines), bits, delta=1e-3)
+        self.assertEqual(lines[1]["chars"], 1, "an empty line has its line break")
+
+    def test_columns(self):
+        rows = [row.split("\t") for row in self.score(self.some, "--chars").splitlines()]
+        self.assertEqual(rows[0], ["position", "bits", "char"])
+        self.assertEqual(rows[1], ["0", "-", "T"])
+        self.assertEqual([row[2] for row in rows[1:]], ["\\n" if c == "\n" else "\\t" if c == "\t" else c for c in SOME])
+        rows = [row.split("\t") for row in self.score(self.some, "--lines").splitlines()]
+        self.assertEqual([row[3] for row in rows], ["text", "The cat 5 sat on the mat,", "", "and the dog saw it.", "\\tand <the> & cat"])
+
+    def test_the_page_shows_the_text(self):
+        page = self.path("page.html")
+        self.score(self.some, "--html", page)
+        html = (self.folder / "page.html").read_text()
+        self.assertEqual(html.count("<span class=s"), len(SOME) - 1)
+        self.assertIn("&lt;</span>", html)
+        self.assertIn("&amp;</span>", html)
+        self.assertNotIn("<the>", html)
+        self.assertIn("bits per character", html)
+
+    def test_standard_input_as_pipe_and_as_file(self):
+        expected = self.score(self.some, "--lines")
+        self.assertEqual(self.score("-", "--lines", stdin=SOME.encode()), expected)
+        with open(self.some, "rb") as file:
+            done = subprocess.run([BINARY, "score", self.path("r"), "-", "--lines"], stdin=file, capture_output=True, check=True)
+        self.assertEqual(done.stdout.decode(), expected)
+
+    def test_refusals(self):
+        self.refused("score", self.path("r"), self.write("odd", "The cät"), says=["'ä' (position 5)"])
+        self.refused("score", self.path("r"), self.write("empty", ""), says=["empty"])
+        self.refused("score", self.path("r"), self.write("one", "T"), says=["1 characters", "at least 2"])
+        self.refused("score", self.path("r"), self.path("none"), says=["No such file"])
+        self.refused("score", self.path("r"), self.some, "--lines", "--chars")
+        self.refused("score", self.path("r"))
