@@ -33,6 +33,7 @@ int run(int argc, char** argv) {
       "runs/FILE");
   add_train(app, globals, action);
   add_sample(app, globals, action);
+  add_serve(app, globals, action);
   add_eval(app, globals, action);
   add_score(app, globals, action);
   add_bench(app, globals, action);
