@@ -1,11 +1,15 @@
 #include "charnn/cli/run_start.h"
 
+#include <algorithm>
 #include <filesystem>
+#include <iterator>
+#include <utility>
 
 #include <fmt/format.h>
 
 #include "charnn/base/error.h"
 #include "charnn/base/files.h"
+#include "charnn/cli/run_text.h"
 #include "charnn/cli/runtime.h"
 
 namespace charnn::cli {
@@ -100,10 +104,50 @@ TrainStart begin(const TrainRequest& request) {
   return start;
 }
 
+/// All symbols of both.
+Vocabulary joined(const Vocabulary& a, const Vocabulary& b) {
+  std::vector<char32_t> symbols;
+  std::set_union(a.symbols().begin(), a.symbols().end(), b.symbols().begin(), b.symbols().end(),
+                 std::back_inserter(symbols));
+  return {a.tokens(), std::move(symbols)};
+}
+
 }  // namespace
 
 TrainStart prepare_start(const TrainRequest& request) {
+  if (request.reset_optimizer && !request.resume && request.init_from.empty())
+    fail_input("--reset-optimizer for a new run", "--resume or --init-from, which bring Adam's moments",
+               "leave it out: a new run has none");
   return request.resume ? resume(request) : begin(request);
+}
+
+Corpus open_corpus(const TrainStart& start, bool extend) {
+  const DataConfig& data = start.config.data;
+  if (!start.resumed) {
+    std::optional<Vocabulary> known;
+    if (start.checkpoint) known = start.checkpoint->vocabulary;
+    if (!extend) return open_text(data, known, start.run.text_index());
+    const Corpus own = open_text(data, std::nullopt, start.run.text_index());
+    const CorpusIndex index = own.index();
+    return Corpus(data, joined(*known, own.vocabulary()), &index);
+  }
+  Corpus corpus = open_text(data, std::nullopt, start.run.text_index());
+  const Vocabulary& known = start.checkpoint->vocabulary;  // may have more than the text, after --init-from
+  const bool other_letters = !(joined(known, corpus.vocabulary()) == known);
+  const Fingerprint& before = start.checkpoint->train.corpus;
+  const Fingerprint& now = corpus.fingerprint();
+  if (now == before && other_letters)
+    fail_input(fmt::format("{}: its vocabulary is not that of the text", start.run.last()),
+               "at least the characters that occur in the text", "the checkpoint is damaged; use another");
+  if (now != before)
+    fail_input(fmt::format("the corpus has changed since this run began: {} bytes, hash {:016x}", now.bytes,
+                           now.hash),
+               fmt::format("{} bytes, hash {:016x}", before.bytes, before.hash),
+               "restore the text, or start a new run from these weights: charnn train --init-from CKPT "
+               "--data FILE --out NEW");
+  if (known == corpus.vocabulary()) return corpus;
+  const CorpusIndex index = corpus.index();
+  return Corpus(data, known, &index);
 }
 
 void claim_folder(TrainStart& start, bool overwrite) {

@@ -30,41 +30,36 @@
 namespace charnn::cli {
 namespace {
 
-Corpus open_corpus(const Config& config, const TrainStart& start) {
-  if (!start.resumed)
-    return open_text(config.data,
-                     start.checkpoint ? std::optional(start.checkpoint->vocabulary) : std::nullopt,
-                     start.run.text_index());
-  Corpus corpus = open_text(config.data, std::nullopt, start.run.text_index());
-  const bool other_letters = !(corpus.vocabulary() == start.checkpoint->vocabulary);
-  const Fingerprint& before = start.checkpoint->train.corpus;
-  const Fingerprint& now = corpus.fingerprint();
-  if (now == before && other_letters)
-    fail_input(fmt::format("{}: its vocabulary is not that of the text", start.run.last()),
-               "the characters that occur in the text", "the checkpoint is damaged; use another");
-  if (now != before)
-    fail_input(fmt::format("the corpus has changed since this run began: {} bytes, hash {:016x}", now.bytes,
-                           now.hash),
-               fmt::format("{} bytes, hash {:016x}", before.bytes, before.hash),
-               "restore the text, or start a new run from these weights: charnn train --init-from CKPT "
-               "--data FILE --out NEW");
-  return corpus;
-}
+/// Some text to show at an evaluation, as config.sample says.
+class Sample {
+ public:
+  /// Throws as Sampler.
+  Sample(const CharRnn& model, const Vocabulary& vocabulary, const Config& config)
+      : model_(model), vocabulary_(vocabulary), config_(config) {
+    SampleConfig sample = config.sample;
+    constexpr std::int64_t shown = 200;
+    sample.length = std::min(sample.length, shown);
+    sampler_ = std::make_shared<Sampler>(sample, vocabulary);
+  }
 
-std::string sample_text(const CharRnn& model, const Vocabulary& vocabulary, const Config& config,
-                        std::int64_t step) {
-  constexpr std::int64_t shown = 200;
-  const SampleConfig sample{config.sample.temperature, std::min(config.sample.length, shown),
-                            config.sample.weights};
-  std::string text;
-  const std::string& separator = config.data.document_separator;
-  generate(Stepper(model), beginning(vocabulary, separator), vocabulary.encode(separator, "separator"),
-           sample, static_cast<std::uint64_t>(config.train.seed + step), [&](std::int64_t id) {
-             text += vocabulary.text(id);
-             return true;
-           });
-  return text;
-}
+  std::string operator()(std::int64_t step) const {
+    std::string text;
+    const std::string& separator = config_.data.document_separator;
+    generate(Stepper(model_), vocabulary_.encode(separator, "separator"),
+             {beginning(vocabulary_, separator), sampler_, sampler_->config().length,
+              static_cast<std::uint64_t>(config_.train.seed + step), [&](std::int64_t id) {
+                text += vocabulary_.text(id);
+                return true;
+              }});
+    return text;
+  }
+
+ private:
+  const CharRnn& model_;
+  const Vocabulary& vocabulary_;
+  const Config& config_;
+  std::shared_ptr<const Sampler> sampler_;
+};
 
 /// Where a person reads how training goes: train.log always; stderr as a bar on a terminal, else as lines.
 class Display {
@@ -214,10 +209,12 @@ int train(const TrainRequest& request, const Globals& globals) {
   TrainStart start = prepare_start(request);
   const Config& config = start.config;
   const RunFolder& run = start.run;
-  const TrainingSetup setup(config, open_corpus(config, start),
-                            start.checkpoint ? &*start.checkpoint : nullptr);
+  const TrainingSetup setup(config, open_corpus(start, request.extend_vocab),
+                            start.checkpoint ? &*start.checkpoint : nullptr,
+                            /*with_moments=*/!start.resumed && !request.reset_optimizer);
   const Corpus& corpus = setup.corpus;
   CharRnn& model = *setup.model;
+  const Sample sample(model, corpus.vocabulary(), config);
 
   claim_folder(start, request.overwrite);
   keep_index(corpus, run.text_index());
@@ -231,22 +228,21 @@ int train(const TrainRequest& request, const Globals& globals) {
   std::vector<Sink*> sinks{&metrics, &picture, &tensorboard};
   display.add_to(sinks);
 
-  Trainer trainer(
-      {.train = config.train,
-       .optimizer = config.optimizer,
-       .schedule = config.schedule,
-       .model = model,
-       .adam = *setup.adam,
-       .batcher = *setup.batcher,
-       .corpus = corpus,
-       .sinks = sinks,
-       .save = [&](CheckpointKind kind, const Checkpoint& c) { save_in(start, kind, c); },
-       .load = [&](CheckpointKind kind) { return load_checkpoint(file_of(run, kind, 0)); },
-       .sample = [&](std::int64_t step) { return sample_text(model, corpus.vocabulary(), config, step); },
-       .stop = [] { return StopSignals::received() != 0; },
-       .config_json = config_json,
-       .elapsed_before = metrics.elapsed_before(),
-       .stop_at = request.stop_at});
+  Trainer trainer({.train = config.train,
+                   .optimizer = config.optimizer,
+                   .schedule = config.schedule,
+                   .model = model,
+                   .adam = *setup.adam,
+                   .batcher = *setup.batcher,
+                   .corpus = corpus,
+                   .sinks = sinks,
+                   .save = [&](CheckpointKind kind, const Checkpoint& c) { save_in(start, kind, c); },
+                   .load = [&](CheckpointKind kind) { return load_checkpoint(file_of(run, kind, 0)); },
+                   .sample = sample,
+                   .stop = [] { return StopSignals::received() != 0; },
+                   .config_json = config_json,
+                   .elapsed_before = metrics.elapsed_before(),
+                   .stop_at = request.stop_at});
   if (start.resumed) trainer.restore(*start.checkpoint, {request.reset_optimizer, start.new_rate});
   const RunInfo info = run_info(config, setup, trainer, config_json);
   for (Sink* sink : sinks) sink->begin(info);
@@ -274,13 +270,18 @@ void add_train(CLI::App& app, const Globals& globals, Action& action) {
   auto* resume =
       command->add_flag("--resume", request->resume, "go on with the run in --out exactly where it stopped");
   command->add_flag("--overwrite", request->overwrite, "replace the run in --out")->excludes(resume);
-  command->add_option("--init-from", request->init_from, "start a new run from the weights of a trained one")
-      ->excludes(resume)
-      ->type_name("RUN|CKPT");
+  auto* init_from = command
+                        ->add_option("--init-from", request->init_from,
+                                     "start a new run from the weights of a trained one, and Adam's moments")
+                        ->excludes(resume)
+                        ->type_name("RUN|CKPT");
   command
-      ->add_flag("--reset-optimizer", request->reset_optimizer,
-                 "with --resume: forget Adam's moments (training gets worse for a while)")
-      ->needs(resume);
+      ->add_flag(
+          "--extend-vocab", request->extend_vocab,
+          "with --init-from: the network learns the text's new characters, too, and keeps all it knows")
+      ->needs(init_from);
+  command->add_flag("--reset-optimizer", request->reset_optimizer,
+                    "with --resume or --init-from: forget Adam's moments (training gets worse for a while)");
   command
       ->add_option("--stop-at", request->stop_at,
                    "end this process at step N, the plan unchanged; --resume goes on")

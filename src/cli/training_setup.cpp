@@ -1,9 +1,12 @@
 #include "charnn/cli/training_setup.h"
 
+#include <optional>
+
 #include <fmt/format.h>
 
 #include "charnn/base/error.h"
 #include "charnn/cli/runtime.h"
+#include "charnn/io/extend_vocabulary.h"
 #include "charnn/train/trainer.h"
 
 namespace charnn::cli {
@@ -31,17 +34,22 @@ Corpus checked(const Config& config, Corpus corpus) {
 
 }  // namespace
 
-TrainingSetup::TrainingSetup(const Config& config, Corpus text, const Checkpoint* weights)
+TrainingSetup::TrainingSetup(const Config& config, Corpus text, const Checkpoint* weights, bool with_moments)
     : corpus(checked(config, std::move(text))), device(prepare_device(config.train.device)) {
   if (weights != nullptr)
-    require_weights(weights->model, config.model, corpus.vocabulary().size(), "the checkpoint");
+    require_weights(weights->model, config.model, weights->vocabulary.size(), "the checkpoint");
   torch::manual_seed(static_cast<std::uint64_t>(config.train.seed));
   model = std::make_unique<CharRnn>(config.model, corpus.vocabulary().size());
   model->to(device);
+  std::optional<Checkpoint> extended;
+  if (weights != nullptr && !(weights->vocabulary == corpus.vocabulary()))
+    weights = &extended.emplace(extend_vocabulary(*weights, corpus.vocabulary(), model->weights()));
   if (weights != nullptr) model->load(weights->model);
   model->use(config.train.precision,
              training_threads(config.train, config.model, corpus.vocabulary().size()));
   adam = std::make_unique<Adam>(model->weights(), config.optimizer, model->pool());
+  if (weights != nullptr && with_moments)
+    adam->restore(weights->exp_avg, weights->exp_avg_sq, weights->train.optimizer_step);
   batcher = std::make_unique<Batcher>(corpus, corpus.train(), config.train.batch_size,
                                       config.train.sequence_length);
 }

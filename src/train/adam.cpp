@@ -3,18 +3,51 @@
 #include <algorithm>
 #include <cmath>
 #include <numeric>
+#include <set>
+#include <string_view>
 
+#include <fmt/format.h>
+
+#include "charnn/base/error.h"
 #include "charnn/model/vector_kernels.h"
 
 namespace charnn {
+namespace {
+
+/// Whether `layer`, as optimizer.freeze names them, has the weight `name`: rnn.1 has rnn.weight_ih_l1.
+bool has_weight(std::string_view layer, std::string_view name) {
+  const std::size_t dot = std::min(layer.find('.'), layer.size());
+  if (!name.starts_with(layer.substr(0, dot)) || name.substr(dot, 1) != ".") return false;
+  return dot == layer.size() || name.ends_with(fmt::format("_l{}", layer.substr(dot + 1)));
+}
+
+std::set<std::string> frozen_names(const NamedTensors& parameters, const std::vector<std::string>& layers) {
+  std::set<std::string> frozen;
+  for (const std::string& layer : layers) {
+    bool found = false;
+    for (const auto& [name, weight] : parameters)
+      if (has_weight(layer, name)) found = true, frozen.insert(name);
+    if (!found)
+      fail_input(fmt::format("optimizer.freeze \"{}\": the network has no such layer", layer),
+                 "encoder, rnn, rnn.0, rnn.1 and so on, or decoder", "correct the name");
+  }
+  if (frozen.size() == parameters.size())
+    fail_input("optimizer.freeze names all layers", "at least one that is trained", "leave one of them out");
+  return frozen;
+}
+
+}  // namespace
 
 Adam::Adam(NamedTensors parameters, const OptimizerConfig& config, ThreadPool& pool)
     : parameters_(std::move(parameters)), config_(config), pool_(pool) {
   constexpr std::int64_t chunk = 1 << 14;
+  const std::set<std::string> frozen = frozen_names(parameters_, config.freeze);
   for (std::size_t i = 0; i < parameters_.size(); ++i) {
     const auto& [name, weight] = parameters_[i];
     exp_avg_.emplace_back(name, torch::zeros_like(weight, torch::MemoryFormat::Contiguous).detach());
     exp_avg_sq_.emplace_back(name, torch::zeros_like(weight, torch::MemoryFormat::Contiguous).detach());
+    if (frozen.contains(name)) continue;
+    trained_.push_back(i);
     for (std::int64_t begin = 0; begin < weight.numel(); begin += chunk)
       chunks_.push_back({i, begin, std::min(begin + chunk, weight.numel())});
   }
@@ -27,7 +60,7 @@ bool Adam::on_cpu() const {
 double Adam::gradient_norm() const {
   if (!on_cpu()) {
     std::vector<torch::Tensor> norms;
-    for (const auto& [name, weight] : parameters_) norms.push_back(weight.grad().norm());
+    for (const std::size_t i : trained_) norms.push_back(parameters_[i].second.grad().norm());
     return torch::stack(norms).norm().item<double>();
   }
   // Summed chunk by chunk in their order, whichever thread took which.
@@ -46,7 +79,7 @@ void Adam::step(double lr, double gradient_scale) {
   const double correction1 = 1 - std::pow(config_.beta1, static_cast<double>(steps_));
   const double correction2 = std::sqrt(1 - std::pow(config_.beta2, static_cast<double>(steps_)));
   if (!on_cpu()) {
-    for (std::size_t i = 0; i < parameters_.size(); ++i) {
+    for (const std::size_t i : trained_) {
       torch::Tensor& weight = parameters_[i].second;
       const torch::Tensor gradient = weight.grad().mul(gradient_scale).add(weight, config_.weight_decay);
       exp_avg_[i].second.lerp_(gradient, 1 - config_.beta1);
@@ -72,7 +105,7 @@ void Adam::step(double lr, double gradient_scale) {
               exp_avg_sq_[c.parameter].second.data_ptr<float>() + c.begin, c.end - c.begin);
   });
   // Written behind LibTorch's back: who keeps a packed copy of the weights looks at their versions.
-  for (const auto& [name, weight] : parameters_) weight.unsafeGetTensorImpl()->bump_version();
+  for (const std::size_t i : trained_) parameters_[i].second.unsafeGetTensorImpl()->bump_version();
 }
 
 double clip_scale(double norm, double max_norm) {

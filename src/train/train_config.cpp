@@ -12,7 +12,12 @@ Section describe(OptimizerConfig& c) {
        Field::real("eps", c.eps, above(0), "added to the denominator"),
        Field::real("weight_decay", c.weight_decay, at_least(0), "times the weight, added to its gradient"),
        Field::real("clip_norm", c.clip_norm, at_least(0),
-                   "largest norm of all gradients together; 0: no clipping")}};
+                   "largest norm of all gradients together; 0: no clipping"),
+       Field::text_list(
+           "freeze", c.freeze,
+           "weights to leave as they are: encoder, rnn, rnn.0 (its first layer) and so on, decoder. "
+           "May be given several times")
+           .with_value_name("LAYER")}};
 }
 
 Section describe(ScheduleConfig& c) {

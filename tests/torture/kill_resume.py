@@ -137,7 +137,7 @@ class Interrupted:
         if after is None and before is not None or after is not None and before is not None and after < before:
             raise Failure(f"round {self.rounds} ({what}): step {before} was saved before, {after} after it")
         if (self.run / "best.safetensors").exists():
-            run_files.checkpoint_metadata(self.run / "best.safetensors")
+            run_files.checkpoint(self.run / "best.safetensors")
         self.in_save += in_save and status != 0
         self.loading += after is None
         self.idle += after == before

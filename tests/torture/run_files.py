@@ -11,8 +11,8 @@ class Damage(Exception):
     """A file is not as it must be; the text says which and where."""
 
 
-def checkpoint_metadata(path):
-    """The metadata of a safetensors file; its sizes must add up."""
+def checkpoint(path):
+    """The metadata of a safetensors file and its tensors, each its shape and bytes, by name; its sizes must add up."""
     data = pathlib.Path(path).read_bytes()
     if len(data) < 8:
         raise Damage(f"{path}: {len(data)} bytes long")
@@ -25,11 +25,17 @@ def checkpoint_metadata(path):
         raise Damage(f"{path}: header: {error}") from None
     if len(data) != 8 + length + end:
         raise Damage(f"{path}: {len(data)} bytes long, its header says {8 + length + end}")
-    return metadata
+    tensors = {name: (tensor["shape"], data[8 + length + tensor["data_offsets"][0]:8 + length + tensor["data_offsets"][1]])
+               for name, tensor in header.items()}
+    return metadata, tensors
+
+
+def train_state(path):
+    return json.loads(checkpoint(path)[0]["train_state"])
 
 
 def checkpoint_step(path):
-    return json.loads(checkpoint_metadata(path)["train_state"])["step"]
+    return train_state(path)["step"]
 
 
 def metrics(path, drop=()):

@@ -76,7 +76,7 @@ class Checks(unittest.TestCase):
         self.assertEqual(run_files.checkpoint_step(self.write("a", good)), 7)
         for bad in (b"", good[:5], good[:-1], good + b"x", good[:40]):
             with self.assertRaises(Damage):
-                run_files.checkpoint_metadata(self.write("b", bad))
+                run_files.checkpoint(self.write("b", bad))
 
     def test_growth_of_memory(self):
         samples = [(second, 10 * second, 50000 if second > 5 else 1000) for second in range(100)]

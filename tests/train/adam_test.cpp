@@ -1,5 +1,8 @@
 #include "charnn/train/adam.h"
 
+#include <cmath>
+
+#include <fmt/format.h>
 #include <torch/optim/adam.h>
 
 #include "tests/support.h"
@@ -63,6 +66,47 @@ TEST(Adam, MomentsThatDoNotFitAreRefused) {
   moments[1].second = torch::zeros({6});
   test::expect_contains(test::error_of([&] { adam.restore(moments, adam.exp_avg_sq(), 3); }),
                         "optimizer.exp_avg: tensor b");
+}
+
+TEST(Adam, FrozenLayersStayBitForBit) {
+  const CharRnn model({.cell = Cell::gru, .layers = 2, .hidden = 8, .embedding = 4}, 5);
+  const auto frozen = [&](const std::vector<std::string>& layers) {
+    OptimizerConfig config;
+    config.freeze = layers;
+    ThreadPool pool(1);
+    Adam adam(model.weights(), config, pool);
+    std::vector<torch::Tensor> before;
+    double squares = 0;
+    std::vector<std::string> same;
+    for (const auto& [name, weight] : model.weights()) {
+      before.push_back(weight.detach().clone());
+      torch::Tensor(weight).mutable_grad() = torch::ones_like(weight).detach();
+    }
+    const double norm = adam.gradient_norm();
+    adam.step(0.1);
+    std::size_t i = 0;
+    for (const auto& [name, weight] : model.weights())
+      if (torch::equal(weight, before[i++]))
+        same.push_back(name);
+      else
+        squares += static_cast<double>(weight.numel());
+    EXPECT_NEAR(norm, std::sqrt(squares), 1e-6) << "their gradients count for nothing";
+    return same;
+  };
+  using Names = std::vector<std::string>;
+  const auto recurrent = [](int l) {
+    return Names{fmt::format("rnn.weight_ih_l{}", l), fmt::format("rnn.weight_hh_l{}", l),
+                 fmt::format("rnn.bias_ih_l{}", l), fmt::format("rnn.bias_hh_l{}", l)};
+  };
+  EXPECT_EQ(frozen({}), Names{});
+  EXPECT_EQ(frozen({"encoder"}), Names{"encoder.weight"});
+  EXPECT_EQ(frozen({"rnn.1"}), recurrent(1));
+  EXPECT_EQ(frozen({"rnn"}).size(), 8U);
+  EXPECT_EQ(frozen({"decoder", "rnn.0"}).size(), 6U);
+  const auto refusal = [&](const Names& layers) { return test::error_of([&] { frozen(layers); }); };
+  for (const char* wrong : {"rnn.2", "rnn.", "", ".", "rn", "encoder.0", "rnn.0.1", "weight"})
+    test::expect_contains(refusal({wrong}), "no such layer");
+  test::expect_contains(refusal({"encoder", "rnn", "decoder"}), "all layers");
 }
 
 }  // namespace

@@ -5,6 +5,7 @@
 
 #include "charnn/cli/config.h"
 #include "charnn/cli/run_folder.h"
+#include "charnn/data/corpus.h"
 #include "charnn/io/checkpoint.h"
 
 namespace charnn::cli {
@@ -17,6 +18,7 @@ struct TrainRequest {
   bool resume = false;
   bool overwrite = false;
   bool reset_optimizer = false;
+  bool extend_vocab = false;  ///< with init_from
   std::int64_t stop_at = 0;
 };
 
@@ -35,6 +37,11 @@ struct TrainStart {
 /// that are allowed; with --init-from, the network's shape and vocabulary come from that checkpoint. Throws
 /// Error (usage).
 TrainStart prepare_start(const TrainRequest& request);
+
+/// The text of a run; with --init-from it must be covered by the checkpoint's vocabulary, unless `extend`
+/// allows more symbols. Throws Error (usage), for a resumed run if it is not the text with which the run
+/// began.
+Corpus open_corpus(const TrainStart& start, bool extend);
 
 /// Makes the folder ready for this process alone: for a new run it is made, locked, and what `overwrite`
 /// allows to be replaced is removed. Throws Error if another process was faster.

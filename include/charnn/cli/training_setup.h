@@ -12,9 +12,10 @@ namespace charnn::cli {
 
 /// What training works with, made from a config.
 struct TrainingSetup {
-  /// `weights`: to begin with, instead of new ones; may be null. Throws Error (usage) for a config that
+  /// `weights`: to begin with, instead of new ones, and, if `with_moments`, Adam's moments too; may be null.
+  /// They are made to fit the text's vocabulary, extend_vocabulary(). Throws Error (usage) for a config that
   /// cannot be trained, before the network is made. `config` must outlive this.
-  TrainingSetup(const Config& config, Corpus text, const Checkpoint* weights);
+  TrainingSetup(const Config& config, Corpus text, const Checkpoint* weights, bool with_moments = false);
   TrainingSetup(const TrainingSetup&) = delete;
   TrainingSetup& operator=(const TrainingSetup&) = delete;
 

@@ -13,7 +13,9 @@ namespace charnn {
 /// it can touch the moments, and moments and step count are plain to save.
 class Adam {
  public:
-  /// On a CPU the threads of `pool`, which must outlive this, share out the weights.
+  /// On a CPU the threads of `pool`, which must outlive this, share out the weights. Those that config.freeze
+  /// names stay as they are, and their gradients count for nothing. Throws Error (usage) if it names a layer
+  /// that is not there, or all.
   Adam(NamedTensors parameters, const OptimizerConfig& config, ThreadPool& pool);
 
   /// Norm of all gradients together.
@@ -42,7 +44,8 @@ class Adam {
   NamedTensors parameters_;
   const OptimizerConfig& config_;
   ThreadPool& pool_;
-  std::vector<Chunk> chunks_;
+  std::vector<std::size_t> trained_;  ///< parameters that are not frozen
+  std::vector<Chunk> chunks_;         ///< of these
   NamedTensors exp_avg_;
   NamedTensors exp_avg_sq_;
   std::int64_t steps_ = 0;

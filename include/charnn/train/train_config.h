@@ -15,6 +15,7 @@ struct OptimizerConfig {
   double eps = 1e-8;
   double weight_decay = 0.0;
   double clip_norm = 1.0;
+  std::vector<std::string> freeze = {};
 };
 
 enum class ScheduleKind {
