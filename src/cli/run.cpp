@@ -41,6 +41,8 @@ int run(int argc, char** argv) {
   add_init(app, globals, action);
   add_lr_find(app, globals, action);
   add_plot(app, globals, action);
+  add_export(app, globals, action);
+  add_import(app, globals, action);
   add_schema(app, globals, action);
   try {
     app.parse(argc, argv);

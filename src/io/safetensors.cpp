@@ -79,6 +79,9 @@ Entry parse_entry(const std::string& name, const json& value, const std::string&
   const json& dtype = member("dtype");
   for (const Dtype& known : dtypes)
     if (dtype == known.name) entry.dtype = &known;
+  if (dtype == "F16" || dtype == "BF16")
+    fail_input(fmt::format("{}: dtype {}", place, dtype.get<std::string>()), "F32 or F64",
+               "convert it in Python: save_file({k: v.float() for k, v in load_file(FILE).items()}, NEW)");
   if (entry.dtype == nullptr) refuse(place, "dtype " + dtype.dump(-1, ' ', true), "F32, F64, I64 or U8");
   const auto number = [&](const json& item) {
     if (!item.is_number_unsigned())

@@ -26,6 +26,8 @@ void add_lr_find(CLI::App& app, const Globals& globals, Action& action);
 void add_plot(CLI::App& app, const Globals& globals, Action& action);
 void add_score(CLI::App& app, const Globals& globals, Action& action);
 void add_serve(CLI::App& app, const Globals& globals, Action& action);
+void add_export(CLI::App& app, const Globals& globals, Action& action);
+void add_import(CLI::App& app, const Globals& globals, Action& action);
 void add_schema(CLI::App& app, const Globals& globals, Action& action);
 
 /// The whole program: parses the arguments and runs the command. Throws Error; returns the exit status.
