@@ -1,4 +1,4 @@
-# install(): the program, the library with its headers, and find_package(charnn).
+# install(): the program with its manual page and completions, the library with its headers, and find_package(charnn).
 include(GNUInstallDirs)
 include(CMakePackageConfigHelpers)
 
@@ -8,6 +8,25 @@ install(DIRECTORY include/charnn ${PROJECT_BINARY_DIR}/include/charnn DESTINATIO
         FILES_MATCHING PATTERN "*.h" PATTERN "cli" EXCLUDE)
 install(DIRECTORY configs DESTINATION ${CMAKE_INSTALL_DATADIR}/charnn)
 install(FILES README.md LICENSE DESTINATION ${CMAKE_INSTALL_DOCDIR})
+
+# The program itself knows its options best.
+if(NOT CMAKE_CROSSCOMPILING)
+  set(_shell_dir ${PROJECT_BINARY_DIR}/share)
+  file(MAKE_DIRECTORY ${_shell_dir})
+  set(_shell_files ${_shell_dir}/charnn.1)
+  set(_shell_commands COMMAND charnn man > ${_shell_dir}/charnn.1)
+  foreach(_shell bash zsh fish)
+    list(APPEND _shell_files ${_shell_dir}/charnn.${_shell})
+    list(APPEND _shell_commands COMMAND charnn completions ${_shell} > ${_shell_dir}/charnn.${_shell})
+  endforeach()
+  add_custom_command(OUTPUT ${_shell_files} ${_shell_commands} DEPENDS charnn
+                     COMMENT "Writing the manual page and the completions" VERBATIM)
+  add_custom_target(charnn_shell_files ALL DEPENDS ${_shell_files})
+  install(FILES ${_shell_dir}/charnn.1 DESTINATION ${CMAKE_INSTALL_MANDIR}/man1)
+  install(FILES ${_shell_dir}/charnn.bash DESTINATION ${CMAKE_INSTALL_DATADIR}/bash-completion/completions RENAME charnn)
+  install(FILES ${_shell_dir}/charnn.zsh DESTINATION ${CMAKE_INSTALL_DATADIR}/zsh/site-functions RENAME _charnn)
+  install(FILES ${_shell_dir}/charnn.fish DESTINATION ${CMAKE_INSTALL_DATADIR}/fish/vendor_completions.d)
+endif()
 
 set(_package_dir ${CMAKE_INSTALL_LIBDIR}/cmake/charnn)
 install(EXPORT charnnTargets NAMESPACE charnn:: DESTINATION ${_package_dir})

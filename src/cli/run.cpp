@@ -44,6 +44,8 @@ int run(int argc, char** argv) {
   add_export(app, globals, action);
   add_import(app, globals, action);
   add_schema(app, globals, action);
+  add_completions(app, globals, action);
+  add_man(app, globals, action);
   try {
     app.parse(argc, argv);
   } catch (const CLI::Success& help_or_version) {

@@ -35,6 +35,9 @@ struct TrackedIterator {
   bool operator!=(const TrackedIterator& other) const { return at != other.at; }
 };
 
+/// Beside the sections, a config may name its schema.
+constexpr const char* schema_key = "$schema";
+
 std::vector<std::string> all_keys(const std::vector<Section>& sections) {
   std::vector<std::string> keys;
   for (const Section& section : sections)
@@ -78,13 +81,14 @@ class ConfigReader : public nlohmann::json_sax<json> {
   }
   bool number_float(number_float_t value, const string_t&) override { return scalar(Value(value)); }
   bool string(string_t& value) override {
+    if (depth_ == 1 && key_ == schema_key) return true;
     if (!in_list_) return scalar(Value(std::move(value)));
     list_.push_back(std::move(value));
     return true;
   }
 
   bool start_object(std::size_t) override {
-    if (depth_ == 2 || in_list_) return refuse("an object");
+    if (depth_ == 2 || in_list_ || (depth_ == 1 && key_ == schema_key)) return refuse("an object");
     ++depth_;
     return true;
   }
@@ -107,7 +111,9 @@ class ConfigReader : public nlohmann::json_sax<json> {
   bool key(string_t& name) override {
     key_end_ = furthest_;
     key_ = depth_ == 1 ? name : section_ + "." + name;
-    if (depth_ == 1) {
+    if (key_ == schema_key) {
+      // For editors; charnn has no use for it.
+    } else if (depth_ == 1) {
       section_ = name;
       const auto same = [&](const Section& section) { return section.name == name; };
       if (std::none_of(sections_.begin(), sections_.end(), same)) unknown_section();
@@ -137,6 +143,9 @@ class ConfigReader : public nlohmann::json_sax<json> {
 
   [[noreturn]] bool refuse(const std::string& found) const {
     if (depth_ == 2) fail_input(fmt::format("{} = {}", where(), found), field_->allowed_text(), field_->help);
+    if (depth_ == 1 && key_ == schema_key)
+      fail_input(fmt::format("{} = {}", where(), found), "a text: where an editor finds the JSON Schema",
+                 "remove it, or name the file that charnn schema has written");
     fail_input(
         fmt::format("{}: found {}", depth_ == 0 ? position_of(furthest_) : where(), found),
         depth_ == 0 ? "an object { ... } with sections" : "an object { ... } with this section's options",
@@ -247,9 +256,12 @@ ordered_json field_schema(const Field& field) {
 ordered_json config_schema(const std::vector<Section>& sections) {
   ordered_json schema = {{"$schema", "https://json-schema.org/draft/2020-12/schema"},
                          {"title", "charnn config"},
+                         {"description", "Options of charnn train, section by section; each has a default."},
                          {"type", "object"},
                          {"additionalProperties", false},
                          {"properties", ordered_json::object()}};
+  schema["properties"][schema_key] = {
+      {"type", "string"}, {"description", "where an editor finds this schema; charnn ignores it"}};
   for (const Section& section : sections) {
     ordered_json part = {{"type", "object"}, {"description", section.help}, {"additionalProperties", false}};
     for (const Field& field : section.fields) part["properties"][field.name] = field_schema(field);

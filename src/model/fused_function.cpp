@@ -31,8 +31,11 @@ class FusedLoss : public torch::autograd::Function<FusedLoss> {
 
   static torch::autograd::variable_list backward(torch::autograd::AutogradContext* context,
                                                  torch::autograd::variable_list by_loss) {
+    // What autograd keeps between the passes holds numbers and tensors, but no pointers.
+    // NOLINTBEGIN(performance-no-int-to-ptr)
     const auto& network = *reinterpret_cast<const FusedNetwork*>(context->saved_data["network"].toInt());
     auto& work = *reinterpret_cast<FusedWorkspace*>(context->saved_data["work"].toInt());
+    // NOLINTEND(performance-no-int-to-ptr)
     torch::autograd::variable_list gradients;
     for (const torch::Tensor& weight : context->get_saved_variables())
       gradients.push_back(torch::empty_like(weight, torch::MemoryFormat::Contiguous));

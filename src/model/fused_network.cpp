@@ -208,6 +208,7 @@ FusedNetwork::FusedNetwork(const ModelConfig& config, std::int64_t vocabulary_si
 
 void FusedNetwork::take(const std::vector<torch::Tensor>& weights, bool backward) {
   std::vector<std::pair<const void*, std::int64_t>> now;
+  now.reserve(weights.size());
   for (const torch::Tensor& weight : weights) now.emplace_back(weight.data_ptr(), weight._version());
   if (now == seen_ && (seen_backward_ || !backward)) return;
   packed_.pack(shape_, weights, backward, pool_);

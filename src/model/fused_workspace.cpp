@@ -140,7 +140,7 @@ void fused::load_state(const NetworkShape& s, const torch::Tensor& state, FusedW
 
 torch::Tensor fused::store_state(const NetworkShape& s, FusedWorkspace& work,
                                  Buffer FusedPart::Layer::*from) {
-  const torch::Tensor state = torch::empty({s.L, work.window.streams, s.H});
+  torch::Tensor state = torch::empty({s.L, work.window.streams, s.H});
   for (FusedPart& part : work.parts)
     each_state_block(s, part, work.window.streams, state.data_ptr<float>(),
                      [&](float* values, std::size_t l, std::int64_t at, std::int64_t n) {

@@ -42,7 +42,7 @@ class Config(Case):
         for line in self.out("schema", "--markdown").decode().splitlines()[2:]:
             flag = re.match(r"\| `[a-z_0-9.]+` \| `(--[a-z0-9-]+)`", line).group(1)
             self.assertIn(f"  {flag} ", help_text)
-        self.assertEqual(list(schema["properties"]), ["data", "model", "optimizer", "schedule", "train", "sample"])
+        self.assertEqual(list(schema["properties"]), ["$schema", "data", "model", "optimizer", "schedule", "train", "sample"])
 
     def test_ready_configs_are_accepted(self):
         for config in sorted((ROOT / "configs").glob("*.json")):

@@ -69,6 +69,19 @@ TEST(ReadConfig, RefusesBrokenAndRepeated) {
   expect_contains(error_in("{\"train\": {\"lr\": 1, \"lr\": 2}}"), "train.lr appears twice");
 }
 
+TEST(ReadConfig, MayNameItsSchema) {
+  Options options;
+  read_config("{\"$schema\": \"charnn.schema.json\", \"train\": {\"lr\": 1}}", "run.json",
+              options.sections());
+  EXPECT_EQ(options.lr, 1.0);
+  read_config("{\"train\": {\"lr\": 2}, \"$schema\": \"\"}", "run.json", options.sections());
+  EXPECT_EQ(options.lr, 2.0);
+  for (const char* value : {"7", "null", "true", "{}", "[]", "[\"a\"]"})
+    expect_contains(error_in(std::string("{\n  \"$schema\": ") + value + "}"), "run.json:2:3: $schema = ");
+  expect_contains(error_in("{\"$schema\": \"a\", \"$schema\": \"b\"}"), "$schema appears twice");
+  expect_contains(error_in("{\"train\": {\"$schema\": \"a\"}}"), "unknown key \"train.$schema\"");
+}
+
 TEST(ConfigToJson, ComesBackTheSame) {
   Options options;
   options.lr = 0.1 + 0.2;
@@ -88,6 +101,7 @@ TEST(ConfigSchema, ListsTypeRangeAndDefault) {
   EXPECT_EQ(batch["minimum"], 1);
   EXPECT_EQ(batch["default"], 50);
   EXPECT_EQ(schema["properties"]["train"]["additionalProperties"], false);
+  EXPECT_EQ(schema["properties"]["$schema"]["type"], "string");
 }
 
 }  // namespace

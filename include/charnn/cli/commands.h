@@ -29,6 +29,8 @@ void add_serve(CLI::App& app, const Globals& globals, Action& action);
 void add_export(CLI::App& app, const Globals& globals, Action& action);
 void add_import(CLI::App& app, const Globals& globals, Action& action);
 void add_schema(CLI::App& app, const Globals& globals, Action& action);
+void add_completions(CLI::App& app, const Globals& globals, Action& action);
+void add_man(CLI::App& app, const Globals& globals, Action& action);
 
 /// The whole program: parses the arguments and runs the command. Throws Error; returns the exit status.
 int run(int argc, char** argv);
