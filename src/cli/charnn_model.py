@@ -54,7 +54,7 @@ class CharRnn(nn.Module):
         random = torch.Generator().manual_seed(seed)
         separator = encode(MODEL["document_separator"])
         beginning = separator[-1:] or [NUMBERS[symbol] for symbol in ("\n", 10) if symbol in NUMBERS]
-        fed, written = encode(prompt) or beginning, []
+        fed, written = beginning + encode(prompt), []  # a text begins as a document or a line does
         logits, state, latest = torch.zeros(len(NUMBERS)), None, collections.deque(maxlen=len(separator))
         for _ in range(length):
             for number in fed:

@@ -48,12 +48,12 @@ void make_folder(const std::string& folder) {
   std::error_code error;
   if (fs::is_directory(folder, error) && !fs::is_empty(folder, error) && !error)
     fail_input(fmt::format("{} exists, and is not empty", folder), "a new folder",
-               "choose another with --out FOLDER");
+               "choose another with --out DIR");
   fs::create_directories(folder, error);
   if (error || !fs::is_directory(folder, error))
     fail_input(
         fmt::format("folder {}: {}", folder, error ? error.message() : "a file of that name is in the way"),
-        "a folder that can be made and written to", "choose another with --out FOLDER");
+        "a folder that can be made and written to", "choose another with --out DIR");
 }
 
 int export_model(const Options& options, const Globals& globals) {
@@ -85,7 +85,7 @@ void add_export(CLI::App& app, const Globals& globals, Action& action) {
                    "pytorch: model.safetensors with PyTorch's names, and charnn_model.py that uses it")
       ->check(CLI::IsMember({"pytorch"}))
       ->capture_default_str();
-  command->add_option("-o,--out", options->out, "new folder to write to")->required()->type_name("FOLDER");
+  command->add_option("-o,--out", options->out, "new folder to write to")->required()->type_name("DIR");
   command->callback([&action, &globals, options] {
     action = [&globals, options] { return export_model(*options, globals); };
   });

@@ -24,8 +24,8 @@ TextOrder TextMaker::order(const TextOptions& options) const {
   EncodedText prompt = encode(vocabulary(), options.prompt, options.prompt_name, options.unknown);
   order.shown_prompt = text(prompt.ids);
   order.note = std::move(prompt.note);
-  order.prompt = prompt.ids.empty() ? beginning(vocabulary(), model_.config.data.document_separator)
-                                    : std::move(prompt.ids);
+  order.prompt = beginning(vocabulary(), model_.config.data.document_separator);
+  order.prompt.insert(order.prompt.end(), prompt.ids.begin(), prompt.ids.end());
   for (const std::string& stop : options.stops) {
     if (stop.empty()) fail_input("--stop: an empty text", "a text that may occur", "leave it out");
     order.stops.push_back(vocabulary().encode(stop, "--stop"));

@@ -34,6 +34,74 @@ class Sample(Case):
     def test_greedy_needs_no_seed(self):
         self.assertEqual(self.sample("--temperature", "0", "--length", "80"), self.sample("--temperature", "0", "--length", "80"))
 
+    def test_a_prompt_begins_as_a_text_does(self):
+        text = self.sample("--temperature", "0", "--length", "80").decode()
+        self.assertEqual(self.sample("--temperature", "0", "--prompt", text[:20], "--length", "60").decode(), text)
+
+    def test_stops(self):
+        free = self.sample("--seed", "7", "--length", "300").decode()
+        for stops in (["at"], ["og", "n t"], ["\n"], ["on on on"]):
+            ends = [free.find(stop) for stop in stops if stop in free]
+            flags = [part for stop in stops for part in ("--stop", stop)]
+            self.assertEqual(self.sample("--seed", "7", "--length", "300", *flags).decode(), free[:min(ends, default=300)])
+        self.assertEqual(self.sample("--seed", "7", "--length", "300", "--until-line").decode(), free.split("\n")[0])
+        self.refused("sample", self.path("r"), "--stop", "", says=["--stop"])
+        self.refused("sample", self.path("r"), "--stop", "Ω", says=["--stop has a character"])
+
+    def test_a_text_ends_when_its_time_is_up(self):
+        text = self.sample("--length", "100000000", "--max-seconds", "0.2", "--seed", "1")
+        self.assertTrue(0 < len(text) < 100000000)
+        lines = self.sample("--length", "100000000", "--max-seconds", "0.2", "--seed", "1", "--num", "3").splitlines()
+        self.assertEqual(len(lines), 3)
+
+    def test_unknown_characters_can_be_left_out_or_replaced(self):
+        known = self.sample("--prompt", "The ca", "--seed", "1")
+        done = self.run_charnn("sample", self.path("r"), "--prompt", "TΩhe ζζca", "--seed", "1", "--unknown", "skip")
+        self.assertEqual(done.stdout, known, "the prompt is shown as the network read it")
+        self.assertIn("left out: 'Ω' (position 1), 'ζ' (position 5, 2 times)", done.stderr.decode())
+        self.assertEqual(self.sample("--prompt", "TheΩca", "--seed", "1", "--unknown", "replace"), self.sample("--prompt", "The ca", "--seed", "1"))
+
+    def test_filters_shape_the_text(self):
+        self.assertEqual(self.sample("--top-k", "1", "--seed", "1", "--length", "90"), self.sample("--temperature", "0", "--length", "90"))
+        self.assertLessEqual(set(self.sample("--only", "The cat", "--seed", "1", "--temperature", "3").decode()), set("The cat"))
+        self.assertNotIn(b"e", self.sample("--bias", "e=-inf", "--seed", "1"))
+        everything = ["--top-k", "9", "--top-p", "0.9", "--min-p", "0.01", "--typical", "0.9", "--repetition-penalty", "1.2",
+                      "--frequency-penalty", "0.1", "--penalty-window", "30", "--bias", "a=1", "--bias", "t=-1"]
+        one = self.sample("--seed", "5", *everything)
+        self.assertEqual(one, self.sample("--seed", "5", *everything))
+        lines = self.sample("--seed", "4", "--num", "3", *everything).splitlines()
+        self.assertEqual(json.loads(lines[1])["text"].encode(), one, "alone and beside others")
+        self.refused("sample", self.path("r"), "--top-p", "0", says=["above 0, at most 1"])
+        self.refused("sample", self.path("r"), "--only", "Ω", says=["sample.only"])
+
+    def test_beams(self):
+        text = self.sample("--beams", "6", "--length", "60", "--prompt", "The ")
+        self.assertEqual(len(text), 64)
+        self.assertEqual(text, self.sample("--beams", "6", "--length", "60", "--prompt", "The ", "--seed", "9"), "no chance in it")
+        self.refused("sample", self.path("r"), "--beams", "4", "--num", "2", says=["--beams"])
+
+    def test_files(self):
+        self.sample("--num", "3", "--files", self.path("out"), "--seed", "7", "--length", "30", "--prompt", "The ")
+        self.assertEqual(sorted(p.name for p in (self.folder / "out").iterdir()), [f"sample-{i}.txt" for i in (7, 8, 9)])
+        self.assertEqual((self.folder / "out/sample-8.txt").read_bytes(), self.sample("--seed", "8", "--length", "30", "--prompt", "The "))
+        self.refused("sample", self.path("r"), "--files", self.path("out"), "--seed", "9", says=["sample-9.txt exists"])
+
+    def test_report(self):
+        done = self.run_charnn("sample", self.path("r"), "--seed", "1", "--length", "400", "--report", "--quiet")
+        said = done.stderr.decode()
+        for part in ("400 characters, perplexity", "longest stretch", "stretches of  8", "stretches of 32"):
+            self.assertIn(part, said)
+        line = json.loads(self.sample("--seed", "1", "--length", "400", "--report", "--num", "2").splitlines()[0])
+        report = line["report"]
+        self.assertIn(report["longest_copy_text"], line["text"])
+        self.assertIn(report["longest_copy_text"], (self.folder / "text.txt").read_text())
+        self.assertEqual(len(report["longest_copy_text"]), report["longest_copy"])
+        whole = (self.folder / "text.txt").read_text()
+        grams = [line["text"][i:i + 8] for i in range(400 - 7)]
+        self.assertAlmostEqual(report["copied_8_grams"], sum(g in whole for g in grams) / len(grams), delta=1e-12)
+        scored = json.loads(self.out("score", self.path("r"), "-", "--json", stdin=b"\n" + line["text"].encode()))
+        self.assertAlmostEqual(report["bits_per_char"], scored["bits_per_char"], delta=1e-4, msg="as score says")
+
     def test_many_texts_side_by_side(self):
         lines = self.sample("--prompt", "The ", "--length", "40", "--seed", "7", "--num", "5").decode().splitlines()
         records = [json.loads(line) for line in lines]

@@ -52,7 +52,7 @@ class Checkpoint(Case):
                     self.assertAlmostEqual(loss, report["nats_per_char"], delta=1e-5)
 
                     prompt = "The cat "
-                    logits, state = network(torch.tensor([[symbols.index(c)] for c in prompt]))
+                    logits, state = network(torch.tensor([[symbols.index(c)] for c in "\n" + prompt]))  # as a line begins
                     text = prompt
                     for _ in range(100):
                         best = int(logits[-1, 0].argmax())

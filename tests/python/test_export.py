@@ -78,7 +78,7 @@ class Foreign(nn.Module):
 class Import(Case):
     def greedy(self, network, symbols, prompt, length):
         text, state = prompt, None
-        logits, state = network(torch.tensor([[symbols.index(c) for c in prompt]]), state)
+        logits, state = network(torch.tensor([[symbols.index(c) for c in "\n" + prompt]]), state)  # as a line begins
         for _ in range(length):
             best = int(logits[0, -1].argmax())
             text += symbols[best]

@@ -24,7 +24,7 @@ struct TextOptions {
 
 /// The same as the network takes it.
 struct TextOrder {
-  std::vector<std::int64_t> prompt;              ///< as it is fed; of an empty one what stands for it
+  std::vector<std::int64_t> prompt;              ///< as it is fed, with beginning() before it
   std::string shown_prompt;                      ///< what of it the network has read
   std::string note;                              ///< what was left out of the prompt or replaced; or empty
   std::vector<std::vector<std::int64_t>> stops;  ///< any of them ends the text

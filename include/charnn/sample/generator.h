@@ -16,9 +16,10 @@
 
 namespace charnn {
 
-/// What stands for an empty prompt, and is not shown: the last symbol of the separator of documents, so that
-/// the text begins as a document does, else a line break. Without a line break in the vocabulary it stays
-/// empty.
+/// What is read before every prompt, and not shown: the last symbol of the separator of documents, so that the
+/// prompt begins as a document does, else a line break. A network that was trained on one long text has seen
+/// a zero state only in the middle of it, and makes little of a prompt that follows nothing. Without a line
+/// break in the vocabulary it is empty.
 std::vector<std::int64_t> beginning(const Vocabulary& vocabulary, const std::string& separator);
 
 /// One text to be written.
