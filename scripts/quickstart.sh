@@ -55,7 +55,7 @@ else
 fi
 
 say "what it writes after $minutes minutes"
-$charnn sample $run --prompt "KING." --length 500 --seed 1
+$charnn sample $run --prompt $'KING.\n' --length 500 --seed 1
 echo
 
 say "next"

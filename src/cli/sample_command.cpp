@@ -14,6 +14,7 @@
 
 #include "charnn/base/error.h"
 #include "charnn/base/files.h"
+#include "charnn/base/terminal.h"
 #include "charnn/cli/commands.h"
 #include "charnn/cli/interactive.h"
 #include "charnn/cli/run_text.h"
@@ -141,7 +142,8 @@ class Report {
     say("charnn: {} characters, perplexity {:.3f} by the network's own measure", written.ids.size(),
         report["perplexity"].get<double>());
     say("  longest stretch that stands in the corpus: {} characters, \"{}\"",
-        report["longest_copy"].get<std::int64_t>(), report["longest_copy_text"].get<std::string>());
+        report["longest_copy"].get<std::int64_t>(),
+        on_one_line(report["longest_copy_text"].get<std::string>()));
     for (const std::int64_t length : CopyReport::lengths)
       if (const double share = report[fmt::format("copied_{}_grams", length)].get<double>();
           !std::isnan(share))

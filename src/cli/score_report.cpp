@@ -32,24 +32,6 @@ void for_each_symbol(const ScoredText& text, Each each) {
   }
 }
 
-/// In a column of its own.
-std::string escaped(std::string_view text) {
-  std::string out;
-  for (const char c : text) {
-    if (c == '\n')
-      out += "\\n";
-    else if (c == '\t')
-      out += "\\t";
-    else if (c == '\\')
-      out += "\\\\";
-    else if (static_cast<unsigned char>(c) < 0x20 || c == 0x7f)
-      out += fmt::format("\\x{:02x}", static_cast<unsigned char>(c));
-    else
-      out += c;
-  }
-  return out;
-}
-
 ordered_json number_or_null(double value) { return std::isnan(value) ? ordered_json() : ordered_json(value); }
 
 std::string line_of(const ordered_json& record) {
@@ -82,7 +64,7 @@ struct Line {
       return line_of(
           {{"line", number}, {"chars", chars}, {"bits_per_char", number_or_null(per_char)}, {"text", text}});
     return fmt::format("{}\t{}\t{}\t{}\n", number, chars, chars > 0 ? fmt::format("{:.4f}", per_char) : "-",
-                       escaped(text));
+                       on_one_line(text));
   }
 };
 
@@ -116,10 +98,10 @@ void print_chars(const ScoredText& text, bool json) {
   if (!json) rows.add("position\tbits\tchar\n");
   for_each_symbol(text, [&](std::int64_t position, const std::string& symbol, float nats) {
     const double cost = bits(static_cast<double>(nats));
-    return rows.add(json
-                        ? line_of({{"position", position}, {"bits", number_or_null(cost)}, {"char", symbol}})
-                        : fmt::format("{}\t{}\t{}\n", position,
-                                      std::isnan(cost) ? "-" : fmt::format("{:.4f}", cost), escaped(symbol)));
+    return rows.add(json ? line_of({{"position", position}, {"bits", number_or_null(cost)}, {"char", symbol}})
+                         : fmt::format("{}\t{}\t{}\n", position,
+                                       std::isnan(cost) ? "-" : fmt::format("{:.4f}", cost),
+                                       on_one_line(symbol)));
   });
   rows.flush();
 }

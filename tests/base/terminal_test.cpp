@@ -38,5 +38,10 @@ TEST(Terminal, PrintableHidesControls) {
   EXPECT_EQ(printable(U'é'), "'é'");
 }
 
+TEST(Terminal, OnOneLine) {
+  EXPECT_EQ(on_one_line("a\tb\nc\\d\x1b\x7f\u00e9 \r"), "a\\tb\\nc\\\\d\\x1b\\x7f\u00e9 \\x0d");
+  EXPECT_EQ(on_one_line(""), "");
+}
+
 }  // namespace
 }  // namespace charnn

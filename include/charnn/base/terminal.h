@@ -34,4 +34,8 @@ std::string printable(char32_t code_point);
 /// Width of the terminal that `fd` is; nothing if it is none.
 std::optional<std::size_t> terminal_columns(int fd);
 
+/// Tabs, line breaks, backslashes and other control characters of ASCII as \t, \n, \\, \x1b: for a column or
+/// a line.
+std::string on_one_line(std::string_view text);
+
 }  // namespace charnn
