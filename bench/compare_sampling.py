@@ -35,16 +35,15 @@ def measure(charnn, text, hidden, repeats, folder):
     letters = "".join(sorted(set(pathlib.Path(text).read_text())))
     sample = [charnn, "sample", run, "--seed", "1", "--checkpoint", "last", "--weights", "fp32", "--threads", "1", "--quiet"]
     chars = len(pathlib.Path(text).read_text())
-    pieces = {}
-    for part in (2, 1):
-        pieces[part] = f"{folder}/text-{part}"
-        pathlib.Path(pieces[part]).write_text(pathlib.Path(text).read_text()[:chars // part])
-    write = 20 * 128 * 1000 // hidden
+    half, whole = f"{folder}/half.txt", f"{folder}/whole.txt"
+    pathlib.Path(whole).write_text(pathlib.Path(text).read_text())
+    pathlib.Path(half).write_text(pathlib.Path(text).read_text()[:chars // 2])
+    write = 100 * 128 * 1000 // hidden
     cases = {
         "plain": lambda: rate(lambda n: [*sample, "--length", str(n)], write // 20, write),
         "filters": lambda: rate(lambda n: [*sample, "--length", str(n), *FILTERS, "--only", letters], write // 20, write),
-        "score": lambda: (chars - chars // 2) / (seconds(charnn, "score", run, pieces[1], "--checkpoint", "last") -
-                                                 seconds(charnn, "score", run, pieces[2], "--checkpoint", "last")),
+        **{f"score {p}": lambda p=p: rate(lambda n: [charnn, "score", run, half if n < chars else whole, "--checkpoint", "last",
+                                                     "--precision", p], chars // 2, chars) for p in ("fp32", "bf16")},
     }
     rates = {name: [] for name in cases}
     for _ in range(repeats):
@@ -65,7 +64,8 @@ def main():
             median = measure(options.charnn, options.text, hidden, options.repeats, folder)
             print(json.dumps({"hidden": hidden, **{name: round(value) for name, value in median.items()},
                               "filters / plain": round(median["filters"] / median["plain"], 3),
-                              "score / plain": round(median["score"] / median["plain"], 2)}), flush=True)
+                              "score fp32 / plain": round(median["score fp32"] / median["plain"], 2),
+                              "score bf16 / plain": round(median["score bf16"] / median["plain"], 2)}), flush=True)
 
 
 main()

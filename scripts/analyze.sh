@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Static analysis of all sources, tests included: clang-tidy (.clang-tidy) and cppcheck, both without findings.
 #   scripts/analyze.sh                all
-#   scripts/analyze.sh --quick        cppcheck only: seconds, where clang-tidy takes a quarter of an hour
+#   scripts/analyze.sh --quick        cppcheck only: seconds, where clang-tidy takes an hour
 #   scripts/analyze.sh FILE.cpp...    clang-tidy only, of these files
 set -euo pipefail
 cd "$(dirname "$0")/.."

@@ -5,6 +5,8 @@ build_packages=(g++ cmake ninja-build libcli11-dev libspdlog-dev libfmt-dev nloh
 torch_packages=(libtorch-dev libopenblas0-openmp)
 python_packages=(python3 python3-venv python3-pip)
 test_packages=(libgtest-dev python3-jsonschema)
+# Without these the tests of their completions, and of the manual page, are skipped.
+shell_packages=(zsh fish groff mandoc)
 # clang and libc++: clang-tidy needs a compile database of a clang, and its own standard library for LibTorch's headers.
 analysis_packages=(clang-tidy-14 clang-14 libc++-14-dev libc++abi-14-dev cppcheck)
 fuzz_packages=(clang libclang-rt-dev llvm)  # llvm: names in the stacks of findings

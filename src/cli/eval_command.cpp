@@ -7,10 +7,10 @@
 
 #include "charnn/base/error.h"
 #include "charnn/cli/commands.h"
+#include "charnn/cli/eval_choice.h"
 #include "charnn/cli/run_folder.h"
 #include "charnn/cli/run_text.h"
 #include "charnn/cli/runtime.h"
-#include "charnn/train/evaluate.h"
 
 namespace charnn::cli {
 namespace {
@@ -19,8 +19,7 @@ struct Options {
   ModelChoice model;
   std::vector<std::string> files;
   std::string split;
-  EvalOptions eval;
-  std::int64_t threads = 0;
+  EvalChoice eval;
   bool json = false;
 };
 
@@ -36,9 +35,6 @@ Split split_of(const Corpus& corpus, const std::string& name) {
 
 int eval(const Options& options) {
   const LoadedModel loaded = load_model(options.model);
-  const torch::Device device = prepare_device(
-      loaded.config.train.device == DeviceChoice::cpu ? DeviceChoice::cpu : DeviceChoice::automatic);
-  loaded.network->use(Precision::fp32, cpu_threads(options.threads));
   DataConfig data = loaded.config.data;
   if (!options.files.empty()) data.files = options.files;
   const RunFolder run(std::filesystem::absolute(loaded.path).parent_path().string());
@@ -49,22 +45,22 @@ int eval(const Options& options) {
                "restore it, or name a text with --data FILE");
   // A text of the user's own is meant as a whole, the run's own corpus for its validation part.
   const std::string name = !options.split.empty() ? options.split : options.files.empty() ? "val" : "all";
-  loaded.network->to(device);
-  const EvalResult result = *evaluate(*loaded.network, corpus, split_of(corpus, name), options.eval);
+  make_ready(loaded, options.eval);
+  const EvalResult result = *evaluate(*loaded.network, corpus, split_of(corpus, name), options.eval.options);
   if (options.json) {
     const nlohmann::ordered_json report = {{"checkpoint", loaded.path},
                                            {"step", loaded.checkpoint.train.step},
                                            {"split", name},
                                            {"chars", result.chars},
-                                           {"window", options.eval.window},
+                                           {"window", options.eval.options.window},
                                            {"nats_per_char", result.loss()},
                                            {"bits_per_char", bits(result.loss())},
                                            {"perplexity", std::exp(result.loss())}};
     write_json(report);
     return 0;
   }
-  const std::string state = options.eval.window > 0
-                                ? fmt::format("state reset every {} characters", options.eval.window)
+  const std::string state = options.eval.options.window > 0
+                                ? fmt::format("state reset every {} characters", options.eval.options.window)
                                 : "state carried over the whole split";
   write_report(
       fmt::format("{} at step {}, split {}, {} characters, {}\n"
@@ -87,18 +83,7 @@ void add_eval(CLI::App& app, const Globals&, Action& action) {
       ->add_option("--split", options->split,
                    "part of the text: train, val, test or all; default: val, or all with --data")
       ->check(CLI::IsMember({"train", "val", "test", "all"}));
-  command
-      ->add_option("--window", options->eval.window,
-                   "reset the state every N characters; 0: carry it over the whole split")
-      ->check(CLI::NonNegativeNumber);
-  command
-      ->add_option(
-          "--streams", options->eval.streams,
-          "read the split as N streams at once, each warmed up on the 256 characters before it; 1: unbroken; "
-          "0: as many as suit its length")
-      ->check(CLI::NonNegativeNumber);
-  command->add_option("--threads", options->threads, "CPU threads; 0: one per core")
-      ->check(CLI::NonNegativeNumber);
+  add_eval_choice(*command, options->eval);
   command->add_flag("--json", options->json, "print the result as JSON");
   command->callback([&action, options] { action = [options] { return eval(*options); }; });
 }

@@ -10,10 +10,10 @@
 
 #include "charnn/base/error.h"
 #include "charnn/cli/commands.h"
+#include "charnn/cli/eval_choice.h"
 #include "charnn/cli/run_folder.h"
 #include "charnn/cli/runtime.h"
 #include "charnn/cli/score_report.h"
-#include "charnn/train/evaluate.h"
 
 namespace charnn::cli {
 namespace {
@@ -25,8 +25,7 @@ struct Options {
   bool chars = false;
   bool json = false;
   std::string html;
-  EvalOptions eval;
-  std::int64_t threads = 0;
+  EvalChoice eval;
 };
 
 /// stdin as a file that can be read anywhere: where it is a pipe, it is copied into one first.
@@ -52,15 +51,12 @@ std::string stdin_as_file() {
 
 int score(const Options& options) {
   const LoadedModel loaded = load_model(options.model);
-  const torch::Device device = prepare_device(
-      loaded.config.train.device == DeviceChoice::cpu ? DeviceChoice::cpu : DeviceChoice::automatic);
-  loaded.network->use(Precision::fp32, cpu_threads(options.threads));
   DataConfig data = loaded.config.data;
   data.files = {options.file == "-" ? stdin_as_file() : options.file};
   const Corpus corpus(data, loaded.checkpoint.vocabulary);
-  loaded.network->to(device);
+  make_ready(loaded, options.eval);
 
-  EvalOptions eval = options.eval;
+  EvalOptions eval = options.eval.options;
   std::vector<float> nats;  // of each character; only where it is asked for
   if (options.lines || options.chars || !options.html.empty()) {
     nats.assign(static_cast<std::size_t>(corpus.size()), std::numeric_limits<float>::quiet_NaN());
@@ -107,17 +103,7 @@ void add_score(CLI::App& app, const Globals&, Action& action) {
       ->excludes(lines);
   command->add_option("--html", options->html, "write the text, coloured by surprise, as a web page, too")
       ->type_name("FILE");
-  command
-      ->add_option("--window", options->eval.window,
-                   "reset the state every N characters; 0: carry it over the whole text")
-      ->check(CLI::NonNegativeNumber);
-  command
-      ->add_option("--streams", options->eval.streams,
-                   "read the text as N streams at once, each warmed up on the 256 characters before it; 1: "
-                   "unbroken; 0: as many as suit its length")
-      ->check(CLI::NonNegativeNumber);
-  command->add_option("--threads", options->threads, "CPU threads; 0: one per core")
-      ->check(CLI::NonNegativeNumber);
+  add_eval_choice(*command, options->eval);
   command->add_flag("--json", options->json, "print JSON");
   command->callback([&action, options] { action = [options] { return score(*options); }; });
 }

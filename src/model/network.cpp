@@ -127,12 +127,16 @@ void require_supported(Precision precision) {
                "use --precision fp32; a run that began with bf16 can go on only on such a CPU");
 }
 
-void CharRnn::use(Precision precision, int threads) {
-  require_supported(precision);
+void CharRnn::use(Precision training, int threads, Precision evaluation) {
+  require_supported(training);
+  require_supported(evaluation);
   pool_ = std::make_unique<ThreadPool>(threads);
-  training_path_ = std::make_unique<FusedNetwork>(
-      config_, vocabulary_size_, precision == Precision::bf16 ? Format::bf16 : exact_format(), *pool_);
-  evaluation_path_ = std::make_unique<FusedNetwork>(config_, vocabulary_size_, exact_format(), *pool_);
+  const auto path = [&](Precision precision) {
+    const Format format = precision == Precision::bf16 ? Format::bf16 : exact_format();
+    return std::make_unique<FusedNetwork>(config_, vocabulary_size_, format, *pool_);
+  };
+  training_path_ = path(training);
+  evaluation_path_ = path(evaluation);
 }
 
 CharRnn::Loss CharRnn::loss(const torch::Tensor& ids, const torch::Tensor& targets, const State& state,

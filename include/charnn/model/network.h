@@ -37,9 +37,9 @@ class CharRnn : public torch::nn::Module {
   /// state nor gradient passes from what was before.
   Output forward(const torch::Tensor& ids, const State& state, const torch::Tensor& starts = {});
 
-  /// How a CPU computes: the number format of training's products, and the threads. Throws as
-  /// require_supported(). Until this is called: fp32 and one thread.
-  void use(Precision precision, int threads);
+  /// How a CPU computes: the number format of the products in training, the threads, and the format of those
+  /// in nats(). Throws as require_supported(). Until this is called: fp32 and one thread.
+  void use(Precision training, int threads, Precision evaluation = Precision::fp32);
 
   struct Loss {
     torch::Tensor mean;  ///< nats per symbol; backward() fills the weights' gradients
@@ -86,8 +86,8 @@ class CharRnn : public torch::nn::Module {
 
   std::vector<torch::Tensor> parameters_;  ///< as weights()
   std::unique_ptr<ThreadPool> pool_;
-  std::unique_ptr<FusedNetwork> training_path_;    ///< in the precision asked for
-  std::unique_ptr<FusedNetwork> evaluation_path_;  ///< always fp32
+  std::unique_ptr<FusedNetwork> training_path_;
+  std::unique_ptr<FusedNetwork> evaluation_path_;
   FusedWorkspace training_work_;
   FusedWorkspace evaluation_work_;
 };
