@@ -120,8 +120,10 @@ class Conversation {
   /// False: the end was asked for.
   bool take(const std::string& line) {
     if (line.rfind(':', 0) == 0 && line.rfind("::", 0) != 0) return command(line.substr(1));
-    if (!line.empty()) so_far_ = unescaped(line.rfind("::", 0) == 0 ? line.substr(1) : line);
-    answer(!line.empty());
+    if (line.empty())
+      answer(so_far_, /*echo=*/false);
+    else
+      answer(unescaped(line.rfind("::", 0) == 0 ? line.substr(1) : line), /*echo=*/true);
     return true;
   }
 
@@ -166,13 +168,12 @@ class Conversation {
                fmt::format("nearest: :{}", nearest(name, names)));
   }
 
-  void answer(bool echo) {
-    options_.prompt = so_far_;
+  void answer(const std::string& prompt, bool echo) {
+    options_.prompt = prompt;
     options_.prompt_name = "the line";
     const TextOrder order = maker_.order(options_);
     if (!order.note.empty()) say("charnn: {}", order.note);
     TextOutput output(raw_);
-    UntilStop until(order.stops);
     so_far_ = order.shown_prompt;
     if (echo) output.add(order.shown_prompt);
     const auto show = [&](const std::vector<std::int64_t>& ids) {
@@ -180,12 +181,7 @@ class Conversation {
       so_far_ += text;
       return output.add(text);
     };
-    const Deadline deadline(order.max_seconds);
-    generate(maker_.stepper(), maker_.separator(),
-             {order.prompt, order.sampler, order.sampler->config().length, seed_++, [&](std::int64_t id) {
-                return show(until.add(id)) && !until.ended() && !deadline.passed() && !Interrupts::seen();
-              }});
-    show(until.rest());
+    maker_.write(order, seed_++, show, [] { return !Interrupts::seen(); });
     output.add("\n");
     output.end();
   }

@@ -123,17 +123,17 @@ TrainStart prepare_start(const TrainRequest& request) {
 
 Corpus open_corpus(const TrainStart& start, bool extend) {
   const DataConfig& data = start.config.data;
-  if (!start.resumed) {
-    std::optional<Vocabulary> known;
-    if (start.checkpoint) known = start.checkpoint->vocabulary;
-    if (!extend) return open_text(data, known, start.run.text_index());
-    const Corpus own = open_text(data, std::nullopt, start.run.text_index());
-    const CorpusIndex index = own.index();
-    return Corpus(data, joined(*known, own.vocabulary()), &index);
-  }
-  Corpus corpus = open_text(data, std::nullopt, start.run.text_index());
-  const Vocabulary& known = start.checkpoint->vocabulary;  // may have more than the text, after --init-from
-  const bool other_letters = !(joined(known, corpus.vocabulary()) == known);
+  std::optional<Vocabulary> known;  // may have more symbols than the text, after --init-from
+  if (start.checkpoint) known = start.checkpoint->vocabulary;
+  if (!start.resumed && !extend) return open_text(data, known, start.run.text_index());
+  // The text's own symbols first; the separator need not be of them.
+  DataConfig undivided = data;
+  undivided.document_separator.clear();
+  Corpus corpus = open_text(undivided, std::nullopt, start.run.text_index());
+  const Vocabulary all = joined(*known, corpus.vocabulary());
+  const CorpusIndex index = corpus.index();
+  if (!start.resumed) return Corpus(data, all, &index);
+  const bool other_letters = !(all == *known);
   const Fingerprint& before = start.checkpoint->train.corpus;
   const Fingerprint& now = corpus.fingerprint();
   if (now == before && other_letters)
@@ -145,9 +145,8 @@ Corpus open_corpus(const TrainStart& start, bool extend) {
                fmt::format("{} bytes, hash {:016x}", before.bytes, before.hash),
                "restore the text, or start a new run from these weights: charnn train --init-from CKPT "
                "--data FILE --out NEW");
-  if (known == corpus.vocabulary()) return corpus;
-  const CorpusIndex index = corpus.index();
-  return Corpus(data, known, &index);
+  if (all == corpus.vocabulary() && data.document_separator.empty()) return corpus;
+  return Corpus(data, all, &index);
 }
 
 void claim_folder(TrainStart& start, bool overwrite) {

@@ -77,12 +77,7 @@ Written sample_one(const TextMaker& maker, const TextOrder& order, std::uint64_t
   if (order.sampler->config().beams > 1) {
     show(search(maker, order));
   } else {
-    UntilStop until(order.stops);
-    const Deadline deadline(order.max_seconds);
-    generate(maker.stepper(), maker.separator(),
-             {order.prompt, order.sampler, order.sampler->config().length, seed,
-              [&](std::int64_t id) { return show(until.add(id)) && !until.ended() && !deadline.passed(); }});
-    show(until.rest());
+    maker.write(order, seed, show, [] { return true; });
   }
   output.end();
   return written;
@@ -103,10 +98,10 @@ std::vector<Written> sample_many(const TextMaker& maker, const TextOrder& order,
     generator.add(
         {order.prompt, order.sampler, order.sampler->config().length, all[i].seed, [&, i](std::int64_t id) {
            show(i, until[i].add(id));
-           return !until[i].ended() && !deadline.passed();
+           return !until[i].ended();
          }});
   }
-  while (!generator.idle()) generator.step();
+  while (!generator.idle() && !deadline.passed()) generator.step();
   for (std::size_t i = 0; i < all.size(); ++i) show(i, until[i].rest());
   return all;
 }
@@ -167,7 +162,12 @@ std::string file_of(const std::string& folder, std::uint64_t seed) {
 }
 
 void require_free(const std::string& folder, std::uint64_t seed, std::int64_t count) {
-  std::filesystem::create_directories(folder);
+  std::error_code error;
+  std::filesystem::create_directories(folder, error);
+  if (error || !std::filesystem::is_directory(folder))
+    fail_input(
+        fmt::format("folder {}: {}", folder, error ? error.message() : "a file of that name is in the way"),
+        "a folder that can be made and written to", "choose another with --files DIR");
   for (std::uint64_t i = 0; i < static_cast<std::uint64_t>(count); ++i)
     if (const std::string file = file_of(folder, seed + i); std::filesystem::exists(file))
       fail_input(file + " exists already", "a new file for each text",
@@ -197,9 +197,11 @@ void refuse_contradictions(const Options& options) {
   if (options.text.config.beams > 1 && options.num > 1)
     fail_input("--beams and --num: a search finds one text, the same each time", "one of them",
                "leave one of them out");
-  if (options.interactive && (options.num > 1 || !options.folder.empty() || options.report))
-    fail_input("--interactive with --num, --files or --report", "one text after another, on the terminal",
-               "leave them out");
+  if (options.interactive &&
+      (options.num > 1 || !options.folder.empty() || options.report || options.no_echo ||
+       !options.prompt_file.empty() || !options.text.prompt.empty()))
+    fail_input("--interactive with --prompt, --prompt-file, --no-echo, --num, --files or --report",
+               "texts that are typed and shown one after another", "leave them out");
 }
 
 int sample(Options options, const Globals& globals) {
@@ -286,12 +288,13 @@ void add_sample(CLI::App& app, const Globals& globals, Action& action) {
   add_text_options(*command, options->text);
   command->add_flag("-i,--interactive", options->interactive,
                     "type beginnings, get continuations; :help there tells more");
-  command->add_flag("--report", options->report,
-                    "tell how much of the text is copied from the corpus, and its perplexity");
+  auto* report = command->add_flag("--report", options->report,
+                                   "tell how much of the text is copied from the corpus, and its perplexity");
   command
       ->add_option("--report-data", options->report_files,
                    "text to look for copies in; default: the run's own corpus")
       ->allow_extra_args(false)
+      ->needs(report)
       ->type_name("FILE");
   command->add_option("--threads", options->threads, "CPU threads; 0: what is fastest for this network")
       ->check(CLI::Range(0, 1024));

@@ -31,7 +31,9 @@ struct Options {
 /// stdin as a file that can be read anywhere: where it is a pipe, it is copied into one first.
 std::string stdin_as_file() {
   struct stat status {};
-  if (::fstat(STDIN_FILENO, &status) == 0 && S_ISREG(status.st_mode)) return "/dev/stdin";
+  if (::fstat(STDIN_FILENO, &status) == 0 && S_ISREG(status.st_mode) &&
+      ::lseek(STDIN_FILENO, 0, SEEK_CUR) == 0)
+    return "/dev/stdin";
   const std::unique_ptr<std::FILE, int (*)(std::FILE*)> file(std::tmpfile(), std::fclose);
   if (!file) fail_errno("cannot make a temporary file for stdin", "set TMPDIR to a folder with room");
   char buffer[1 << 16];

@@ -2,10 +2,12 @@
 
 #include <algorithm>
 #include <cmath>
+#include <filesystem>
 
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
 
+#include "charnn/base/error.h"
 #include "charnn/base/files.h"
 #include "charnn/base/terminal.h"
 #include "charnn/base/utf8.h"
@@ -118,6 +120,8 @@ void write_score_html(const ScoredText& text, const std::string& path, const std
                         : std::string(1, c);
     return out;
   };
+  if (std::filesystem::exists(path))
+    fail_input(path + " exists already", "a new file", "remove it, or choose another (--html)");
   const std::string name = html(safe_for_terminal(title));
   AtomicFile file(path);
   file.write(
@@ -140,7 +144,7 @@ void write_score_html(const ScoredText& text, const std::string& path, const std
     const std::string visible = symbol == "\n" ? "\u21b5\n" : shown;
     buffer += std::isnan(cost) ? visible
                                : fmt::format("<span class=s{} title={:.2f}>{}</span>",
-                                             std::min(shades - 1, static_cast<int>(cost)), cost, visible);
+                                             static_cast<int>(std::min(shades - 1.0, cost)), cost, visible);
     if (buffer.size() >= (1 << 16)) file.write(std::exchange(buffer, {}));
     return true;
   });

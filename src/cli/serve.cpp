@@ -55,6 +55,9 @@ bool flag_of(const json& item, const std::string& where) {
   return item.get<bool>();
 }
 
+/// The others belong to the server: its weights are loaded, and nothing is searched.
+bool of_a_request(const Field& field) { return field.name != "weights" && field.name != "beams"; }
+
 /// What an option of TextOptions is told by `item`; false if `key` is none of them.
 bool set_text_option(TextOptions& options, const std::string& key, const json& item) {
   const std::string where = "\"" + key + "\"";
@@ -112,7 +115,7 @@ void Server::take(std::string_view line) {
     if (!request.is_object()) fail_input("the line is no JSON object", "{\"id\": ..., \"prompt\": ...}", "");
     if (request.contains("id")) id = request["id"];
     if (request.contains("cancel"))
-      cancel(id);
+      cancel(request);
     else
       start(request);
   } catch (const Error& error) {
@@ -137,10 +140,11 @@ TextOptions Server::options_of(const json& request, Work& work) const {
     } else {
       std::vector<std::string> names{"id",   "prompt", "stop",        "until_line", "one_document", "stream",
                                      "echo", "seed",   "max_seconds", "unknown",    "cancel"};
-      for (const Field& field : section.fields) names.push_back(field.name);
+      for (const Field& field : section.fields)
+        if (of_a_request(field)) names.push_back(field.name);
       const auto field = std::find_if(section.fields.begin(), section.fields.end(),
                                       [&key = key](const Field& f) { return f.name == key; });
-      if (field == section.fields.end() || key == "weights" || key == "beams")
+      if (field == section.fields.end() || !of_a_request(*field))
         fail_input(fmt::format("unknown key {}", where), "a key of a request",
                    fmt::format("nearest: \"{}\"", nearest(key, names)));
       assign(*field, value_of(item, where), where);
@@ -152,7 +156,6 @@ TextOptions Server::options_of(const json& request, Work& work) const {
 void Server::start(const json& request) {
   Work work;
   if (request.contains("id")) work.id = request["id"];
-  work.seed = next_seed_++;
   if (static_cast<std::int64_t>(works_.size()) >= limits_.requests)
     fail_input(fmt::format("{} requests are at work", works_.size()),
                fmt::format("at most {}", limits_.requests), "wait for an answer, or set --max-requests");
@@ -166,6 +169,7 @@ void Server::start(const json& request) {
   if (limits_.seconds > 0 && (options.max_seconds == 0 || options.max_seconds > limits_.seconds))
     options.max_seconds = limits_.seconds;
   const TextOrder order = maker_.order(options);
+  if (!request.contains("seed")) work.seed = next_seed_++;
   work.until = UntilStop(order.stops);
   work.deadline = Deadline(order.max_seconds);
   if (work.echo) work.text = order.shown_prompt;
@@ -176,7 +180,12 @@ void Server::start(const json& request) {
   if (!order.note.empty()) send({{"id", kept.id}, {"note", order.note}});
 }
 
-void Server::cancel(const json& id) {
+void Server::cancel(const json& request) {
+  if (request.size() != 2 || !request.contains("id") || request["id"].is_null() ||
+      !flag_of(request["cancel"], "\"cancel\""))
+    fail_input("\"cancel\" with other keys, without \"id\", or not true", "{\"id\": ..., \"cancel\": true}",
+               "");
+  const json& id = request["id"];
   for (Work& work : works_) {
     if (work.id != id) continue;
     generator_.cancel(work.number);

@@ -33,19 +33,19 @@ class InputLines {
   template <class Line, class TooLong>
   void read(bool wait, Line&& line, TooLong&& too_long) {
     pollfd input{STDIN_FILENO, POLLIN, 0};
-    if (::poll(&input, 1, wait ? -1 : 0) <= 0) return;  // nothing, or a signal
+    if (::poll(&input, 1, wait ? 1000 : 0) <= 0) return;  // nothing yet, or a signal
     char buffer[1 << 16];
     const ssize_t count = ::read(STDIN_FILENO, buffer, sizeof buffer);
     if (count < 0 && (errno == EINTR || errno == EAGAIN)) return;
     if (count < 0) fail_errno("cannot read stdin", "");
     ended_ = count == 0;
     waiting_.append(buffer, static_cast<std::size_t>(count));
-    if (ended_ && !waiting_.empty()) waiting_ += '\n';  // the last line need not end
+    if (ended_ && (skipping_ || !waiting_.empty())) waiting_ += '\n';  // the last line need not end
     std::size_t begin = 0;
     for (std::size_t end; (end = waiting_.find('\n', begin)) != std::string::npos; begin = end + 1)
       if (std::exchange(skipping_, false) || end - begin > longest)
         too_long();
-      else if (end > begin)
+      else if (waiting_.find_first_not_of(" \t\r", begin) < end)
         line(std::string_view(waiting_).substr(begin, end - begin));
     waiting_.erase(0, begin);
     if (waiting_.size() > longest) {
@@ -63,10 +63,17 @@ class InputLines {
 int serve(const Options& options) {
   const StopSignals signals;
   LoadedModel loaded = load_model(options.model);
-  options.config.apply(loaded.config);
+  const KeySet given = options.config.apply(loaded.config);
   TextOptions defaults;
   defaults.config = loaded.config.sample;
-  defaults.config.length = std::min(defaults.config.length, options.limits.length);
+  if (defaults.config.beams > 1)
+    fail_input("--beams for charnn serve: texts are drawn, side by side", "sample.beams = 1",
+               "leave it out, or search with charnn sample --beams");
+  std::int64_t& length = defaults.config.length;
+  if (length > options.limits.length && given.contains("sample.length"))
+    fail_input(fmt::format("--length {} with --max-length {}", length, options.limits.length),
+               "a length that requests may ask for", "raise --max-length");
+  length = std::min(length, options.limits.length);  // the run's own, meant for charnn sample
   const StepWeights weights = defaults.config.weights;
   const TextMaker maker(std::move(loaded), weights, options.threads, /*many=*/true);
   maker.order(defaults);  // refuses what no request could cure

@@ -20,7 +20,7 @@ std::vector<TextFile> open_files(const DataConfig& config) {
   for (const std::string& path : config.files) files.emplace_back(path);
   if (std::all_of(files.begin(), files.end(), [](const TextFile& file) { return file.file().size() == 0; }))
     fail_input(fmt::format("corpus {} is empty", config.files.front()),
-               "a text with at least a few hundred characters", "name another file with --data FILE");
+               "a text with at least a few hundred characters", "name another file");
   return files;
 }
 

@@ -21,7 +21,9 @@ using Shape = std::vector<std::int64_t>;
 using Names = std::vector<std::string>;
 
 /// A name from a file that is not to be trusted.
-std::string quoted(const std::string& name) { return nlohmann::json(name).dump(-1, ' ', true); }
+std::string quoted(const std::string& name) { 
+  return nlohmann::json(name).dump(-1, ' ', true, nlohmann::json::error_handler_t::replace);
+}
 
 std::string listed(const Names& names) {
   Names texts;
@@ -237,6 +239,10 @@ NamedTensors take_ends(Rest& rest, const StateDictNames& names, std::int64_t V, 
                            fmt::join(shape, ", "), role.name, rest.all()),
                fmt::format("as many rows as the vocabulary has symbols, {}", V), cure);
   };
+  constexpr std::int64_t most_one_hot = 1 << 13;  // rows and columns of the embedding that is made for it
+  if (!before && one_hot && V > most_one_hot)
+    fail_input(fmt::format("{}: one-hot input of {} symbols", rest.what(), V),
+               fmt::format("at most {}", most_one_hot), "train it with an nn.Embedding");
   if (!before && !one_hot)
     missing(embedding, rows,
             "give the vocabulary that it was trained with (a line break at a file's end counts)");

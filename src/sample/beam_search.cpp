@@ -90,7 +90,10 @@ BeamText beam_search(const Stepper& stepper, std::span<const std::int64_t> promp
     }
     stepper.step(state, ids, logits);
   };
-  for (const std::int64_t id : prompt) feed({&id, 1});
+  for (const std::int64_t id : prompt) {
+    if (!keep_on()) return {};
+    feed({&id, 1});
+  }
 
   Best best;
   for (std::int64_t length = 0; length < sampler.config().length && !beams.empty() && keep_on(); ++length) {

@@ -70,7 +70,7 @@ void keep_only(LogRow row, std::span<const std::uint8_t> allowed) {
 
 void penalize_repetition(LogRow row, std::span<const std::int32_t> counts, double penalty) {
   for (std::size_t i = 0; i < row.size(); ++i)
-    if (counts[i] > 0) row[i] *= static_cast<float>(penalty);
+    if (counts[i] > 0 && row[i] != never) row[i] *= static_cast<float>(penalty);
   normalize(row);
 }
 

@@ -121,10 +121,11 @@ std::vector<std::int64_t> Generator::step() {
   return ended;
 }
 
-void generate(const Stepper& stepper, std::span<const std::int64_t> separator, TextRequest request) {
+void generate(const Stepper& stepper, std::span<const std::int64_t> separator, TextRequest request,
+              const std::function<bool()>& keep_on) {
   Generator generator(stepper, {separator.begin(), separator.end()});
   generator.add(std::move(request));
-  while (!generator.idle()) generator.step();
+  while (!generator.idle() && keep_on()) generator.step();
 }
 
 }  // namespace charnn

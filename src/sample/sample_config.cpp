@@ -21,7 +21,7 @@ Section describe(SampleConfig& c) {
        Field::real("typical", c.typical, share,
                    "draw from the characters nearest to the expected surprise that have this share of the "
                    "probability"),
-       Field::real("repetition_penalty", c.repetition_penalty, above(0),
+       Field::real("repetition_penalty", c.repetition_penalty, from_to(0.01, 100),
                    "power of the probability of characters among the last penalty_window ones; above 1: "
                    "less likely"),
        Field::real("frequency_penalty", c.frequency_penalty, from_to(-100, 100),

@@ -24,7 +24,8 @@ Bias parse_bias(const std::string& text, const Vocabulary& vocabulary) {
   std::string_view rest = text;
   require_utf8(rest, vocabulary.tokens(), "sample.bias");
   const auto refuse = [&] {
-    fail_input(fmt::format("sample.bias \"{}\"", text), "a character, =, and a number or -inf",
+    fail_input(fmt::format("sample.bias \"{}\"", text),
+               "a character, =, and a number from -1000 to 1000 or -inf",
                "for example --bias e=-2 or --bias '==1.5'");
   };
   if (rest.empty()) refuse();
@@ -39,7 +40,9 @@ Bias parse_bias(const std::string& text, const Vocabulary& vocabulary) {
   rest.remove_prefix(1);
   if (rest.starts_with('+') && !rest.starts_with("+-")) rest.remove_prefix(1);
   const auto [end, error] = std::from_chars(rest.data(), rest.data() + rest.size(), value);
-  if (error != std::errc() || end != rest.data() + rest.size() || std::isnan(value) || value > 1e6F) refuse();
+  if (error != std::errc() || end != rest.data() + rest.size() || std::isnan(value) || value > 1000 ||
+      (value < -1000 && std::isfinite(value)))
+    refuse();
   return {vocabulary.encode(symbol, "sample.bias").at(0), value};
 }
 

@@ -91,18 +91,18 @@ std::optional<EvalResult> evaluate(CharRnn& model, const Corpus& corpus, Split s
   const std::int64_t predictions = split.size() - 1;
   if (predictions < 1)
     fail_input(fmt::format("the part of the text to evaluate has {} characters", split.size()), "at least 2",
-               "use a longer text or a larger val_fraction");
+               "use a longer text, or another part of it");
   const torch::NoGradGuard no_grad;
   const EvalMode eval_mode(model);
   EvalResult result;
   if (options.window > 0) {
     constexpr std::int64_t side_by_side = 64;
-    const std::int64_t N = options.window;
+    const std::int64_t N = std::min(options.window, predictions);
     for (std::int64_t begin = 0; begin < predictions; begin += side_by_side * N) {
       std::vector<Stream> windows;
       for (std::int64_t at = begin; at < std::min(predictions, begin + side_by_side * N); at += N)
         windows.push_back({at, at, std::min(at + N, predictions)});
-      if (!run_streams(model, corpus, split, windows, std::min(N, predictions), options, result))
+      if (!run_streams(model, corpus, split, windows, N, options, result))
         return std::nullopt;
     }
     return result;

@@ -78,6 +78,16 @@ class FineTune(Case):
             same = (self.folder / "whole/last.safetensors").read_bytes() == (self.folder / "parts/last.safetensors").read_bytes()
             self.assertTrue(same)
 
+    def test_a_separator_that_the_new_text_lacks(self):
+        divided = self.write("divided.txt", ENGLISH.replace("\n", "\n%\n"))
+        self.run_charnn("train", "--data", divided, "--document-separator", "\n%\n", "--out", self.path("en"), *NETWORK, "--max-steps", "40",
+                        "--overwrite")
+        for data, extend in ((self.english, []), (self.greek, ["--extend-vocab"])):
+            self.tune("whole", *extend, "--max-steps", "8", "--overwrite", data=[data])
+            self.tune("parts", *extend, "--max-steps", "8", "--stop-at", "3", "--overwrite", data=[data])
+            self.run_charnn("train", "--resume", "--out", self.path("parts"))
+            self.assertEqual((self.folder / "whole/last.safetensors").read_bytes() == (self.folder / "parts/last.safetensors").read_bytes(), True)
+
     def test_moments_are_taken_along_unless_told_otherwise(self):
         plan = ["--max-steps", "5", "--lr", "0.001"]
         self.tune("kept", *plan, data=[self.english])

@@ -29,6 +29,8 @@ class Interactive(Case):
         more = self.sample("--prompt", first, "--seed", "4", "--no-echo")
         colder = self.sample("--prompt", "The cat", "--seed", "3", "--temperature", "0.3")
         self.assertEqual(out, f"{first}\n{more}\n{colder}\n")
+        out, said = self.talk("The cat", "The ζ", "", ":quit")
+        self.assertEqual(out, f"{first}\n{more}\n", "a line that is refused changes nothing")
 
     def test_commands(self):
         out, said = self.talk(":length 5", "The", ":stop a", ":length 200", "The", ":stop", ":quit", "never")
@@ -43,7 +45,7 @@ class Interactive(Case):
         self.assertLessEqual(set(out.strip()[7:]), set("ac"))
 
     def test_it_is_one_after_another(self):
-        for flags in (["--num", "3"], ["--report"], ["--files", "x"], ["--beams", "3"]):
+        for flags in (["--prompt", "The"], ["--prompt-file", "-"], ["--no-echo"], ["--num", "3"], ["--report"], ["--files", "x"], ["--beams", "3"]):
             self.refused("sample", self.path("r"), "-i", *flags, says=["--interactive"])
 
 

@@ -45,12 +45,15 @@ class Sample(Case):
             flags = [part for stop in stops for part in ("--stop", stop)]
             self.assertEqual(self.sample("--seed", "7", "--length", "300", *flags).decode(), free[:min(ends, default=300)])
         self.assertEqual(self.sample("--seed", "7", "--length", "300", "--until-line").decode(), free.split("\n")[0])
-        self.refused("sample", self.path("r"), "--stop", "", says=["--stop"])
-        self.refused("sample", self.path("r"), "--stop", "Ω", says=["--stop has a character"])
+        self.refused("sample", self.path("r"), "--stop", "", says=["stop: an empty text"])
+        self.refused("sample", self.path("r"), "--stop", "Ω", says=["the stop has a character"])
 
     def test_a_text_ends_when_its_time_is_up(self):
         text = self.sample("--length", "100000000", "--max-seconds", "0.2", "--seed", "1")
         self.assertTrue(0 < len(text) < 100000000)
+        long = self.write("long", "The cat sat. " * 400_000)
+        self.assertEqual(len(self.sample("--prompt-file", long, "--no-echo", "--max-seconds", "0.2", "--seed", "1")), 0)
+        self.assertEqual(len(self.sample("--prompt-file", long, "--no-echo", "--max-seconds", "0.2", "--beams", "2")), 0)
         lines = self.sample("--length", "100000000", "--max-seconds", "0.2", "--seed", "1", "--num", "3").splitlines()
         self.assertEqual(len(lines), 3)
 
@@ -85,6 +88,7 @@ class Sample(Case):
         self.assertEqual(sorted(p.name for p in (self.folder / "out").iterdir()), [f"sample-{i}.txt" for i in (7, 8, 9)])
         self.assertEqual((self.folder / "out/sample-8.txt").read_bytes(), self.sample("--seed", "8", "--length", "30", "--prompt", "The "))
         self.refused("sample", self.path("r"), "--files", self.path("out"), "--seed", "9", says=["sample-9.txt exists"])
+        self.refused("sample", self.path("r"), "--files", self.write("file", ""), says=["--files DIR"])
 
     def test_report(self):
         done = self.run_charnn("sample", self.path("r"), "--seed", "1", "--length", "400", "--report", "--quiet")

@@ -60,6 +60,8 @@ class Score(Case):
         self.assertIn("&amp;</span>", html)
         self.assertNotIn("<the>", html)
         self.assertIn("bits per character", html)
+        self.refused("score", self.path("r"), self.some, "--html", self.some, says=["exists already"])
+        self.assertEqual((self.folder / "some.txt").read_text(), SOME)
 
     def test_standard_input_as_pipe_and_as_file(self):
         expected = self.score(self.some, "--lines")
@@ -67,6 +69,10 @@ class Score(Case):
         with open(self.some, "rb") as file:
             done = subprocess.run([BINARY, "score", self.path("r"), "-", "--lines"], stdin=file, capture_output=True, check=True)
         self.assertEqual(done.stdout.decode(), expected)
+        with open(self.some, "rb") as file:
+            rest = subprocess.run(["bash", "-c", 'read -r; "$0" score "$1" - --lines', BINARY, self.path("r")], stdin=file,
+                                  capture_output=True, check=True).stdout.decode()
+        self.assertEqual(len(rest.splitlines()), len(expected.splitlines()) - 1, "what has been read before is not read again")
 
     def test_refusals(self):
         self.refused("score", self.path("r"), self.write("odd", "The cät"), says=["'ä' (position 5)"])

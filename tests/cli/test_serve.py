@@ -82,9 +82,10 @@ class Serve(Case):
                  ({"prompt": 7}, "prompt"), ({"prompt": "ü"}, "vocabulary lacks"), ({"stop": ""}, "empty"), ({"stop": [1]}, "stop"),
                  ({"temperature": -1}, "temperature"), ({"temperature": "hot"}, "temperature"), ({"temperature": None}, "temperature"),
                  ({"tempratur": 1}, 'nearest: "temperature"'), ({"length": 1.5}, "length"), ({"length": 10**30}, "length"),
-                 ({"length": 100001}, "at most 100000"), ({"beams": 4}, "beams"), ({"weights": "bf16"}, "weights"),
+                 ({"length": 100001}, "at most 100000"), ({"beams": 4}, 'unknown key "beams"'), ({"weights": "bf16"}, 'unknown key "weights"'),
+                 ({"id": 7, "cancel": False}, "cancel"), ({"cancel": True}, "cancel"), ({"id": 7, "cancel": True, "length": 1}, "cancel"),
                  ({"stream": "yes"}, "stream"), ({"seed": -1}, "seed"), ({"bias": {"a": 1}}, "bias"), ({"bias": ["x"]}, "sample.bias"),
-                 ({"one_document": True}, "one-document"), ({"cancel": True, "id": 5}, "no request with this id"),
+                 ({"one_document": True}, "one continuous text"), ({"cancel": True, "id": 5}, "no request with this id"),
                  ({"unknown": "drop"}, "unknown")]
         answers = self.answers(*(request for request, _ in cases), {"id": "last", "length": 3})
         self.assertEqual(len(answers), len(cases) + 1)
@@ -102,7 +103,17 @@ class Serve(Case):
         self.assertEqual(sorted(a["id"] for a in answers if "error" in a), [3, 4])
         answers = self.answers(b'{"prompt": "' + b"a" * 3_000_000 + b'"}', {"id": 1, "length": 2})
         self.assertIn("more than 1048576 bytes", answers[0]["error"])
+        self.assertIn("more than 1048576 bytes", self.answer(b"a" * 1_114_112)["error"])
         self.assertEqual(answers[1]["chars"], 2)
+
+    def test_seeds_are_counted_by_those_who_need_one(self):
+        answers = self.answers({"length": 1}, {"seed": 99, "length": 1}, {"top_p": 7}, b"no json", {"length": 1}, b"  \r", b"")
+        self.assertEqual([a.get("seed") for a in answers if "error" not in a], [1, 99, 2])
+        self.assertEqual(len(answers), 5, "blank lines are no requests")
+
+    def test_what_a_server_cannot_do(self):
+        self.refused("serve", self.path("r"), "--beams", "4", says=["--beams"])
+        self.refused("serve", self.path("r"), "--length", "51", "--max-length", "50", says=["--max-length 50"])
 
     def test_the_same_id_twice_and_a_cancelled_request(self):
         answers = self.answers({"id": "a", "length": 90000}, {"id": "a"}, {"id": "b", "length": 5}, {"id": "a", "cancel": True})

@@ -88,6 +88,16 @@ TEST(Filters, RepetitionPenalty) {
       p, [&](LogRow row) { penalize_repetition(row, counts, 1.5); }, normal(expected));
 }
 
+TEST(Filters, PenaltiesLeaveOutNothingAndBringNothingBack) {
+  const std::vector<std::int32_t> counts{1, 1, 1, 1, 1, 1, 1};
+  for (const double penalty : {0.01, 100.0}) {
+    std::vector<float> row = logs({0.5, 0.5, 0, 0, 0, 0, 0});
+    penalize_repetition(row, counts, penalty);
+    EXPECT_NEAR(row[0], std::log(0.5), 1e-6);
+    EXPECT_EQ(row[2], -INFINITY);
+  }
+}
+
 TEST(Filters, FrequencyPenalty) {
   const std::vector<std::int32_t> counts{0, 3, 0, 1, 0, 0, 0};
   Row expected = p;

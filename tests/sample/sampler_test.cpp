@@ -114,7 +114,8 @@ TEST(Sampler, PenaltiesLookBackAsFarAsTheyAreTold) {
 
 TEST(Sampler, RefusesWhatCannotBe) {
   const auto refusal = [](const SampleConfig& config) { return error_of([&] { Sampler(config, letters); }); };
-  for (const char* bias : {"", "a", "a2", "a=", "a=x", "a=1x", "a=nan", "ab=1", "a=inf", "a=+-1"})
+  for (const char* bias :
+       {"", "a", "a2", "a=", "a=x", "a=1x", "a=nan", "ab=1", "a=inf", "a=+-1", "a=1001", "a=-1001"})
     expect_contains(refusal({.bias = {bias}}), "sample.bias");
   expect_contains(refusal({.bias = {"x=1"}}), "vocabulary lacks");
   expect_contains(refusal({.only = "abx"}), "sample.only has a character");

@@ -37,7 +37,7 @@ class Server {
   struct Work;
 
   void start(const nlohmann::json& request);
-  void cancel(const nlohmann::json& id);
+  void cancel(const nlohmann::json& request);
   TextOptions options_of(const nlohmann::json& request, Work& work) const;
   bool emit(Work& work, std::int64_t id);
   void show(Work& work, const std::vector<std::int64_t>& ids);

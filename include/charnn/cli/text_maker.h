@@ -1,6 +1,7 @@
 #pragma once
 
 #include <chrono>
+#include <functional>
 #include <memory>
 #include <string>
 #include <vector>
@@ -63,6 +64,12 @@ class TextMaker {
     return separator_;
   }  ///< of documents; or empty
   std::string text(const std::vector<std::int64_t>& ids) const;
+
+  /// Writes one text: `show` is handed its symbols as they come, without the stop that ends it. False of
+  /// `show` or `keep_on` ends it, too.
+  void write(const TextOrder& order, std::uint64_t seed,
+             const std::function<bool(const std::vector<std::int64_t>&)>& show,
+             const std::function<bool()>& keep_on) const;
 
  private:
   LoadedModel model_;

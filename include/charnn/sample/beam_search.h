@@ -21,7 +21,8 @@ struct BeamText {
 /// by every symbol (Lowerre 1976, "The Harpy speech recognition system"). Of the texts that end with one of
 /// `stops` or after `config().length` symbols, the one with the fewest nats per symbol is returned. Bias,
 /// only and the penalties count; temperature, filters and chance do not. `keep_on` is asked before each
-/// symbol; false ends the search with the best so far. The same arguments give the same text.
+/// symbol, the prompt's too; false ends the search with the best so far. The same arguments give the same
+/// text.
 BeamText beam_search(const Stepper& stepper, std::span<const std::int64_t> prompt,
                      std::span<const std::int64_t> separator,
                      const std::vector<std::vector<std::int64_t>>& stops, const Sampler& sampler,

@@ -22,8 +22,9 @@ void add_bias(LogRow row, std::span<const float> bias);
 /// p_i = 0 where allowed_i is 0. At least one symbol must be allowed.
 void keep_only(LogRow row, std::span<const std::uint8_t> allowed);
 
-/// p_i ~ p_i^penalty where counts_i > 0: above 1, what has just occurred is less likely. (Keskar et al. 2019,
-/// "CTRL", do this to the logits, which makes it depend on what is added to all of them.)
+/// p_i ~ p_i^penalty where counts_i > 0 (penalty from 0.01 to 100): above 1, what has just occurred is less
+/// likely. (Keskar et al. 2019, "CTRL", do this to the logits, which makes it depend on what is added to all
+/// of them.)
 void penalize_repetition(LogRow row, std::span<const std::int32_t> counts, double penalty);
 
 /// p_i ~ p_i exp(-penalty counts_i).

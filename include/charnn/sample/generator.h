@@ -16,10 +16,10 @@
 
 namespace charnn {
 
-/// What is read before every prompt, and not shown: the last symbol of the separator of documents, so that the
-/// prompt begins as a document does, else a line break. A network that was trained on one long text has seen
-/// a zero state only in the middle of it, and makes little of a prompt that follows nothing. Without a line
-/// break in the vocabulary it is empty.
+/// What is read before every prompt, and not shown: the last symbol of the separator of documents, so that
+/// the prompt begins as a document does, else a line break. A network that was trained on one long text has
+/// seen a zero state only in the middle of it, and makes little of a prompt that follows nothing. Without a
+/// line break in the vocabulary it is empty.
 std::vector<std::int64_t> beginning(const Vocabulary& vocabulary, const std::string& separator);
 
 /// One text to be written.
@@ -69,7 +69,9 @@ class Generator {
   std::int64_t next_ = 0;
 };
 
-/// One text as a whole.
-void generate(const Stepper& stepper, std::span<const std::int64_t> separator, TextRequest request);
+/// One text as a whole. `keep_on` is asked before every symbol, the prompt's too; false ends the text.
+void generate(
+    const Stepper& stepper, std::span<const std::int64_t> separator, TextRequest request,
+    const std::function<bool()>& keep_on = [] { return true; });
 
 }  // namespace charnn
