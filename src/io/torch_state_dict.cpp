@@ -82,7 +82,7 @@ class Rest {
                              found == tensors_.end() ? "missing" : "of another shape or type"),
                  fmt::format("real numbers of shape [{}]", fmt::join(shape, ", ")),
                  "charnn has one hidden size for all layers, and as many rows as the vocabulary has symbols");
-    const torch::Tensor tensor = found->second.to(torch::kFloat32);
+    torch::Tensor tensor = found->second.to(torch::kFloat32);
     if (!tensor.isfinite().all().item<bool>())
       fail_input(
           fmt::format("{}: tensor {} has values that are no finite float numbers", what_, quoted(name)),
@@ -282,6 +282,7 @@ TorchNetwork from_state_dict(const NamedTensors& tensors, const std::vector<char
   weights.insert(weights.begin(), ends[0]);
   weights.insert(weights.end(), ends.begin() + 1, ends.end());
   std::vector<char32_t> ascending;
+  ascending.reserve(order.size());
   for (const std::int64_t i : order) ascending.push_back(symbol(i));
   return {config, Vocabulary(Tokens::chars, std::move(ascending)), std::move(weights)};
 }
