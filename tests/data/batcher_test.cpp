@@ -18,7 +18,7 @@ TEST(Batcher, StreamsAreContiguousAndWindowsGoOn) {
   EXPECT_EQ(batcher.stream_length(), 12);
   EXPECT_EQ(batcher.windows_per_epoch(), 3);
   for (int epoch = 0; epoch < 2; ++epoch) {
-    std::vector<int> used(12 * 2, 0);
+    std::vector<int> used(24, 0);
     std::int64_t expected = 0;
     for (const std::int64_t length : {5, 5, 2}) {
       const Batch batch = batcher.next();
@@ -61,7 +61,7 @@ TEST(Batcher, MarksWhereDocumentsStart) {
   for (const std::int64_t at : {3, 9, 14, 15, 20, 25}) all.push_back(at);
   const auto starts = [&](std::int64_t begin, std::int64_t end) {
     std::vector<std::int64_t> ids(static_cast<std::size_t>(end - begin)), same = ids;
-    const std::vector<std::int64_t> found = corpus.copy_with_starts(begin, ids);
+    std::vector<std::int64_t> found = corpus.copy_with_starts(begin, ids);
     corpus.copy(begin, same);
     EXPECT_EQ(ids, same);
     return found;

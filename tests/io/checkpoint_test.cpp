@@ -41,7 +41,7 @@ Checkpoint example() {
              .evals_since_best = 3,
              .corpus = {1234, 0xfedcba9876543210U},
              .rate = {0.25, 1.5, 2},
-             .guard = {0.1, 0.3, 1.25, 400, 1, 7, 2, 1},
+             .guard = {{0.1, 0.3}, 1.25, 400, 1, 7, 2, 1},
              .watch = {1.1, 0.2, -3, 4, 12.5, 6, 1.75, 2, {"overfitting", "vanished"}}};
   return c;
 }
