@@ -63,6 +63,7 @@ std::vector<char32_t> in_order(const std::vector<std::pair<std::size_t, char32_t
     places[number] = symbol;
   }
   std::vector<char32_t> symbols;
+  symbols.reserve(places.size());
   for (const auto& place : places) symbols.push_back(*place);  // as many numbers as places: none is left
   return symbols;
 }

@@ -22,7 +22,6 @@ using test::random_floats;
 using test::same_bytes;
 
 constexpr std::int64_t C = block_columns;
-constexpr float nan = std::numeric_limits<float>::quiet_NaN();
 
 struct Way {
   std::string name;
@@ -89,7 +88,7 @@ TEST(Bf16x3, IsAsExactAsFloat) {
       Product product(format, 33, k, 3, false);
       Gemm g = product.stored();
       Buffer c;
-      c.reserve(33 * 3 * C);
+      c.reserve(C * 33 * 3);
       g.c = c.floats(), g.c_panel = 33 * C;
       format == Format::f32 ? gemm_f32(g) : gemm_amx(g, format);
       for (std::int64_t i = 0; i < 33; ++i)
@@ -109,7 +108,7 @@ TEST_P(GemmTest, SplittingChangesNoBit) {
       Product product(way.format, 25, 288, 3, transposed);
       Gemm g = product.stored();
       g.c_panel = 25 * C;
-      Buffer whole = random_floats(25 * 3 * C, 3), parts = copy_of(whole);
+      Buffer whole = random_floats(C * 25 * 3, 3), parts = copy_of(whole);
       g.accumulate = true;
       g.c = whole.floats();
       way.multiply(g);
@@ -139,7 +138,7 @@ TEST_P(GemmTest, NanIsPassedOn) {
         std::memcpy(&product.b_at(9, 20), &bits, sizeof bits);
         Gemm g = product.stored();
         Buffer c;
-        c.reserve(17 * 2 * C);
+        c.reserve(C * 17 * 2);
         g.c = c.floats(), g.c_panel = 17 * C;
         way.multiply(g);
         for (std::int64_t i = 0; i < 17; ++i)

@@ -30,11 +30,11 @@ TEST_P(GemvTest, MatchesPlainLoops) {
           weights.floats()[i] = static_cast<float>(at::BFloat16(weights.floats()[i]));
         }
         const Buffer x = random_floats(k, 3);
-        Buffer sums = random_floats(2 * 8 * C, 4);
+        Buffer sums = random_floats(C * 2 * 8, 4);
         const Buffer before = test::copy_of(sums);
         Gemv g{bf16 ? halves.floats() : weights.floats(), bf16, x.floats(), k, panels, {}};
         for (int p = 0; p < panels; ++p)
-          g.sums[p] = sums.floats() + 2 * (7 - p) * C;  // in any order, gaps between
+          g.sums[p] = sums.floats() + C * 2 * (7 - p);  // in any order, gaps between
         gemv(g);
         for (std::int64_t i = 0; i < sums.size(); ++i) {
           double expected = before.floats()[i], size = std::abs(expected);
