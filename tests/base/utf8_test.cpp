@@ -59,7 +59,7 @@ TEST(Utf8, DropsAndMarksCodePoints) {
   std::string text;
   std::vector<std::string> from{""};  // from[n]: the last n characters
   for (int i = 0; i < 300; ++i) {
-    text = std::vector<std::string>{"a", "é", "€", "😀"}[static_cast<std::size_t>(i * 7 % 11 % 4)] + text;
+    text.insert(0, std::vector<std::string>{"a", "é", "€", "😀"}[static_cast<std::size_t>(i * 7 % 11 % 4)]);
     from.push_back(text);
   }
   for (std::int64_t count = 0; count <= 300; ++count) {

@@ -19,7 +19,7 @@ std::string letters(std::uint64_t seed, std::size_t length, std::uint64_t kinds)
 
 TEST(FindCopies, AsComparingEveryPlaceDoes) {
   const test::TemporaryFolder folder;
-  for (const std::uint64_t kinds : {2, 3, 4}) {
+  for (const std::uint64_t kinds : {2U, 3U, 4U}) {
     const std::string corpus_text = letters(kinds, 3000, kinds) + "abcd";
     std::string text = letters(kinds + 9, 300, kinds);
     text.insert(100, corpus_text.substr(1234, 40));  // a copy that is long enough for all lengths
