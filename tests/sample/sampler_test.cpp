@@ -33,8 +33,8 @@ TEST(Draw, TemperatureZeroTakesTheFirstLargest) {
 
 TEST(Draw, FollowsTheSoftmax) {
   for (const double temperature : {0.5, 1.0, 2.0}) {
-    std::vector<double> scaled;
-    for (const float logit : logits) scaled.push_back(static_cast<double>(logit) / temperature);
+    std::vector<double> scaled(logits.begin(), logits.end());
+    for (double& logit : scaled) logit /= temperature;
     Random random(42);
     test::expect_distribution(softmax(scaled), [&] { return draw(logits, temperature, random); });
   }
@@ -58,7 +58,7 @@ TEST(Sampler, PutsTheFiltersInOrder) {
   RecentSymbols recent = sampler.no_symbols_yet();
   for (const std::int64_t id : {1, 1, 4}) recent.add(id);
   // log p + bias, c left out, normalised: then the penalties on a (twice) and d (once), then the temperature.
-  std::vector<double> x{0.5, 2, 0.5, -INFINITY, 2};
+  std::vector<double> x{0.5, 2, 0.5, -HUGE_VAL, 2};
   double log_sum = 0;
   for (const double value : x) log_sum += std::exp(value);
   for (double& value : x) value -= std::log(log_sum);
