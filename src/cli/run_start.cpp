@@ -146,6 +146,7 @@ Corpus open_corpus(const TrainStart& start, bool extend) {
                "restore the text, or start a new run from these weights: charnn train --init-from CKPT "
                "--data FILE --out NEW");
   if (all == corpus.vocabulary() && data.document_separator.empty()) return corpus;
+  keep_index(corpus, start.run.text_index());  // the next one has not gone through the text
   return Corpus(data, all, &index);
 }
 

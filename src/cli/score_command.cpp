@@ -35,7 +35,7 @@ std::string stdin_as_file() {
       ::lseek(STDIN_FILENO, 0, SEEK_CUR) == 0)
     return "/dev/stdin";
   const std::unique_ptr<std::FILE, int (*)(std::FILE*)> file(std::tmpfile(), std::fclose);
-  if (!file) fail_errno("cannot make a temporary file for stdin", "set TMPDIR to a folder with room");
+  if (!file) fail_errno("cannot make a temporary file for stdin", "see that /tmp can be written to and has room");
   char buffer[1 << 16];
   for (;;) {
     const ssize_t count = ::read(STDIN_FILENO, buffer, sizeof buffer);

@@ -48,15 +48,6 @@ std::vector<Candidate> best_candidates(const std::vector<Beam>& beams, const std
   return all;
 }
 
-/// Length of the longest stop that `ids` ends with; 0: of none.
-std::size_t stop_at_end(const Ids& ids, const std::vector<Ids>& stops) {
-  std::size_t longest = 0;
-  for (const Ids& stop : stops)
-    if (stop.size() <= ids.size() && std::equal(stop.rbegin(), stop.rend(), ids.rbegin()))
-      longest = std::max(longest, stop.size());
-  return longest;
-}
-
 /// The finished text with the fewest nats per symbol so far.
 class Best {
  public:

@@ -7,10 +7,6 @@ namespace {
 
 using Ids = std::vector<std::int64_t>;
 
-bool ends_with(const Ids& text, const Ids& end) {
-  return text.size() >= end.size() && std::equal(end.rbegin(), end.rend(), text.rbegin());
-}
-
 /// How many symbols at the end of `text` begin `stop` without completing it; the most, if several do.
 std::size_t begun(const Ids& text, const Ids& stop) {
   for (std::size_t length = std::min(text.size(), stop.size() - 1); length > 0; --length)
@@ -20,12 +16,19 @@ std::size_t begun(const Ids& text, const Ids& stop) {
 
 }  // namespace
 
+std::size_t stop_at_end(const Ids& ids, const std::vector<Ids>& stops) {
+  std::size_t longest = 0;
+  for (const Ids& stop : stops)
+    if (stop.size() <= ids.size() && std::equal(stop.rbegin(), stop.rend(), ids.rbegin()))
+      longest = std::max(longest, stop.size());
+  return longest;
+}
+
 Ids UntilStop::add(std::int64_t id) {
   if (ended_) return {};
   waiting_.push_back(id);
-  std::size_t kept = 0;
-  for (const Ids& stop : stops_)
-    if (ends_with(waiting_, stop)) ended_ = true, kept = std::max(kept, stop.size());
+  std::size_t kept = stop_at_end(waiting_, stops_);
+  ended_ = kept > 0;
   if (!ended_)
     for (const Ids& stop : stops_) kept = std::max(kept, begun(waiting_, stop));
   const auto end = waiting_.end() - static_cast<std::ptrdiff_t>(kept);

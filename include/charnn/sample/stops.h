@@ -1,11 +1,16 @@
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <span>
 #include <utility>
 #include <vector>
 
 namespace charnn {
+
+/// Length of the longest of `stops` that `ids` ends with; 0: it ends with none. None may be empty.
+std::size_t stop_at_end(const std::vector<std::int64_t>& ids,
+                        const std::vector<std::vector<std::int64_t>>& stops);
 
 /// Finds the end of a text that goes on until one of some stops, symbol by symbol.
 class UntilStop {
