@@ -1,5 +1,4 @@
 #include <cmath>
-#include <filesystem>
 #include <memory>
 
 #include <fmt/format.h>
@@ -35,10 +34,7 @@ Split split_of(const Corpus& corpus, const std::string& name) {
 
 int eval(const Options& options) {
   const LoadedModel loaded = load_model(options.model);
-  DataConfig data = loaded.config.data;
-  if (!options.files.empty()) data.files = options.files;
-  const RunFolder run(std::filesystem::absolute(loaded.path).parent_path().string());
-  const Corpus corpus = open_text(data, loaded.checkpoint.vocabulary, run.text_index());
+  const Corpus corpus = open_text_of(loaded, options.files);
   if (options.files.empty() && corpus.fingerprint() != loaded.checkpoint.train.corpus)
     fail_input("the text that the network was trained on has changed since",
                "the same text, so that the splits are the same",

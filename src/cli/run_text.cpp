@@ -33,6 +33,13 @@ Corpus open_text(const DataConfig& config, std::optional<Vocabulary> vocabulary,
   return Corpus(config, std::move(vocabulary), known ? &*known : nullptr);
 }
 
+Corpus open_text_of(const LoadedModel& model, const std::vector<std::string>& files) {
+  DataConfig data = model.config.data;
+  if (!files.empty()) data.files = files;
+  const RunFolder run(std::filesystem::absolute(model.path).parent_path().string());
+  return open_text(data, model.checkpoint.vocabulary, run.text_index());
+}
+
 void keep_index(const Corpus& corpus, const std::string& index) {
   if ((!corpus.was_scanned() && std::filesystem::exists(index)) || corpus.fingerprint().bytes < large) return;
   const CorpusIndex known = corpus.index();

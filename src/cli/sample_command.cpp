@@ -110,15 +110,10 @@ std::vector<Written> sample_many(const TextMaker& maker, const TextOrder& order,
 class Report {
  public:
   Report(const TextMaker& maker, const TextOrder& order, const std::vector<std::string>& files)
-      : maker_(maker), order_(order) {
-    DataConfig data = maker.model().config.data;
-    if (!files.empty()) data.files = files;
-    const RunFolder run(std::filesystem::absolute(maker.model().path).parent_path().string());
-    corpus_.emplace(open_text(data, maker.vocabulary(), run.text_index()));
-  }
+      : maker_(maker), order_(order), corpus_(open_text_of(maker.model(), files)) {}
 
   nlohmann::ordered_json of(const Written& written) const {
-    const CopyReport copies = find_copies(written.ids, *corpus_);
+    const CopyReport copies = find_copies(written.ids, corpus_);
     const double nats =
         nats_per_symbol(*maker_.model().network, order_.prompt, written.ids, maker_.separator());
     nlohmann::ordered_json report = {{"chars", written.ids.size()},
@@ -153,7 +148,7 @@ class Report {
 
   const TextMaker& maker_;
   const TextOrder& order_;
-  std::optional<Corpus> corpus_;
+  Corpus corpus_;
 };
 
 /// A file for each text.
