@@ -3,9 +3,9 @@
 #include <new>
 #include <string>
 
-#include "charnn/base/error.h"
-#include "charnn/base/terminal.h"
-#include "charnn/cli/commands.h"
+#include "core/base/error.h"
+#include "core/base/terminal.h"
+#include "core/cli/commands.h"
 
 namespace {
 
@@ -27,8 +27,7 @@ int main(int argc, char** argv) {
   } catch (const std::exception& error) {
     // LibTorch's messages go on with a C++ backtrace, which helps nobody here.
     std::string message = error.what();
-    if (const auto trace = message.find("\nException raised from"); trace != std::string::npos)
-      message.resize(trace);
+    if (const auto trace = message.find("\nException raised from"); trace != std::string::npos) message.resize(trace);
     return report(message, charnn::ExitCode::failure);
   }
 }

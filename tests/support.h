@@ -8,8 +8,8 @@
 
 #include <gtest/gtest.h>
 
-#include "charnn/base/error.h"
-#include "charnn/data/corpus.h"
+#include "core/base/error.h"
+#include "core/data/corpus.h"
 
 namespace charnn::test {
 

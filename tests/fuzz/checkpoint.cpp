@@ -1,10 +1,10 @@
-// A checkpoint, in one of two forms. An input that begins with '{' has three lines of JSON, the vocabulary,
-// the progress and the tensors' header, and then the tensors' bytes: a checkpoint is made of them. (The
-// first byte of a file is the low one of a length that is a multiple of 8, never '{'.) Any other input is a
-// file as it is, and once more with its checksum corrected.
-#include "charnn/io/checkpoint.h"
+// A checkpoint, in one of two forms. An input that begins with '{' has three lines of JSON, the vocabulary, the
+// progress and the tensors' header, and then the tensors' bytes: a checkpoint is made of them. (The first byte of a
+// file is the low one of a length that is a multiple of 8, never '{'.) Any other input is a file as it is, and once
+// more with its checksum corrected.
+#include "core/io/checkpoint.h"
 
-#include "charnn/base/files.h"
+#include "core/base/files.h"
 #include "tests/fuzz/compose.h"
 
 using namespace charnn;
@@ -13,8 +13,8 @@ namespace {
 
 std::string composed(std::string_view input) {
   const std::string_view vocabulary = fuzz::take_line(input), progress = fuzz::take_line(input);
-  return fuzz::composed(R"("format":"charnn-checkpoint-1","config":"{}","vocab":)" +
-                            fuzz::quoted(vocabulary) + ",\"train_state\":" + fuzz::quoted(progress),
+  return fuzz::composed(R"("format":"charnn-checkpoint-1","config":"{}","vocab":)" + fuzz::quoted(vocabulary) +
+                            ",\"train_state\":" + fuzz::quoted(progress),
                         input);
 }
 
@@ -40,7 +40,6 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     return 0;
   }
   check(input);
-  if (const std::string corrected = fuzz::with_checksum(std::string(input)); corrected != input)
-    check(corrected);
+  if (const std::string corrected = fuzz::with_checksum(std::string(input)); corrected != input) check(corrected);
   return 0;
 }

@@ -48,8 +48,7 @@ inline std::string_view take_line(std::string_view& text) {
   return line;
 }
 
-/// A file with these entries of metadata. `rest`: a line with the tensors' header, a JSON object, then their
-/// bytes.
+/// A file with these entries of metadata. `rest`: a line with the tensors' header, a JSON object, then their bytes.
 inline std::string composed(std::string_view metadata, std::string_view rest) {
   const std::string_view tensors = take_line(rest);
   std::string header = R"({"__metadata__":{"checksum":"0000000000000000",)" + std::string(metadata) + '}';

@@ -1,6 +1,6 @@
 // A config file, with every section that charnn has. What is accepted must come back the same.
-#include "charnn/cli/run_config.h"
-#include "charnn/io/json_config.h"
+#include "core/cli/run_config.h"
+#include "core/io/json_config.h"
 #include "tests/fuzz/support.h"
 
 using namespace charnn;

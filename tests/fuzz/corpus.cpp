@@ -1,12 +1,12 @@
 // A text of any bytes, as chars and as bytes; what is copied from it is compared with a plain decoding.
-#include "charnn/data/corpus.h"
+#include "core/data/corpus.h"
 
 #include <algorithm>
 
 #include <utf8.h>
 
-#include "charnn/base/utf8.h"
-#include "charnn/data/text_statistics.h"
+#include "core/base/utf8.h"
+#include "extras/init/text_statistics.h"
 #include "tests/fuzz/support.h"
 
 using namespace charnn;
@@ -38,8 +38,7 @@ const Vocabulary& everything(Tokens tokens) {
 
 /// Compares some ranges of `text`, a TextFile or Corpus, with `symbols`.
 template <class Copy>
-void check_copies(const std::u32string& symbols, const Vocabulary& vocabulary, Numbers& numbers,
-                  Copy&& copy) {
+void check_copies(const std::u32string& symbols, const Vocabulary& vocabulary, Numbers& numbers, Copy&& copy) {
   for (int i = 0; i < 4; ++i) {
     const std::size_t first = numbers.below(symbols.size() + 1);
     const std::size_t left = symbols.size() - first;
@@ -55,8 +54,7 @@ void check_utf8(std::string_view text, bool utf8, Numbers& numbers) {
   require(invalid.has_value() != utf8, "find_invalid_utf8 agrees with utfcpp");
   const std::string_view valid = text.substr(0, invalid.value_or(text.size()));
   require(utf8 || is_valid(valid), "all before the invalid place is valid");
-  require(count_code_points(valid) == utf8::distance(valid.begin(), valid.end()),
-          "characters are counted right");
+  require(count_code_points(valid) == utf8::distance(valid.begin(), valid.end()), "characters are counted right");
   const std::string_view cut = valid.substr(0, numbers.below(valid.size() + 1));
   const std::size_t unfinished = unfinished_utf8(cut);
   require(unfinished <= 3 && is_valid(cut.substr(0, cut.size() - unfinished)), "a cut character is noticed");
@@ -72,27 +70,23 @@ void check_shape(const std::vector<std::string>& paths, std::string_view text, b
   }
   const bool ends = !text.empty() && text.back() == '\n';
   require(shape.bytes == static_cast<std::int64_t>(text.size()) && shape.utf8 == utf8, "bytes, UTF-8");
-  require(shape.lines == std::count(text.begin(), text.end(), '\n') + (text.empty() || ends ? 0 : 1),
-          "lines");
+  require(shape.lines == std::count(text.begin(), text.end(), '\n') + (text.empty() || ends ? 0 : 1), "lines");
   require(shape.longest_line == longest && shape.ends_with_newline == ends, "longest line, last newline");
   require(shape.carriage_returns == std::count(text.begin(), text.end(), '\r'), "carriage returns");
   require(shape.nuls == std::count(text.begin(), text.end(), '\0'), "NULs");
 }
 
-void check_text_file(const std::string& path, std::string_view text, bool utf8, Tokens tokens,
-                     Numbers& numbers) {
+void check_text_file(const std::string& path, std::string_view text, bool utf8, Tokens tokens, Numbers& numbers) {
   TextFile file(path);
   std::string pieces;
-  const bool taken =
-      fuzz::accepts([&] { file.scan(tokens, [&](std::string_view piece) { pieces += piece; }); });
+  const bool taken = fuzz::accepts([&] { file.scan(tokens, [&](std::string_view piece) { pieces += piece; }); });
   require(taken == (tokens == Tokens::bytes || utf8), "just valid UTF-8 is taken as chars");
   if (!taken) return;
   require(pieces == text, "the pieces make up the text");
   const std::u32string symbols = decode(text, tokens);
   require(file.size() == static_cast<std::int64_t>(symbols.size()), "the size is right");
-  check_copies(symbols, everything(tokens), numbers, [&](std::int64_t first, std::vector<std::int64_t>& out) {
-    file.copy(first, everything(tokens), out);
-  });
+  check_copies(symbols, everything(tokens), numbers,
+               [&](std::int64_t first, std::vector<std::int64_t>& out) { file.copy(first, everything(tokens), out); });
 }
 
 /// A few symbols of the text, so that they occur; or none.
@@ -104,8 +98,7 @@ std::string separator_of(const std::u32string& symbols, Tokens tokens, Numbers& 
   return separator;
 }
 
-void check_starts(const Corpus& corpus, const std::u32string& symbols, const std::string& separator,
-                  Numbers& numbers) {
+void check_starts(const Corpus& corpus, const std::u32string& symbols, const std::string& separator, Numbers& numbers) {
   const auto begin = static_cast<std::int64_t>(numbers.below(symbols.size() + 1));
   const auto end =
       begin + static_cast<std::int64_t>(numbers.below(symbols.size() - static_cast<std::size_t>(begin) + 1));
@@ -115,9 +108,7 @@ void check_starts(const Corpus& corpus, const std::u32string& symbols, const std
   for (std::int64_t last = begin; last < end && length > 0; ++last) {
     const auto after = static_cast<std::size_t>(last) + 1;
     if (after < length) continue;
-    const auto same = [&](std::size_t i) {
-      return corpus.vocabulary().id(symbols[after - length + i]) == ids[i];
-    };
+    const auto same = [&](std::size_t i) { return corpus.vocabulary().id(symbols[after - length + i]) == ids[i]; };
     std::size_t i = 0;
     while (i < length && same(i)) ++i;
     if (i == length) starts.push_back(last - begin);
@@ -150,16 +141,14 @@ void check_corpus(const std::vector<std::string>& paths, std::string_view text, 
 
   const CorpusIndex index = corpus->index();
   const Corpus again(config, corpus->vocabulary(), &index);
-  require(
-      !again.was_scanned() && again.fingerprint() == corpus->fingerprint() && again.size() == corpus->size(),
-      "the index spares the reading");
+  require(!again.was_scanned() && again.fingerprint() == corpus->fingerprint() && again.size() == corpus->size(),
+          "the index spares the reading");
   check_copies(symbols, corpus->vocabulary(), numbers,
                [&](std::int64_t first, std::vector<std::int64_t>& out) { again.copy(first, out); });
   std::vector<char32_t> fewer = corpus->vocabulary().symbols();
   fewer.pop_back();
   if (tokens == Tokens::bytes || fewer.empty()) return;
-  require(!fuzz::accepts([&] { Corpus(config, Vocabulary(tokens, fewer)); }),
-          "unknown characters are refused");
+  require(!fuzz::accepts([&] { Corpus(config, Vocabulary(tokens, fewer)); }), "unknown characters are refused");
 }
 
 /// The input itself, or, so that blocks of 4096 characters and pieces of 1 MiB end within it, a longer text.
@@ -186,8 +175,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   check_utf8(text, utf8, numbers);
   const std::vector<std::string> one{first.holding(text)};
   check_shape(one, text, utf8);
-  for (const Tokens tokens : {Tokens::chars, Tokens::bytes})
-    check_text_file(one[0], text, utf8, tokens, numbers);
+  for (const Tokens tokens : {Tokens::chars, Tokens::bytes}) check_text_file(one[0], text, utf8, tokens, numbers);
 
   // A corpus takes a millisecond, for its marks of all code points.
   if (numbers.below(1024) != 0) return 0;

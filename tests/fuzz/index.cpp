@@ -1,7 +1,7 @@
-// A text index, with which a run goes on without reading its text again: a line of JSON, a line with the
-// tensors' header, the tensors' bytes. It need not fit the text, but must do no harm.
-#include "charnn/data/corpus.h"
-#include "charnn/io/corpus_cache.h"
+// A text index, with which a run goes on without reading its text again: a line of JSON, a line with the tensors'
+// header, the tensors' bytes. It need not fit the text, but must do no harm.
+#include "core/data/corpus.h"
+#include "core/io/corpus_cache.h"
 #include "tests/fuzz/compose.h"
 
 using namespace charnn;
@@ -27,8 +27,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
 
   std::string_view input = fuzz::text_of(data, size);
   const std::string_view json = fuzz::take_line(input);
-  const std::string bytes =
-      fuzz::composed(R"("format":"charnn-text-index-1","index":)" + fuzz::quoted(json), input);
+  const std::string bytes = fuzz::composed(R"("format":"charnn-text-index-1","index":)" + fuzz::quoted(json), input);
   CorpusIndex index;
   if (!fuzz::accepts([&] { index = load_corpus_index(file.holding(bytes)); })) return 0;
   // No fuzzer finds the time and the hash of the text.

@@ -1,9 +1,9 @@
 // metrics.jsonl, read for charts and by a run that goes on.
 #include <fstream>
 
-#include "charnn/base/files.h"
-#include "charnn/train/metrics_file.h"
-#include "charnn/train/metrics_sink.h"
+#include "core/base/files.h"
+#include "core/train/metrics_file.h"
+#include "core/train/metrics_sink.h"
 #include "tests/fuzz/support.h"
 
 using namespace charnn;
@@ -13,9 +13,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   static const fuzz::Folder folder;
   static const std::string run = folder / "metrics.jsonl";
   const std::string_view input = fuzz::text_of(data, size);
-  const auto readable = [&](std::string_view text) {
-    return fuzz::accepts([&] { read_metrics(file.holding(text)); });
-  };
+  const auto readable = [&](std::string_view text) { return fuzz::accepts([&] { read_metrics(file.holding(text)); }); };
   const bool sound = readable(input);
 
   fuzz::Numbers numbers(input);
@@ -34,7 +32,6 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   fuzz::require(input.substr(0, once.size()) == once, "the beginning is kept");
   fuzz::require(once.empty() || readable(once), "whole records are kept");
   fuzz::require(fuzz::accepts(resume), "what a resumed run leaves can be resumed");
-  fuzz::require(read_file(run, "metrics file") == once && elapsed == elapsed_once,
-                "resuming again changes nothing");
+  fuzz::require(read_file(run, "metrics file") == once && elapsed == elapsed_once, "resuming again changes nothing");
   return 0;
 }

@@ -1,7 +1,7 @@
 #pragma once
 
-// Included before all else where clang reads the headers of LibTorch 1.13: with a constexpr std::vector, as
-// libstdc++ has it for C++20, it wants the whole of a class where they have only named it.
+// Included before all else where clang reads the headers of LibTorch 1.13: with a constexpr std::vector, as libstdc++
+// has it for C++20, it wants the whole of a class where they have only named it.
 #include <memory>
 #include <string>
 #include <tuple>

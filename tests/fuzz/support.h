@@ -10,11 +10,11 @@
 #include <system_error>
 #include <unistd.h>
 
-#include "charnn/base/error.h"
+#include "core/base/error.h"
 
-/// What takes AddressSanitizer less time: little freed memory is kept, new memory is not filled, and where it
-/// was asked for is not noted. (To see that for a finding: ASAN_OPTIONS=malloc_context_size=30.) Not inline,
-/// or it would not be there; a harness is one source file.
+/// What takes AddressSanitizer less time: little freed memory is kept, new memory is not filled, and where it was asked
+/// for is not noted. (To see that for a finding: ASAN_OPTIONS=malloc_context_size=30.) Not inline, or it would not be
+/// there; a harness is one source file.
 extern "C" const char* __asan_default_options() {
   return "quarantine_size_mb=8:max_malloc_fill_size=0:malloc_context_size=1";
 }
@@ -85,8 +85,8 @@ class Folder {
   std::filesystem::path path_;
 };
 
-/// Numbers that look random and depend on the input alone, so that a finding comes again (SplitMix64, begun
-/// with FNV-1a of the input).
+/// Numbers that look random and depend on the input alone, so that a finding comes again (SplitMix64, begun with FNV-1a
+/// of the input).
 class Numbers {
  public:
   explicit Numbers(std::string_view input) {

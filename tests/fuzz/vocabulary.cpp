@@ -4,7 +4,7 @@
 #include <nlohmann/json.hpp>
 #include <utf8.h>
 
-#include "charnn/io/vocabulary_json.h"
+#include "core/io/vocabulary_json.h"
 #include "tests/fuzz/support.h"
 
 using namespace charnn;
@@ -39,8 +39,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   const std::string_view text = input.substr(std::min(line.size() + 1, input.size()));
   const std::optional<Vocabulary> vocabulary = read(line);
   if (!vocabulary) return 0;
-  fuzz::require(read(vocabulary_to_json(*vocabulary).dump()) == vocabulary,
-                "a vocabulary comes back the same");
+  fuzz::require(read(vocabulary_to_json(*vocabulary).dump()) == vocabulary, "a vocabulary comes back the same");
   std::vector<std::int64_t> ids;
   const bool encoded = fuzz::accepts([&] { ids = vocabulary->encode(text, "text"); });
   fuzz::require(encoded == covers(*vocabulary, text), "just what the vocabulary covers is encoded");

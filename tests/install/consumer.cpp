@@ -1,7 +1,7 @@
 // Uses an installed charnn as another project would.
 #include <cstdio>
 
-#include "charnn/model/stepper.h"
+#include "fast/stepper.h"
 
 int main() {
   const charnn::CharRnn model({}, 65);

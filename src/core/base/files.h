@@ -1,0 +1,128 @@
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <span>
+#include <string>
+#include <string_view>
+#include <utility>
+
+namespace charnn {
+
+/// An open file descriptor, closed on destruction.
+class FileDescriptor {
+ public:
+  explicit FileDescriptor(int fd) noexcept : fd_(fd) {}
+  FileDescriptor(FileDescriptor&& other) noexcept;
+  FileDescriptor& operator=(FileDescriptor&& other) noexcept;
+  ~FileDescriptor();
+
+  int get() const noexcept { return fd_; }
+
+ private:
+  int fd_;
+};
+
+/// What tells that a file has been written to. Times in nanoseconds since 1970.
+struct FileStamp {
+  std::int64_t size = 0;      ///< in bytes
+  std::int64_t modified = 0;  ///< last change of the content; programs can set it at will
+  std::int64_t changed = 0;   ///< last change of content, name or rights; only the system sets it
+  bool operator==(const FileStamp&) const = default;
+};
+
+/// A file of which any part can be read into memory of the caller's. (A mapped file would end the process with SIGBUS
+/// if another program made it shorter.)
+class InputFile {
+ public:
+  /// `what` names the file's role in messages ("corpus", "checkpoint"). Throws Error (usage) if the file is missing,
+  /// unreadable, a directory or not a regular file.
+  InputFile(std::string path, std::string_view what);
+
+  std::size_t size() const noexcept { return static_cast<std::size_t>(stamp_.size); }  ///< when it was opened
+  const FileStamp& stamp() const noexcept { return stamp_; }                           ///< likewise
+  const std::string& path() const noexcept { return path_; }
+
+  /// Fills `out` with the bytes from `offset` on; offset + out.size() is at most size(). Throws Error (usage) if the
+  /// file has become too short for that, Error (failure) if reading fails.
+  void read(std::size_t offset, std::span<char> out) const;
+
+  /// Throws Error (usage) if the file has been written to since it was opened, or another one has its name.
+  void require_unchanged() const;
+
+ private:
+  std::string path_;
+  std::string what_;
+  FileDescriptor fd_;
+  FileStamp stamp_;
+  std::uint64_t device_ = 0, inode_ = 0;
+};
+
+/// Writes a file so that a reader, or a crash at any moment, sees the old content or the new one, never a part: a
+/// temporary file in the same folder, fsync, rename, fsync of the folder.
+class AtomicFile {
+ public:
+  explicit AtomicFile(std::string path);
+  AtomicFile(const AtomicFile&) = delete;
+  AtomicFile& operator=(const AtomicFile&) = delete;
+  ~AtomicFile();  ///< without commit(), the temporary file is removed and the old content stays
+
+  void write(std::string_view bytes);
+  void commit();
+
+ private:
+  std::string path_;
+  std::string temporary_;
+  FileDescriptor fd_;
+  bool committed_ = false;
+};
+
+/// AtomicFile in one call.
+void write_file(const std::string& path, std::string_view bytes);
+
+/// A file that grows at its end. What cannot be written (a full disk) waits in memory until it can.
+class AppendFile {
+ public:
+  /// The file is opened, and made if need be, with the first append().
+  explicit AppendFile(std::string path) : path_(std::move(path)) {}
+
+  const std::string& path() const noexcept { return path_; }
+
+  /// Returns false if not all that was given so far could be written.
+  bool append(std::string_view bytes);
+
+  /// Throws Error (failure) if something still cannot be written.
+  void finish();
+
+ private:
+  std::string path_;
+  FileDescriptor fd_{-1};
+  std::string waiting_;
+};
+
+/// A lock on a file that other processes respect. The system takes it back when the process ends, however that comes
+/// about; the file, which is empty, stays.
+class FileLock {
+ public:
+  /// `what` is what the lock stands for ("run folder runs/x"). Throws Error (usage), with the other's process number,
+  /// if another process has the lock; Error (failure) if the file cannot be made.
+  FileLock(const std::string& path, std::string_view what);
+
+  bool held() const noexcept { return held_; }  ///< false: this file system has no locks
+  /// False if another file, or none, has the lock's name now: its folder was moved or removed.
+  bool in_place() const;
+
+ private:
+  std::string path_;
+  FileDescriptor fd_;
+  bool held_ = true;
+};
+
+/// Throws Error (usage) unless `path` is a regular file, and no link to one, or nothing yet: other programs' files must
+/// not be appended to by way of a folder that came from a stranger.
+void require_own_file(const std::string& path);
+
+/// The whole of a file as text. Errors as InputFile's; Error (usage) too if it has more than `most` bytes.
+std::string read_file(const std::string& path, std::string_view what, std::size_t most = std::size_t{1} << 26);
+
+}  // namespace charnn

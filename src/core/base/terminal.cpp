@@ -1,0 +1,101 @@
+#include "core/base/terminal.h"
+
+#include <sys/ioctl.h>
+#include <utility>
+
+#include <fmt/format.h>
+
+#include "core/base/utf8.h"
+
+namespace charnn {
+namespace {
+
+std::string escaped(char32_t code_point) {
+  const auto number = static_cast<unsigned>(code_point);
+  return number < 0x80 ? fmt::format("\\x{:02x}", number) : fmt::format("\\u{:04x}", number);
+}
+
+/// The same of valid text.
+void append_safe(std::string& out, std::string_view valid) {
+  while (!valid.empty()) {
+    const char32_t symbol = take_code_point(valid);
+    if (symbol == U'\r' && !valid.empty() && valid.front() == '\n') continue;
+    if (symbol != U'\n' && symbol != U'\t' && acts_on_terminal(symbol))
+      out += escaped(symbol);
+    else
+      out += encode_utf8(symbol);
+  }
+}
+
+}  // namespace
+
+bool acts_on_terminal(char32_t c) noexcept {
+  return c < 0x20 || (c >= 0x7f && c < 0xa0) || (c >= 0x202a && c <= 0x202e) || (c >= 0x2066 && c <= 0x2069) ||
+         (c & 0xfffe) == 0xfffe;
+}
+
+std::string SafeText::add(std::string_view text) {
+  waiting_ += text;
+  const std::string all = std::exchange(waiting_, {});
+  std::string_view rest = all;
+  std::size_t kept = unfinished_utf8(rest);
+  if (kept == 0 && !rest.empty() && rest.back() == '\r') kept = 1;
+  waiting_ = rest.substr(rest.size() - kept);
+  rest.remove_suffix(kept);
+  std::string safe;
+  while (!rest.empty()) {
+    const std::size_t valid = find_invalid_utf8(rest).value_or(rest.size());
+    append_safe(safe, rest.substr(0, valid));
+    rest.remove_prefix(valid);
+    if (rest.empty()) break;
+    safe += fmt::format("\\x{:02x}", static_cast<unsigned char>(rest.front()));
+    rest.remove_prefix(1);
+  }
+  return safe;
+}
+
+std::string SafeText::finish() {
+  std::string safe;
+  for (const char byte : std::exchange(waiting_, {}))
+    safe += fmt::format("\\x{:02x}", static_cast<unsigned char>(byte));
+  return safe;
+}
+
+std::string safe_for_terminal(std::string_view text) {
+  SafeText safe;
+  std::string shown = safe.add(text);
+  return shown + safe.finish();
+}
+
+std::string printable(char32_t code_point) {
+  if (code_point == U'\n') return "'\\n'";
+  if (code_point == U'\t') return "'\\t'";
+  if (code_point == U'\r') return "'\\r'";
+  if (acts_on_terminal(code_point)) return fmt::format("U+{:04X}", static_cast<unsigned>(code_point));
+  return fmt::format("'{}'", encode_utf8(code_point));
+}
+
+std::optional<std::size_t> terminal_columns(int fd) {
+  winsize size{};
+  if (::ioctl(fd, TIOCGWINSZ, &size) != 0 || size.ws_col == 0) return std::nullopt;
+  return size.ws_col;
+}
+
+std::string on_one_line(std::string_view text) {
+  std::string out;
+  for (const char c : text) {
+    if (c == '\n')
+      out += "\\n";
+    else if (c == '\t')
+      out += "\\t";
+    else if (c == '\\')
+      out += "\\\\";
+    else if (static_cast<unsigned char>(c) < 0x20 || c == 0x7f)
+      out += fmt::format("\\x{:02x}", static_cast<unsigned char>(c));
+    else
+      out += c;
+  }
+  return out;
+}
+
+}  // namespace charnn

@@ -1,0 +1,86 @@
+#include <cmath>
+#include <memory>
+
+#include <fmt/format.h>
+#include <nlohmann/json.hpp>
+
+#include "core/base/error.h"
+#include "core/cli/commands.h"
+#include "core/cli/eval_choice.h"
+#include "core/cli/run_folder.h"
+#include "core/cli/run_text.h"
+#include "core/cli/runtime.h"
+
+namespace charnn::cli {
+namespace {
+
+struct Options {
+  ModelChoice model;
+  std::vector<std::string> files;
+  std::string split;
+  EvalChoice eval;
+  bool json = false;
+};
+
+Split split_of(const Corpus& corpus, const std::string& name) {
+  if (name == "all") return corpus.all();
+  if (name == "train") return corpus.train();
+  const Split split = name == "test" ? corpus.test() : corpus.val();
+  if (split.size() < 2)
+    fail_input(fmt::format("the {} split has {} characters", name, split.size()), "at least 2",
+               "evaluate another split (--split), or a file of its own (--data FILE)");
+  return split;
+}
+
+int eval(const Options& options) {
+  const LoadedModel loaded = load_model(options.model);
+  const Corpus corpus = open_text_of(loaded, options.files);
+  if (options.files.empty() && corpus.fingerprint() != loaded.checkpoint.train.corpus)
+    fail_input("the text that the network was trained on has changed since",
+               "the same text, so that the splits are the same", "restore it, or name a text with --data FILE");
+  // A text of the user's own is meant as a whole, the run's own corpus for its validation part.
+  const std::string name = !options.split.empty() ? options.split : options.files.empty() ? "val" : "all";
+  make_ready(loaded, options.eval);
+  const EvalResult result = *evaluate(*loaded.network, corpus, split_of(corpus, name), options.eval.options);
+  if (options.json) {
+    const nlohmann::ordered_json report = {{"checkpoint", loaded.path},
+                                           {"step", loaded.checkpoint.train.step},
+                                           {"split", name},
+                                           {"chars", result.chars},
+                                           {"window", options.eval.options.window},
+                                           {"nats_per_char", result.loss()},
+                                           {"bits_per_char", bits(result.loss())},
+                                           {"perplexity", std::exp(result.loss())}};
+    write_json(report);
+    return 0;
+  }
+  const std::string state = options.eval.options.window > 0
+                                ? fmt::format("state reset every {} characters", options.eval.options.window)
+                                : "state carried over the whole split";
+  write_report(
+      fmt::format("{} at step {}, split {}, {} characters, {}\n"
+                  "nats/char   {:.6f}\nbits/char   {:.6f}\nperplexity  {:.6f}\n",
+                  loaded.path, loaded.checkpoint.train.step, name, result.chars, state, result.loss(),
+                  bits(result.loss()), std::exp(result.loss())));
+  return 0;
+}
+
+}  // namespace
+
+void add_eval(CLI::App& app, const Globals&, Action& action) {
+  auto options = std::make_shared<Options>();
+  CLI::App* command = app.add_subcommand("eval", "measure how well a network predicts a text");
+  add_model_choice(*command, options->model);
+  command->add_option("--data", options->files, "text to evaluate; default: the run's own corpus")
+      ->allow_extra_args(false)
+      ->type_name("FILE");
+  command
+      ->add_option("--split", options->split,
+                   "part of the text: train, val, test or all; default: val, or all with --data")
+      ->check(CLI::IsMember({"train", "val", "test", "all"}));
+  add_eval_choice(*command, options->eval);
+  command->add_flag("--json", options->json, "print the result as JSON");
+  command->callback([&action, options] { action = [options] { return eval(*options); }; });
+}
+
+}  // namespace charnn::cli

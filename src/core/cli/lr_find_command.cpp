@@ -1,0 +1,178 @@
+#include <memory>
+#include <optional>
+#include <unistd.h>
+
+#include <fmt/format.h>
+#include <nlohmann/json.hpp>
+
+#include "core/base/error.h"
+#include "core/base/files.h"
+#include "core/cli/commands.h"
+#include "core/cli/config.h"
+#include "core/cli/runtime.h"
+#include "core/cli/training_setup.h"
+#include "core/train/bar_sink.h"
+#include "core/train/lr_range_test.h"
+#include "extras/plot/chart_output.h"
+
+namespace charnn::cli {
+namespace {
+
+using nlohmann::ordered_json;
+
+struct Options {
+  ConfigInput input;
+  RangeTestConfig range{.steps = 0};
+  std::string svg;
+  bool json = false;
+};
+
+Chart chart_of(const RangeCurve& curve, const std::optional<LrSuggestion>& suggestion, const std::string& title) {
+  Series raw{"", {}, {}, 0, Series::Style::faint}, smoothed{"training loss, smoothed", {}, {}, 0, Series::Style::line};
+  for (const RangePoint& point : curve.points) {
+    raw.x.push_back(point.lr);
+    raw.y.push_back(point.loss);
+  }
+  smoothed.x = raw.x;
+  smoothed.y = smoothed_losses(curve.points);
+  Panel panel{.x = {"learning rate", true}, .y = {"loss (nats per character)"}, .series = {raw, smoothed}};
+  if (suggestion)
+    panel.marks = {{suggestion->lr, fmt::format("suggested {:g}", suggestion->lr)}, {suggestion->lowest, "lowest"}};
+  return {title, {panel}};
+}
+
+/// True where the range ended too early to show which rates are too high.
+bool falls_at_end(const RangeCurve& curve, const LrSuggestion& suggestion) {
+  return suggestion.at_end && !curve.exploded;
+}
+
+ordered_json report(const RangeCurve& curve, const std::optional<LrSuggestion>& suggestion) {
+  ordered_json json = {{"suggestion", nullptr}, {"exploded", curve.exploded}, {"curve", ordered_json::array()}};
+  if (suggestion) {
+    json["suggestion"] = suggestion->lr;
+    json["steepest"] = suggestion->steepest;
+    json["enough"] = suggestion->enough;
+    json["lowest"] = suggestion->lowest;
+    json["lowest_loss"] = suggestion->lowest_loss;
+    json["falls_at_end"] = falls_at_end(curve, *suggestion);
+  }
+  const std::vector<double> smoothed = smoothed_losses(curve.points);
+  for (std::size_t i = 0; i < smoothed.size(); ++i)
+    json["curve"].push_back({{"lr", curve.points[i].lr}, {"loss", curve.points[i].loss}, {"smoothed", smoothed[i]}});
+  return json;
+}
+
+std::string explanation(const RangeCurve& curve, const LrSuggestion& s) {
+  const std::string seen = fmt::format(
+      "The rate rose from {:.1g} to {:.2g} in {} steps{}. The loss fell fastest at {:.2g} and was lowest "
+      "({:.3f}) at\n{:.2g}. ",
+      curve.points.front().lr, curve.points.back().lr, curve.points.size(),
+      curve.exploded ? ", where the loss exploded" : "", s.steepest, s.lowest_loss, s.lowest);
+  if (falls_at_end(curve, s))
+    return seen + fmt::format(
+                      "It was still falling there, at the end of the range: higher rates may well be "
+                      "better than\nthis one. Try a higher --max-lr.\n\n  --lr {:g}\n",
+                      s.lr);
+  return seen + fmt::format(
+                    "At {:.2g} 95 % of the fall was done: higher rates gain little and come close to "
+                    "the point where\ntraining breaks. Half of that is a good rate for a whole "
+                    "training:\n\n  --lr {:g}\n",
+                    s.enough, s.lr);
+}
+
+/// A bar where a person watches, else one line that says what goes on.
+std::unique_ptr<BarSink> show_start(const std::string& title, const RangeTestConfig& range, const Globals& globals) {
+  if (globals.quiet) return nullptr;
+  const std::string line =
+      fmt::format("{}, {} steps from {:g} to {:g}", title, range.steps, range.min_lr, range.max_lr);
+  if (::isatty(STDERR_FILENO) != 1) {
+    say("{}", line);
+    return nullptr;
+  }
+  auto bar = std::make_unique<BarSink>(stderr, wants_color(STDERR_FILENO));
+  bar->begin({.title = line, .last_step = range.steps});
+  return bar;
+}
+
+void print(const Options& options, const Chart& chart, const RangeCurve& curve,
+           const std::optional<LrSuggestion>& suggestion) {
+  if (options.svg == "-") {
+    write_stdout(to_svg(chart));
+    return;
+  }
+  if (options.json) {
+    write_json(report(curve, suggestion));
+    return;
+  }
+  if (!curve.points.empty()) write_chart(chart, {.file = {}, .terminal = true});
+  if (suggestion) write_stdout("\n" + explanation(curve, *suggestion));
+}
+
+int lr_find(const Options& options, const Globals& globals) {
+  RangeTestConfig range = options.range;
+  if (range.min_lr >= range.max_lr)
+    fail_input(fmt::format("--min-lr {:g} --max-lr {:g}", range.min_lr, range.max_lr), "a range from low to high",
+               "for example --min-lr 1e-5 --max-lr 1");
+  if (options.json && options.svg == "-")
+    fail_input("--json and --svg -", "one of them on stdout", "name a file for the picture: --svg FILE");
+  const StopSignals signals;
+  Config config;
+  options.input.apply(config);
+  config.optimizer.lr = range.max_lr;  // what is asked for here; the schedule plays no part
+  range.state = config.train.state;
+  if (range.steps == 0) range.steps = range_test_steps(config.train.batch_size * config.train.sequence_length);
+  const TrainingSetup setup(config, Corpus(config.data), nullptr);
+  std::optional<AtomicFile> picture;  // opened before the work, which would be lost on a wrong name
+  if (!options.svg.empty() && options.svg != "-") picture.emplace(options.svg);
+
+  const std::string title =
+      fmt::format("learning-rate range test: {} {} x {}", cell_names[static_cast<std::size_t>(config.model.cell)],
+                  config.model.layers, config.model.hidden);
+  auto bar = show_start(title, range, globals);
+  const RangeCurve curve = lr_range_test(
+      *setup.model, *setup.adam, *setup.batcher, config.optimizer, range, [] { return StopSignals::received() != 0; },
+      bar.get());
+  bar.reset();
+  if (curve.stopped) return 128 + StopSignals::received();
+
+  const auto suggestion = suggest_lr(curve.points);
+  const Chart chart = chart_of(curve, suggestion, title);
+  print(options, chart, curve, suggestion);
+  if (picture && !curve.points.empty()) {
+    picture->write(to_svg(chart));
+    picture->commit();
+    if (!globals.quiet) say("wrote {}", options.svg);
+  }
+  if (!suggestion)
+    throw Error(ExitCode::diverged,
+                fmt::format("the loss never fell in {} steps from rate {:g} on{}", curve.points.size(), range.min_lr,
+                            curve.exploded ? ", then it exploded" : ""),
+                "a loss that falls at some rate between --min-lr and --max-lr",
+                curve.exploded ? "a lower --min-lr, for example 1e-5"
+                               : "a higher --max-lr, more --steps, or a text with some order in it");
+  return 0;
+}
+
+}  // namespace
+
+void add_lr_find(CLI::App& app, const Globals& globals, Action& action) {
+  auto options = std::make_shared<Options>();
+  CLI::App* command = app.add_subcommand("lr-find", "find a learning rate with a short range test; nothing is saved");
+  command->add_option("config", options->input.file, "config file (JSON), as for train")->type_name("CONFIG.json");
+  command->add_option("--min-lr", options->range.min_lr, "rate of the first step")
+      ->check(CLI::PositiveNumber)
+      ->capture_default_str();
+  command->add_option("--max-lr", options->range.max_lr, "rate of the last step")
+      ->check(CLI::PositiveNumber)
+      ->capture_default_str();
+  command->add_option("--steps", options->range.steps, "steps of the test; default: 400, more where a step is small")
+      ->check(CLI::Range(20, 1'000'000));
+  command->add_option("--svg", options->svg, "write the curve as a picture to this file; -: to stdout")
+      ->type_name("FILE");
+  command->add_flag("--json", options->json, "print suggestion and curve as JSON");
+  add_config_flags(*command, options->input, {"data", "model", "optimizer", "schedule", "train"});
+  command->callback(
+      [&action, &globals, options] { action = [&globals, options] { return lr_find(*options, globals); }; });
+}
+
+}  // namespace charnn::cli

@@ -1,0 +1,51 @@
+#include "core/cli/training_setup.h"
+
+#include <optional>
+
+#include <fmt/format.h>
+
+#include "core/base/error.h"
+#include "core/cli/runtime.h"
+#include "core/io/extend_vocabulary.h"
+#include "core/train/trainer.h"
+
+namespace charnn::cli {
+namespace {
+
+/// Refuses what cannot be trained on; passes the text on.
+Corpus checked(const Config& config, Corpus corpus) {
+  require_plan(config.train, config.schedule);
+  if (config.data.val_fraction == 0 && (config.train.patience > 0 || config.schedule.kind == ScheduleKind::plateau))
+    fail_input(fmt::format("{} goes by validation, but data.val_fraction is 0",
+                           config.train.patience > 0 ? "train.patience" : "schedule.kind = \"plateau\""),
+               "a part of the text for validation", "leave it out, or set --val-fraction, for example to 0.1");
+  require_fits(corpus.train(), config.train.batch_size, config.train.sequence_length);
+  if (config.data.val_fraction > 0 && corpus.val().size() < 2)
+    fail_input(fmt::format("the validation part of the text has {} characters (val_fraction {} of {})",
+                           corpus.val().size(), config.data.val_fraction, corpus.size()),
+               "at least 2",
+               fmt::format("--val-fraction {:.3g} or more, a longer text, or --val-fraction 0 for no validation",
+                           2.0 / static_cast<double>(corpus.size())));
+  return corpus;
+}
+
+}  // namespace
+
+TrainingSetup::TrainingSetup(const Config& config, Corpus text, const Checkpoint* weights, bool with_moments)
+    : corpus(checked(config, std::move(text))), device(prepare_device(config.train.device)) {
+  if (weights != nullptr) require_weights(weights->model, config.model, weights->vocabulary.size(), "the checkpoint");
+  torch::manual_seed(static_cast<std::uint64_t>(config.train.seed));
+  model = std::make_unique<CharRnn>(config.model, corpus.vocabulary().size());
+  model->to(device);
+  std::optional<Checkpoint> extended;
+  if (weights != nullptr && !(weights->vocabulary == corpus.vocabulary()))
+    weights = &extended.emplace(extend_vocabulary(*weights, corpus.vocabulary(), model->weights()));
+  if (weights != nullptr) model->load(weights->model);
+  model->use(config.train.precision, training_threads(config.train, config.model, corpus.vocabulary().size()));
+  adam = std::make_unique<Adam>(model->weights(), config.optimizer, model->pool());
+  if (weights != nullptr && with_moments)
+    adam->restore(weights->exp_avg, weights->exp_avg_sq, weights->train.optimizer_step);
+  batcher = std::make_unique<Batcher>(corpus, corpus.train(), config.train.batch_size, config.train.sequence_length);
+}
+
+}  // namespace charnn::cli

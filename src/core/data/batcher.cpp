@@ -1,0 +1,71 @@
+#include "core/data/batcher.h"
+
+#include <algorithm>
+#include <vector>
+
+#include <fmt/format.h>
+
+#include "core/base/error.h"
+
+namespace charnn {
+
+void require_fits(Split split, std::int64_t batch_size, std::int64_t sequence_length) {
+  const std::int64_t inputs = std::max<std::int64_t>(split.size() - 1, 0);  // the last symbol is a target only
+  // Divided, not multiplied: the product of two large options could overflow.
+  if (inputs / batch_size >= sequence_length) return;
+  const std::int64_t largest_batch = inputs / sequence_length;
+  const std::int64_t largest_sequence = inputs / batch_size;
+  std::string cure = "use a longer text";
+  if (largest_batch >= 1) cure += fmt::format(", or --batch-size {} at most", largest_batch);
+  if (largest_sequence >= 1) cure += fmt::format(", or --sequence-length {} at most", largest_sequence);
+  fail_input(
+      fmt::format("the training part of the text has {} characters, too few for batch_size {} x sequence_length {}",
+                  split.size(), batch_size, sequence_length),
+      fmt::format("at least {} x {} + 1 = {:.0f} characters", batch_size, sequence_length,
+                  static_cast<double>(batch_size) * static_cast<double>(sequence_length) + 1),
+      cure);
+}
+
+Batcher::Batcher(const Corpus& corpus, Split split, std::int64_t batch_size, std::int64_t sequence_length)
+    : corpus_(corpus), split_(split), batch_size_(batch_size), sequence_length_(sequence_length) {
+  require_fits(split, batch_size, sequence_length);
+  stream_length_ = (split.size() - 1) / batch_size;
+}
+
+std::int64_t Batcher::windows_per_epoch() const noexcept {
+  return (stream_length_ + sequence_length_ - 1) / sequence_length_;
+}
+
+void Batcher::seek(Cursor cursor) {
+  if (cursor.epoch < 0 || cursor.position < 0 || cursor.position >= stream_length_)
+    fail_input(fmt::format("data cursor: epoch {}, position {}", cursor.epoch, cursor.position),
+               fmt::format("a position below the stream length {}", stream_length_),
+               "the checkpoint is damaged; use another");
+  cursor_ = cursor;
+}
+
+Batch Batcher::next() {
+  const std::int64_t length = std::min(sequence_length_, stream_length_ - cursor_.position);
+  Batch batch{torch::empty({length, batch_size_}, torch::kInt64),
+              torch::empty({length, batch_size_}, torch::kInt64),
+              {},
+              cursor_.position == 0};
+  if (corpus_.has_documents()) batch.starts = torch::zeros({length, batch_size_}, torch::kUInt8);
+  std::int64_t* input = batch.input.data_ptr<std::int64_t>();
+  std::int64_t* target = batch.target.data_ptr<std::int64_t>();
+  std::vector<std::int64_t> window(static_cast<std::size_t>(length + 1));
+  for (std::int64_t b = 0; b < batch_size_; ++b) {
+    const std::int64_t first = split_.begin + b * stream_length_ + cursor_.position;
+    for (const std::int64_t at : corpus_.copy_with_starts(first, window))
+      if (at < length) batch.starts.data_ptr<std::uint8_t>()[at * batch_size_ + b] = 1;
+    for (std::int64_t t = 0; t < length; ++t) {
+      input[t * batch_size_ + b] = window[static_cast<std::size_t>(t)];
+      target[t * batch_size_ + b] = window[static_cast<std::size_t>(t + 1)];
+    }
+  }
+  cursor_.position += length;
+  if (cursor_.position == stream_length_) cursor_ = {cursor_.epoch + 1, 0};
+  return batch;
+}
+
+}  // namespace charnn

@@ -1,0 +1,112 @@
+#include "core/data/vocabulary.h"
+
+#include <algorithm>
+#include <numeric>
+
+#include <fmt/format.h>
+
+#include "core/base/error.h"
+#include "core/base/terminal.h"
+#include "core/base/utf8.h"
+
+namespace charnn {
+
+char32_t take_symbol(std::string_view& text, Tokens tokens) {
+  if (tokens == Tokens::chars) return take_code_point(text);
+  const char32_t byte = static_cast<unsigned char>(text.front());
+  text.remove_prefix(1);
+  return byte;
+}
+
+void require_utf8(std::string_view text, Tokens tokens, std::string_view what, std::size_t begin) {
+  if (tokens != Tokens::chars) return;
+  if (const auto offset = find_invalid_utf8(text))
+    fail_input(fmt::format("{}: invalid UTF-8 at byte {} (value 0x{:02x})", what, begin + *offset,
+                           static_cast<unsigned char>(text[*offset])),
+               "UTF-8 text, since tokens is \"chars\"",
+               "convert the text (for example iconv -f LATIN1 -t UTF-8), or train with --tokens bytes");
+}
+
+bool Vocabulary::can_be(Tokens tokens, const std::vector<char32_t>& symbols) noexcept {
+  const char32_t limit = tokens == Tokens::bytes ? 0x100 : code_point_limit;
+  if (symbols.empty() || symbols.back() >= limit ||
+      std::adjacent_find(symbols.begin(), symbols.end(), std::greater_equal<>()) != symbols.end())
+    return false;
+  // Halves of UTF-16's pairs, which UTF-8 cannot hold.
+  const auto surrogate = std::lower_bound(symbols.begin(), symbols.end(), char32_t{0xd800});
+  return surrogate == symbols.end() || *surrogate >= 0xe000;
+}
+
+Vocabulary::Vocabulary(Tokens tokens, std::vector<char32_t> symbols) : tokens_(tokens), symbols_(std::move(symbols)) {
+  if (!can_be(tokens, symbols_))
+    fail_input("vocabulary is empty, not ascending, or has a symbol that cannot be", "ascending symbols",
+               "the file that holds it is damaged; use another checkpoint");
+  id_of_.assign(symbols_.back() + 1, -1);
+  for (std::size_t i = 0; i < symbols_.size(); ++i) id_of_[symbols_[i]] = static_cast<std::int32_t>(i);
+}
+
+Vocabulary Vocabulary::all_bytes() {
+  std::vector<char32_t> symbols(256);
+  std::iota(symbols.begin(), symbols.end(), char32_t{0});
+  return {Tokens::bytes, std::move(symbols)};
+}
+
+std::optional<std::int64_t> Vocabulary::id(char32_t symbol) const noexcept {
+  if (symbol >= id_of_.size() || id_of_[symbol] < 0) return std::nullopt;
+  return id_of_[symbol];
+}
+
+std::string Vocabulary::text(std::int64_t id) const {
+  const char32_t symbol = symbols_.at(static_cast<std::size_t>(id));
+  return tokens_ == Tokens::chars ? encode_utf8(symbol) : std::string(1, static_cast<char>(symbol));
+}
+
+std::vector<std::int64_t> Vocabulary::encode(std::string_view text, std::string_view what) const {
+  return charnn::encode(*this, text, what, OnUnknown::error).ids;
+}
+
+EncodedText encode(const Vocabulary& vocabulary, std::string_view text, std::string_view what, OnUnknown policy) {
+  require_utf8(text, vocabulary.tokens(), what);
+  EncodedText encoded;
+  UnknownSymbols unknown;
+  const auto space = vocabulary.id(U' ');
+  for (std::int64_t position = 0; !text.empty(); ++position) {
+    const char32_t symbol = take_symbol(text, vocabulary.tokens());
+    const auto known = vocabulary.id(symbol);
+    if (!known) unknown.add(symbol, position);
+    if (known || (policy == OnUnknown::replace && space)) encoded.ids.push_back(known ? *known : *space);
+  }
+  if (unknown.empty()) return encoded;
+  if (policy == OnUnknown::error || (policy == OnUnknown::replace && !space)) unknown.throw_if_any(vocabulary, what);
+  encoded.note = fmt::format("{} has what the model's vocabulary lacks, which was {}: {}", what,
+                             policy == OnUnknown::skip ? "left out" : "replaced by a space", unknown.list());
+  return encoded;
+}
+
+void UnknownSymbols::add(char32_t symbol, std::int64_t position) {
+  ++places_.try_emplace(symbol, Places{position, 0}).first->second.count;
+}
+
+std::string UnknownSymbols::list() const {
+  constexpr std::size_t shown_at_most = 20;
+  std::string list;
+  std::size_t shown = 0;
+  for (const auto& [symbol, places] : places_) {
+    if (shown++ == shown_at_most) break;
+    list += fmt::format("{}{} (position {}{})", list.empty() ? "" : ", ", printable(symbol), places.first,
+                        places.count > 1 ? fmt::format(", {} times", places.count) : "");
+  }
+  if (places_.size() > shown_at_most) list += fmt::format(" and {} more", places_.size() - shown_at_most);
+  return list;
+}
+
+void UnknownSymbols::throw_if_any(const Vocabulary& vocabulary, std::string_view what) const {
+  if (places_.empty()) return;
+  fail_input(
+      fmt::format("{} has {} that the model's vocabulary lacks: {}", what,
+                  places_.size() == 1 ? "a character" : fmt::format("{} characters", places_.size()), list()),
+      fmt::format("only the {} characters that the model was trained on (charnn info lists them)", vocabulary.size()),
+      "remove or replace them, or train a model on text that has them");
+}
+
+}  // namespace charnn

@@ -1,0 +1,28 @@
+#include "core/model/model_config.h"
+
+namespace charnn {
+
+Section describe(ModelConfig& c) {
+  return {
+      "model",
+      "The network",
+      {Field::choice("cell", c.cell, cell_names, "kind of recurrent cell (rnn: tanh)").fixed_for_run(),
+       Field::integer("layers", c.layers, from_to(1, 64), "recurrent layers, one on top of the other").fixed_for_run(),
+       Field::integer("hidden", c.hidden, from_to(1, 65536), "hidden units of each layer").fixed_for_run(),
+       Field::integer("embedding", c.embedding, from_to(1, 65536), "size of the vector that stands for a character")
+           .fixed_for_run(),
+       Field::real("dropout", c.dropout, from_to_below(0, 1),
+                   "share of units dropped between layers and before the decoder, in training only"),
+       Field::real("forget_bias", c.forget_bias, from_to(-10, 10),
+                   "lstm: bias of the forget gate before training (1 is a common choice, but learns tinyshakespeare 3 "
+                   "% worse than 0)")
+           .fixed_for_run()}};
+}
+
+double training_flops(const ModelConfig& config, std::int64_t vocabulary_size) {
+  const double H = static_cast<double>(config.hidden), L = static_cast<double>(config.layers);
+  const double gates = static_cast<double>(gate_count(config.cell));
+  return 6 * (gates * H * H * (2 * L - 1) + H * static_cast<double>(vocabulary_size));
+}
+
+}  // namespace charnn

@@ -1,0 +1,41 @@
+#pragma once
+
+#include <array>
+#include <cstdint>
+
+#include "core/base/describe.h"
+
+namespace charnn {
+
+enum class Cell { rnn, gru, lstm };
+inline constexpr std::array<const char*, 3> cell_names{"rnn", "gru", "lstm"};
+
+/// Number format of the products in training: bf16 rounds their factors to bfloat16 and sums in float.
+enum class Precision { fp32, bf16 };
+inline constexpr std::array<const char*, 2> precision_names{"fp32", "bf16"};
+
+/// How a network's weights are kept for sampling: as they are, or rounded to bfloat16, which halves what must be read
+/// for each character. automatic: bf16 only where a core's cache cannot hold the weights, and reading them is what
+/// takes the time.
+enum class StepWeights { automatic, fp32, bf16 };
+inline constexpr std::array<const char*, 3> step_weights_names{"auto", "fp32", "bf16"};
+
+struct ModelConfig {
+  Cell cell = Cell::lstm;
+  std::int64_t layers = 2;
+  std::int64_t hidden = 128;
+  std::int64_t embedding = 64;
+  double dropout = 0.0;
+  double forget_bias = 0.0;
+};
+
+Section describe(ModelConfig& config);
+
+/// Rows of the weight matrices in units of `hidden`: rnn 1; gru 3 (r, z, n); lstm 4 (i, f, g, o), in PyTorch's order.
+constexpr std::int64_t gate_count(Cell cell) { return cell == Cell::lstm ? 4 : cell == Cell::gru ? 3 : 1; }
+
+/// Multiplications and additions a symbol in a training step's products: forward once, backward twice. The first
+/// layer's input is a table and counts nothing.
+double training_flops(const ModelConfig& config, std::int64_t vocabulary_size);
+
+}  // namespace charnn

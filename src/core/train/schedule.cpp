@@ -1,0 +1,94 @@
+#include "core/train/schedule.h"
+
+#include <algorithm>
+#include <cmath>
+#include <numbers>
+
+namespace charnn {
+namespace {
+
+/// From 1 at p = 0 to `last` at p = 1 along half a cosine.
+double half_cosine(double last, double p) { return last + (1 - last) * 0.5 * (1 + std::cos(std::numbers::pi * p)); }
+
+double cosine_restarts(double t, double cycle, double growth, double last) {
+  if (growth == 1) t = std::fmod(t, cycle);
+  while (t >= cycle) {
+    t -= cycle;
+    cycle *= growth;
+  }
+  return half_cosine(last, t / cycle);
+}
+
+double one_cycle(double p, double rise, double last) {
+  constexpr double start = 1.0 / 25;
+  if (p < rise) return half_cosine(start, 1 - p / rise);
+  return half_cosine(last, (p - rise) / (1 - rise));
+}
+
+/// Share of lr at t steps after the warm-up.
+double share(const ScheduleConfig& s, double t, double length) {
+  const double p = std::min(1.0, t / length);
+  const double last = s.final_lr_ratio;
+  const double period = s.period_steps > 0 ? static_cast<double>(s.period_steps) : std::max(1.0, length / 5);
+  switch (s.kind) {
+    case ScheduleKind::constant:
+    case ScheduleKind::plateau: return 1;
+    case ScheduleKind::linear: return 1 - (1 - last) * p;
+    case ScheduleKind::cosine: return half_cosine(last, p);
+    case ScheduleKind::cosine_restarts: return cosine_restarts(t, period, s.period_growth, last);
+    case ScheduleKind::step: return std::pow(s.decay_factor, std::floor(t / period));
+    case ScheduleKind::exponential: return std::pow(last, p);
+    case ScheduleKind::one_cycle: return one_cycle(p, s.rise_fraction, last);
+    case ScheduleKind::wsd:
+      return p < s.stable_fraction ? 1 : 1 - (1 - last) * (p - s.stable_fraction) / (1 - s.stable_fraction);
+    case ScheduleKind::inverse_sqrt: {
+      const double w = static_cast<double>(std::max<std::int64_t>(s.warmup_steps, 1));
+      return std::sqrt(w / (w + t));
+    }
+  }
+  return 1;
+}
+
+}  // namespace
+
+double learning_rate(const ScheduleConfig& schedule, double lr, std::int64_t step, std::int64_t total_steps,
+                     std::int64_t optimizer_steps) {
+  const std::int64_t warmup = schedule.warmup_steps;
+  const double t = static_cast<double>(std::max<std::int64_t>(step - warmup, 0));
+  const double length = static_cast<double>(std::max<std::int64_t>(total_steps - warmup, 1));
+  const double rate = lr * share(schedule, t, length);
+  return optimizer_steps < warmup ? rate * static_cast<double>(optimizer_steps + 1) / static_cast<double>(warmup)
+                                  : rate;
+}
+
+double learning_rate(const ScheduleConfig& schedule, double lr, std::int64_t step, std::int64_t total_steps) {
+  return learning_rate(schedule, lr, step, total_steps, step);
+}
+
+bool needs_horizon(const ScheduleConfig& s) {
+  switch (s.kind) {
+    case ScheduleKind::constant:
+    case ScheduleKind::inverse_sqrt:
+    case ScheduleKind::plateau: return false;
+    case ScheduleKind::step:
+    case ScheduleKind::cosine_restarts: return s.period_steps == 0;
+    default: return true;
+  }
+}
+
+bool observe_validation(RateState& rate, const ScheduleConfig& s, double loss) {
+  if (s.kind != ScheduleKind::plateau) return false;
+  constexpr double threshold = 1e-4;  // a better value must be better by this share
+  if (!rate.plateau_best || loss < *rate.plateau_best * (1 - threshold)) {
+    rate.plateau_best = loss;
+    rate.plateau_evals = 0;
+    return false;
+  }
+  if (++rate.plateau_evals < s.plateau_patience) return false;
+  rate.plateau_evals = 0;
+  const double before = rate.factor;
+  rate.factor = std::min(before, std::max(before * s.decay_factor, s.final_lr_ratio));
+  return rate.factor < before;
+}
+
+}  // namespace charnn

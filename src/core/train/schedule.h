@@ -1,0 +1,41 @@
+#pragma once
+
+#include <cstdint>
+
+#include "core/io/train_state.h"
+#include "core/train/train_config.h"
+
+namespace charnn {
+
+/// Learning rate of the step numbered `step` (from 0): a pure function, so there is nothing to save and nothing to
+/// reset. With t = step - warmup_steps, L = total_steps - warmup_steps, p = min(1, t / L), r = final_lr_ratio,
+/// P = period_steps (L / 5 if 0), g = period_growth, f = rise_fraction and s = stable_fraction, the rate is lr times:
+///
+///   constant         1
+///   linear           1 - (1 - r) p
+///   cosine           c(p) = r + (1 - r) (1 + cos(pi p)) / 2                  Loshchilov, Hutter 2016, "SGDR"
+///   cosine_restarts  c(u / C), u = place in a cycle of length C = P, P g, P g^2, ...                 ibid.
+///   step             decay_factor ^ floor(t / P)
+///   exponential      r ^ p
+///   one_cycle        p < f: half a cosine from 1/25 up to 1; then c((p - f) / (1 - f))
+///                                                            Smith, Topin 2017, "Super-convergence"
+///   wsd              p < s: 1; then linear in (p - s) / (1 - s) down to r    Hu et al. 2024, "MiniCPM"
+///   inverse_sqrt     sqrt(w / (w + t)), w = max(warmup_steps, 1)             Vaswani et al. 2017
+///   plateau          1; observe_validation() lowers the rate
+///
+/// During warm-up (step < warmup_steps) this is multiplied by (step + 1) / warmup_steps.
+double learning_rate(const ScheduleConfig& schedule, double lr, std::int64_t step, std::int64_t total_steps);
+
+/// The same for an optimizer that has taken only `optimizer_steps` steps, fewer than `step` once its moments were lost:
+/// they need the warm-up again.
+double learning_rate(const ScheduleConfig& schedule, double lr, std::int64_t step, std::int64_t total_steps,
+                     std::int64_t optimizer_steps);
+
+/// True if the rate depends on where training ends.
+bool needs_horizon(const ScheduleConfig& schedule);
+
+/// Tells the plateau schedule what an evaluation found (nats per character). Returns true if the rate drops:
+/// rate.factor has become smaller. Does nothing for other schedules.
+bool observe_validation(RateState& rate, const ScheduleConfig& schedule, double loss);
+
+}  // namespace charnn

@@ -1,0 +1,72 @@
+#include "core/cli/run_folder.h"
+
+#include "core/cli/run_text.h"
+#include "core/io/corpus_cache.h"
+#include "tests/support.h"
+
+namespace charnn::cli {
+namespace {
+
+using test::error_of;
+using test::expect_contains;
+
+Checkpoint checkpoint_of(const Config& config) {
+  const CharRnn model({.cell = Cell::lstm, .layers = 1, .hidden = 4, .embedding = 3}, 2);
+  return {to_json_text(config),
+          Vocabulary(Tokens::chars, {U'a', U'b'}),
+          {},
+          model.weights(),
+          model.weights(),
+          {},
+          model.zero_state(2),
+          capture_rng(torch::kCPU)};
+}
+
+TEST(LoadModel, RefusesAConfigThatDoesNotFitTheWeightsBeforeItTakesMemory) {
+  const test::TemporaryFolder folder;
+  Config config;
+  config.model = {.cell = Cell::lstm, .layers = 1, .hidden = 4, .embedding = 3};
+  save_checkpoint(folder / "good", checkpoint_of(config));
+  EXPECT_EQ(load_model({folder / "good"}).network->vocabulary_size(), 2);
+  config.model.hidden = 65536;  // with 64 layers: some 8 TB
+  config.model.layers = 64;
+  save_checkpoint(folder / "bad", checkpoint_of(config));
+  expect_contains(error_of([&] { load_model({folder / "bad"}); }), "does not fit its own config");
+}
+
+TEST(RunFolder, KeepsTheNewestOfTheKeptCheckpoints) {
+  const test::TemporaryFolder folder;
+  const RunFolder run(folder / "");
+  for (const char* name : {"step-5.safetensors", "step-10.safetensors", "step-100.safetensors", "step-x.safetensors",
+                           "step-007.safetensors", "step-20.safetensors.tmp"})
+    folder.write(name, "");
+  EXPECT_EQ(run.kept_steps(), (std::vector<std::int64_t>{5, 10, 100}));
+  run.remove_kept(50, 0);
+  EXPECT_EQ(run.kept_steps().size(), 3U) << "0: all stay";
+  run.remove_kept(50, 1);
+  EXPECT_EQ(run.kept_steps(), (std::vector<std::int64_t>{10, 100})) << "later ones are not this run's to remove";
+  EXPECT_EQ(checkpoint_path(folder / "", "10"), run.kept(10));
+  folder.write("last.safetensors", "");
+  error_of([&] { checkpoint_path(folder / "", "10x"); });
+  folder.write("step-30.safetensors.tmp", "");
+  run.remove_rest();
+  EXPECT_FALSE(std::filesystem::exists(folder / "step-30.safetensors.tmp"));
+  const std::string error = error_of([&] { checkpoint_path(folder / "", "11"); });
+  expect_contains(error, "one of the steps 10, 100");
+}
+
+TEST(OpenText, UsesTheIndexWhereThereIsOne) {
+  const test::TemporaryFolder folder;
+  DataConfig config;
+  config.files = {folder.write("text", "abcé")};
+  CorpusIndex index = Corpus(config).index();
+  index.fingerprint.hash ^= 1;  // to be told from one that is made anew
+  save_corpus_index(folder / "index", index);
+  EXPECT_EQ(open_text(config, std::nullopt, folder / "index").fingerprint(), index.fingerprint);
+  EXPECT_TRUE(open_text(config, std::nullopt, folder / "none").was_scanned());
+  folder.write("index", "damaged");
+  EXPECT_TRUE(open_text(config, std::nullopt, folder / "index").was_scanned());
+}
+
+}  // namespace
+}  // namespace charnn::cli

@@ -1,0 +1,98 @@
+#include "core/data/batcher.h"
+
+#include "tests/support.h"
+
+namespace charnn {
+namespace {
+
+using test::corpus_of;
+using test::error_of;
+using test::expect_contains;
+
+constexpr const char* text = "abcdefghijklmnopqrstuvwxyz";  // id = place
+
+TEST(Batcher, StreamsAreContiguousAndWindowsGoOn) {
+  const test::TemporaryFolder folder;
+  const Corpus corpus = corpus_of(folder, text);
+  Batcher batcher(corpus, corpus.train(), 2, 5);  // 25 inputs: two streams of 12, windows of 5, 5, 2
+  EXPECT_EQ(batcher.stream_length(), 12);
+  EXPECT_EQ(batcher.windows_per_epoch(), 3);
+  for (int epoch = 0; epoch < 2; ++epoch) {
+    std::vector<int> used(24, 0);
+    std::int64_t expected = 0;
+    for (const std::int64_t length : {5, 5, 2}) {
+      const Batch batch = batcher.next();
+      EXPECT_EQ(batch.starts_epoch, expected == 0);
+      ASSERT_EQ(batch.input.size(0), length);
+      for (std::int64_t t = 0; t < length; ++t)
+        for (std::int64_t b = 0; b < 2; ++b) {
+          const std::int64_t place = batch.input[t][b].item<std::int64_t>();
+          EXPECT_EQ(place, b * 12 + expected + t);
+          EXPECT_EQ(batch.target[t][b].item<std::int64_t>(), place + 1);
+          ++used[static_cast<std::size_t>(place)];
+        }
+      expected += length;
+    }
+    EXPECT_EQ(used, std::vector<int>(24, 1)) << "every character of every stream once an epoch";
+    EXPECT_EQ(batcher.cursor(), (Cursor{epoch + 1, 0}));
+  }
+}
+
+TEST(Batcher, GoesOnFromASavedCursor) {
+  const test::TemporaryFolder folder;
+  const Corpus corpus = corpus_of(folder, text);
+  Batcher first(corpus, corpus.train(), 2, 5);
+  first.next();
+  Batcher second(corpus, corpus.train(), 2, 5);
+  second.seek(first.cursor());
+  EXPECT_TRUE(torch::equal(first.next().input, second.next().input));
+  error_of([&] { second.seek({0, 12}); });
+  error_of([&] { second.seek({-1, 0}); });
+}
+
+TEST(Batcher, MarksWhereDocumentsStart) {
+  const test::TemporaryFolder folder;
+  DataConfig config;
+  config.files = {folder.write("text", "ab--cd-e--fgh---ijk--lmn--")};
+  config.val_fraction = 0;
+  config.document_separator = "--";
+  const Corpus corpus(config);
+  std::vector<std::int64_t> all;
+  for (const std::int64_t at : {3, 9, 14, 15, 20, 25}) all.push_back(at);
+  const auto starts = [&](std::int64_t begin, std::int64_t end) {
+    std::vector<std::int64_t> ids(static_cast<std::size_t>(end - begin)), same = ids;
+    std::vector<std::int64_t> found = corpus.copy_with_starts(begin, ids);
+    corpus.copy(begin, same);
+    EXPECT_EQ(ids, same);
+    return found;
+  };
+  EXPECT_EQ(starts(0, corpus.size()), all) << "the last symbol of every separator";
+  EXPECT_EQ(starts(3, 9), std::vector<std::int64_t>{0}) << "which may begin before the stretch";
+  EXPECT_EQ(starts(4, 9), std::vector<std::int64_t>{});
+  Batcher batcher(corpus, corpus.train(), 2, 5);  // streams of 12
+  for (std::int64_t first = 0; first < 12;) {
+    const Batch batch = batcher.next();
+    for (std::int64_t t = 0; t < batch.input.size(0); ++t, ++first)
+      for (std::int64_t b = 0; b < 2; ++b)
+        EXPECT_EQ(batch.starts[t][b].item<int>(), std::count(all.begin(), all.end(), b * 12 + first)) << first << b;
+  }
+  const Corpus whole = corpus_of(folder, text);
+  EXPECT_FALSE(Batcher(whole, whole.train(), 2, 5).next().starts.defined());
+  config.document_separator = "+";
+  expect_contains(error_of([&] { Corpus other(config); }), "data.document_separator has a character");
+}
+
+TEST(Batcher, SaysWhatFits) {
+  const test::TemporaryFolder folder;
+  const Corpus corpus = corpus_of(folder, text);
+  const std::string message = error_of([&] { Batcher(corpus, corpus.train(), 3, 9); });
+  expect_contains(message, "26 characters");
+  expect_contains(message, "3 x 9 + 1 = 28");
+  expect_contains(message, "--batch-size 2 at most");
+  expect_contains(message, "--sequence-length 8 at most");
+  EXPECT_EQ(Batcher(corpus, corpus.train(), 2, 9).next().input.size(0), 9);
+  EXPECT_EQ(Batcher(corpus, corpus.train(), 3, 8).next().input.size(0), 8);
+}
+
+}  // namespace
+}  // namespace charnn
