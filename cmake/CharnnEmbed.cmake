@@ -1,7 +1,7 @@
-# charnn_embed(name file): makes the header charnn/cli/<name>.h, in which `name` is the text of `file`.
+# charnn_embed(name file): makes the header <name>.h in the current binary folder, in which `name` is the text of `file`.
 function(charnn_embed name file)
-  set_property(DIRECTORY APPEND PROPERTY CMAKE_CONFIGURE_DEPENDS "${PROJECT_SOURCE_DIR}/${file}")
-  file(READ "${PROJECT_SOURCE_DIR}/${file}" text)
+  set_property(DIRECTORY APPEND PROPERTY CMAKE_CONFIGURE_DEPENDS "${CMAKE_CURRENT_SOURCE_DIR}/${file}")
+  file(READ "${file}" text)
   set(template [[// Made by CMake.
 #pragma once
 
@@ -13,5 +13,5 @@ inline constexpr std::string_view @name@ = R"embedded(@text@)embedded";
 
 }  // namespace charnn::cli
 ]])
-  file(CONFIGURE OUTPUT "${PROJECT_BINARY_DIR}/include/charnn/cli/${name}.h" CONTENT "${template}" @ONLY)
+  file(CONFIGURE OUTPUT "${name}.h" CONTENT "${template}" @ONLY)
 endfunction()

@@ -3,14 +3,17 @@ include(GNUInstallDirs)
 include(CMakePackageConfigHelpers)
 
 install(TARGETS charnn RUNTIME DESTINATION ${CMAKE_INSTALL_BINDIR})
-install(TARGETS charnn_core EXPORT charnnTargets ARCHIVE DESTINATION ${CMAKE_INSTALL_LIBDIR})
-install(DIRECTORY src/core src/kernels src/fast ${PROJECT_BINARY_DIR}/include/core DESTINATION ${CMAKE_INSTALL_INCLUDEDIR}
-        FILES_MATCHING PATTERN "*.h" PATTERN "cli" EXCLUDE)
+# charnn::charnn is the public library; the layers that it links come along.
+get_property(_charnn_libraries GLOBAL PROPERTY CHARNN_LIBRARIES)
+list(FILTER _charnn_libraries EXCLUDE REGEX "^charnn_extra")
+install(TARGETS ${_charnn_libraries} EXPORT charnnTargets ARCHIVE DESTINATION ${CMAKE_INSTALL_LIBDIR})
+install(DIRECTORY include/charnn DESTINATION ${CMAKE_INSTALL_INCLUDEDIR})
 install(DIRECTORY configs DESTINATION ${CMAKE_INSTALL_DATADIR}/charnn)
 install(FILES README.md LICENSE DESTINATION ${CMAKE_INSTALL_DOCDIR})
 
 # The program itself knows its options best.
-if(NOT CMAKE_CROSSCOMPILING)
+get_property(_charnn_extras GLOBAL PROPERTY CHARNN_EXTRAS)
+if(NOT CMAKE_CROSSCOMPILING AND "shell" IN_LIST _charnn_extras)
   set(_shell_dir ${PROJECT_BINARY_DIR}/share)
   file(MAKE_DIRECTORY ${_shell_dir})
   set(_shell_files ${_shell_dir}/charnn.1)

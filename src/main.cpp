@@ -5,7 +5,7 @@
 
 #include "core/base/error.h"
 #include "core/base/terminal.h"
-#include "core/cli/commands.h"
+#include "core/cli/extras.h"
 
 namespace {
 
@@ -18,11 +18,13 @@ int report(const std::string& message, charnn::ExitCode code) {
 
 int main(int argc, char** argv) {
   try {
-    return charnn::cli::run(argc, argv);
+    charnn::cli::Extras extras;
+    charnn::cli::add_extras(extras);
+    return charnn::cli::run(argc, argv, extras);
   } catch (const charnn::Error& error) {
     return report(error.what(), error.code());
   } catch (const std::bad_alloc&) {
-    return report("out of memory\n  cure:     a smaller --hidden, --batch-size or --sequence-length",
+    return report("out of memory\n  hint:     a smaller --hidden, --batch-size or --sequence-length",
                   charnn::ExitCode::failure);
   } catch (const std::exception& error) {
     // LibTorch's messages go on with a C++ backtrace, which helps nobody here.

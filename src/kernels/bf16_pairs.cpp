@@ -41,24 +41,24 @@ CHARNN_AVX512_BF16 void to_pairs_avx512(Format format, const float* from, std::i
                                         std::int64_t rows) {
   for (std::int64_t b = 0; b < blocks; b += 2, from += 2 * from_block, to += to_block)
     for (std::int64_t r = 0; r < rows; ++r) {
-      const __m512 low = _mm512_load_ps(from + r * block_columns);
-      const __m512 high = _mm512_load_ps(from + from_block + r * block_columns);
+      const __m512 low = _mm512_load_ps(from + r * block_width);
+      const __m512 high = _mm512_load_ps(from + from_block + r * block_width);
       if (format == Format::bf16) {
-        _mm512_store_si512(to + r * block_columns, (__m512i)_mm512_cvtne2ps_pbh(high, low));
+        _mm512_store_si512(to + r * block_width, (__m512i)_mm512_cvtne2ps_pbh(high, low));
         continue;
       }
       __m512i low_part[3], high_part[3];
       split(low, low_part);
       split(high, high_part);
       for (int q = 0; q < 3; ++q)
-        _mm512_store_si512(to + q * to_plane + r * block_columns, narrow(low_part[q], high_part[q]));
+        _mm512_store_si512(to + q * to_plane + r * block_width, narrow(low_part[q], high_part[q]));
     }
 }
 
 CHARNN_AVX512_BF16 void pair_rows_avx512(Format format, const float* from, std::uint32_t* to, std::int64_t to_plane,
                                          std::int64_t rows) {
-  for (std::int64_t q = 0; q < rows / 2; ++q, from += 2 * block_columns, to += block_columns) {
-    const __m512 even = _mm512_load_ps(from), odd = _mm512_load_ps(from + block_columns);
+  for (std::int64_t q = 0; q < rows / 2; ++q, from += 2 * block_width, to += block_width) {
+    const __m512 even = _mm512_load_ps(from), odd = _mm512_load_ps(from + block_width);
     if (format == Format::bf16) {
       const __m512i both = (__m512i)_mm512_cvtne2ps_pbh(odd, even);  // 16 of `even`, then 16 of `odd`
       const __m512i even16 = _mm512_cvtepu16_epi32(_mm512_castsi512_si256(both));

@@ -1,5 +1,7 @@
 #include "kernels/gemm.h"
 
+#include "kernels/gemm_tiles.h"
+
 // Compiled once for every instruction set that Highway knows; the best that the CPU has is chosen at run time.
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "kernels/gemm.cpp"
@@ -13,113 +15,103 @@ namespace charnn {
 namespace HWY_NAMESPACE {
 namespace hn = hwy::HWY_NAMESPACE;
 
-using Tag = hn::CappedTag<float, block_columns>;
+using Tag = hn::CappedTag<float, block_width>;
 using Vec = hn::Vec<Tag>;
 constexpr int lanes = static_cast<int>(hn::MaxLanes(Tag()));
-constexpr int panel_vectors = static_cast<int>(block_columns) / lanes;
+constexpr int panel_vectors = static_cast<int>(block_width) / lanes;
 // As many sums as fit the registers (32 with AVX-512, else 16) beside a row of B.
 constexpr int max_rows = panel_vectors <= 2 ? 6 : 2;
 constexpr int max_panels = panel_vectors == 1 ? 4 : 1;
 
-/// Part of a product: k in [k_begin, k_end).
-struct Slice {
-  const Gemm& gemm;
-  std::int64_t k_begin;
-  std::int64_t k_end;
-  bool accumulate;
-  const float* next;  ///< memory to bring near meanwhile, as many rows of B as the slice has; null: none
-};
-
 /// Rows [0, Rows) and panels [0, Panels) of C.
-template <int Rows, int Panels, bool Transposed>
-void tile(const Slice& s, const float* HWY_RESTRICT a, const float* HWY_RESTRICT b, float* HWY_RESTRICT c) {
-  const Gemm& g = s.gemm;
-  constexpr Tag d;
-  constexpr int Vectors = Panels * panel_vectors;
-  const auto offset = [&](std::int64_t v) { return v / panel_vectors * g.c_panel + v % panel_vectors * lanes; };
-  Vec sum[Rows][Vectors];
+struct FloatTile {
+  template <int Rows, int Panels, bool Transposed>
+  static void run(const Tile<float>& t) {
+    const Gemm& g = t.gemm;
+    constexpr Tag d;
+    constexpr int Vectors = Panels * panel_vectors;
+    const auto offset = [&](std::int64_t v) { return v / panel_vectors * g.c_panel + v % panel_vectors * lanes; };
+    const float* HWY_RESTRICT a = t.a;
+    float* HWY_RESTRICT c = t.c;
+    Vec sum[Rows][Vectors];
 #pragma GCC unroll 8
-  for (int i = 0; i < Rows; ++i)
-#pragma GCC unroll 8
-    for (int v = 0; v < Vectors; ++v)
-      sum[i][v] = s.accumulate ? hn::LoadU(d, c + i * g.c_row + offset(v)) : hn::Zero(d);
-  const float* panel[Panels];
-#pragma GCC unroll 8
-  for (int p = 0; p < Panels; ++p) panel[p] = b + p * g.b_panel;
-  for (std::int64_t k0 = s.k_begin; k0 < s.k_end; k0 += block_columns) {
-    const float* column = Transposed ? a + k0 * block_columns : a + k0 / block_columns * g.a_block;
-    const std::int64_t steps = HWY_MIN(block_columns, s.k_end - k0);
-    if (s.next)
-      for (std::int64_t k = 0; k < steps; ++k) __builtin_prefetch(s.next + (k0 - s.k_begin + k) * block_columns, 0, 2);
-    for (std::int64_t k = 0; k < steps; ++k) {
-      Vec row[Vectors];
+    for (int i = 0; i < Rows; ++i)
 #pragma GCC unroll 8
       for (int v = 0; v < Vectors; ++v)
-        row[v] = hn::Load(d, panel[v / panel_vectors] + (k0 + k) * block_columns + v % panel_vectors * lanes);
+        sum[i][v] = t.accumulate ? hn::LoadU(d, c + i * block_width + offset(v)) : hn::Zero(d);
+    const float* panel[Panels];
 #pragma GCC unroll 8
-      for (int i = 0; i < Rows; ++i) {
-        const Vec factor = hn::Set(d, Transposed ? column[k * block_columns + i] : column[i * block_columns + k]);
+    for (int p = 0; p < Panels; ++p) panel[p] = t.b + p * g.b_panel;
+    for (std::int64_t k0 = t.k_begin; k0 < t.k_end; k0 += block_width) {
+      const float* column = Transposed ? a + k0 * block_width : a + k0 / block_width * g.a_block;
+      const std::int64_t steps = HWY_MIN(block_width, t.k_end - k0);
+      if (t.next)
+        for (std::int64_t k = 0; k < steps; ++k)
+          __builtin_prefetch(t.next + (k0 - t.k_begin + k) * block_width, 0, 2);
+      for (std::int64_t k = 0; k < steps; ++k) {
+        Vec row[Vectors];
 #pragma GCC unroll 8
-        for (int v = 0; v < Vectors; ++v) sum[i][v] = hn::MulAdd(factor, row[v], sum[i][v]);
+        for (int v = 0; v < Vectors; ++v)
+          row[v] = hn::Load(d, panel[v / panel_vectors] + (k0 + k) * block_width + v % panel_vectors * lanes);
+#pragma GCC unroll 8
+        for (int i = 0; i < Rows; ++i) {
+          const Vec factor = hn::Set(d, Transposed ? column[k * block_width + i] : column[i * block_width + k]);
+#pragma GCC unroll 8
+          for (int v = 0; v < Vectors; ++v) sum[i][v] = hn::MulAdd(factor, row[v], sum[i][v]);
+        }
       }
     }
+#pragma GCC unroll 8
+    for (int i = 0; i < Rows; ++i)
+#pragma GCC unroll 8
+      for (int v = 0; v < Vectors; ++v) hn::StoreU(sum[i][v], d, c + i * block_width + offset(v));
   }
-#pragma GCC unroll 8
-  for (int i = 0; i < Rows; ++i)
-#pragma GCC unroll 8
-    for (int v = 0; v < Vectors; ++v) hn::StoreU(sum[i][v], d, c + i * g.c_row + offset(v));
+};
+
+void Multiply(const Gemm& g) { multiply_in_tiles<FloatTile, max_rows, max_panels, float>(g); }
+
+// --- a vector by a matrix ---
+
+constexpr int gemv_panels = panel_vectors == 1 ? 8 : panel_vectors == 2 ? 4 : 1;  // as many sums as fit the registers
+
+HWY_INLINE Vec load(const float* weights) { return hn::Load(Tag(), weights); }
+HWY_INLINE Vec load(const hwy::bfloat16_t* weights) {
+  return hn::PromoteTo(Tag(), hn::Load(hn::Rebind<hwy::bfloat16_t, Tag>(), weights));
 }
 
-/// Calls tile() with the numbers of rows and panels as constants.
-template <int Rows, int Panels>
-void tile_of(const Slice& s, std::int64_t rows, std::int64_t panels, const float* a, const float* b, float* c) {
-  if constexpr (Rows > 1)
-    if (rows < Rows) return tile_of<Rows - 1, Panels>(s, rows, panels, a, b, c);
+template <int Panels, class Weight>
+void sum_panels(const Gemv& g, const Weight* HWY_RESTRICT weights, int first) {
+  constexpr Tag d;
+  constexpr int Vectors = Panels * panel_vectors;
+  const auto sums = [&](std::int64_t v) { return g.sums[first + v / panel_vectors] + v % panel_vectors * lanes; };
+  Vec sum[Vectors];
+#pragma GCC unroll 16
+  for (int v = 0; v < Vectors; ++v) sum[v] = hn::Load(d, sums(v));
+  const std::int64_t row = g.panels * block_width;
+  weights += first * block_width;
+  for (std::int64_t k = 0; k < g.k; ++k, weights += row) {
+    const Vec x = hn::Set(d, g.x[k]);
+#pragma GCC unroll 16
+    for (int v = 0; v < Vectors; ++v) sum[v] = hn::MulAdd(x, load(weights + v * lanes), sum[v]);
+  }
+#pragma GCC unroll 16
+  for (int v = 0; v < Vectors; ++v) hn::Store(sum[v], d, sums(v));
+}
+
+template <int Panels, class Weight>
+void sum_panels_of(const Gemv& g, const Weight* weights, int first, int panels) {
   if constexpr (Panels > 1)
-    if (panels < Panels) return tile_of<Rows, Panels - 1>(s, rows, panels, a, b, c);
-  if (s.gemm.a_transposed)
-    tile<Rows, Panels, true>(s, a, b, c);
-  else
-    tile<Rows, Panels, false>(s, a, b, c);
+    if (panels < Panels) return sum_panels_of<Panels - 1>(g, weights, first, panels);
+  sum_panels<Panels>(g, weights, first);
 }
 
-/// All rows of C, `panels` of its panels beginning with panel p.
-void multiply_slice(Slice s, std::int64_t p, std::int64_t panels, const float* next) {
-  const Gemm& g = s.gemm;
-  const float* a = static_cast<const float*>(g.a);
-  const float* b = static_cast<const float*>(g.b) + p * g.b_panel;
-  // Tiles of even height; a transposed A has its rows in blocks of 16, which no tile may cross.
-  const std::int64_t stretch = g.a_transposed ? block_columns : g.m;
-  for (std::int64_t begin = 0; begin < g.m; begin += stretch) {
-    const std::int64_t height = HWY_MIN(stretch, g.m - begin);
-    const std::int64_t tiles = (height + max_rows - 1) / max_rows;
-    std::int64_t i = begin;
-    for (std::int64_t t = 0; t < tiles; ++t) {
-      const std::int64_t rows = height / tiles + (t < height % tiles ? 1 : 0);
-      const float* a_tile =
-          g.a_transposed ? a + begin / block_columns * g.a_block + (i - begin) : a + i * block_columns;
-      s.next = next && t < panels ? next + t * g.b_panel : nullptr;
-      tile_of<max_rows, max_panels>(s, rows, panels, a_tile, b, g.c + p * g.c_panel + i * g.c_row);
-      i += rows;
-    }
-  }
-}
-
-void Multiply(const Gemm& g) {
-  // A slice of B of this many rows and max_panels panels stays in the first-level cache while all rows of A pass.
-  constexpr std::int64_t k_block = 128;
-  // A B that does not fit the second-level cache is fetched a slice ahead (10 % faster at 32 x 512 x 2048).
-  const bool fetch_ahead = g.k * g.panels * block_columns > (1 << 18);
-  const float* b = static_cast<const float*>(g.b);
-  for (std::int64_t p = 0; p < g.panels; p += max_panels) {
-    const std::int64_t panels = HWY_MIN(max_panels, g.panels - p);
-    for (std::int64_t k = 0; k < g.k; k += k_block) {
-      const std::int64_t k_end = HWY_MIN(k + k_block, g.k);
-      const float* next = k_end < g.k                 ? b + p * g.b_panel + k_end * block_columns
-                          : p + max_panels < g.panels ? b + (p + max_panels) * g.b_panel
-                                                      : b;
-      multiply_slice({g, k, k_end, g.accumulate || k > 0, nullptr}, p, panels, fetch_ahead ? next : nullptr);
-    }
+void MultiplyVector(const Gemv& g) {
+  for (int p = 0; p < g.panels; p += gemv_panels) {
+    const int panels = HWY_MIN(gemv_panels, g.panels - p);
+    if (g.bf16)
+      sum_panels_of<gemv_panels>(g, static_cast<const hwy::bfloat16_t*>(g.weights), p, panels);
+    else
+      sum_panels_of<gemv_panels>(g, static_cast<const float*>(g.weights), p, panels);
   }
 }
 
@@ -131,8 +123,10 @@ HWY_AFTER_NAMESPACE();
 namespace charnn {
 
 HWY_EXPORT(Multiply);
+HWY_EXPORT(MultiplyVector);
 
 void gemm_f32(const Gemm& gemm) { HWY_DYNAMIC_DISPATCH(Multiply)(gemm); }
+void gemv(const Gemv& gemv) { HWY_DYNAMIC_DISPATCH(MultiplyVector)(gemv); }
 
 }  // namespace charnn
 #endif

@@ -2,6 +2,7 @@
 #include <algorithm>
 
 #include "kernels/gemm.h"
+#include "kernels/gemm_tiles.h"
 
 #if defined(__x86_64__) && defined(__linux__)
 
@@ -29,72 +30,40 @@ Bf16Unit find_unit() {
   return Bf16Unit::avx512_bf16;
 }
 
-// --- AVX-512 BF16: as gemm.cpp, with one instruction for two products ---
+// --- AVX-512 BF16: as FloatTile in gemm.cpp, with one instruction for two products ---
 
-template <int Rows, int Panels, bool Transposed>
-CHARNN_AVX512_BF16 void vector_tile(const Gemm& g, const std::uint32_t* a, const std::uint32_t* b, float* c,
-                                    std::int64_t k_begin, std::int64_t k_end, bool accumulate) {
-  __m512 sum[Rows][Panels];
+struct PairTile {
+  template <int Rows, int Panels, bool Transposed>
+  CHARNN_AVX512_BF16 static void run(const Tile<std::uint32_t>& t) {
+    const Gemm& g = t.gemm;
+    __m512 sum[Rows][Panels];
 #pragma GCC unroll 8
-  for (int i = 0; i < Rows; ++i)
-#pragma GCC unroll 4
-    for (int p = 0; p < Panels; ++p)
-      sum[i][p] = accumulate ? _mm512_loadu_ps(c + i * g.c_row + p * g.c_panel) : _mm512_setzero_ps();
-  for (std::int64_t k0 = k_begin; k0 < k_end; k0 += block_columns) {
-    const std::uint32_t* column = Transposed ? a + k0 * block_columns : a + k0 / block_columns * g.a_block;
-    for (std::int64_t k = 0; k < block_columns; ++k) {
-      __m512bh row[Panels];
+    for (int i = 0; i < Rows; ++i)
 #pragma GCC unroll 4
       for (int p = 0; p < Panels; ++p)
-        row[p] = (__m512bh)_mm512_load_si512(b + p * g.b_panel + (k0 + k) * block_columns);
-#pragma GCC unroll 8
-      for (int i = 0; i < Rows; ++i) {
-        const std::uint32_t pair = Transposed ? column[k * block_columns + i] : column[i * block_columns + k];
-        const __m512bh factor = (__m512bh)_mm512_set1_epi32(static_cast<int>(pair));
+        sum[i][p] = t.accumulate ? _mm512_loadu_ps(t.c + i * block_width + p * g.c_panel) : _mm512_setzero_ps();
+    for (std::int64_t k0 = t.k_begin; k0 < t.k_end; k0 += block_width) {
+      const std::uint32_t* column = Transposed ? t.a + k0 * block_width : t.a + k0 / block_width * g.a_block;
+      for (std::int64_t k = 0; k < block_width; ++k) {
+        __m512bh row[Panels];
 #pragma GCC unroll 4
-        for (int p = 0; p < Panels; ++p) sum[i][p] = _mm512_dpbf16_ps(sum[i][p], factor, row[p]);
-      }
-    }
-  }
+        for (int p = 0; p < Panels; ++p)
+          row[p] = (__m512bh)_mm512_load_si512(t.b + p * g.b_panel + (k0 + k) * block_width);
 #pragma GCC unroll 8
-  for (int i = 0; i < Rows; ++i)
+        for (int i = 0; i < Rows; ++i) {
+          const std::uint32_t pair = Transposed ? column[k * block_width + i] : column[i * block_width + k];
+          const __m512bh factor = (__m512bh)_mm512_set1_epi32(static_cast<int>(pair));
 #pragma GCC unroll 4
-    for (int p = 0; p < Panels; ++p) _mm512_storeu_ps(c + i * g.c_row + p * g.c_panel, sum[i][p]);
-}
-
-template <int Rows, int Panels, bool Transposed>
-void vector_tile_of(const Gemm& g, std::int64_t rows, std::int64_t panels, const std::uint32_t* a,
-                    const std::uint32_t* b, float* c, std::int64_t k_begin, std::int64_t k_end, bool accumulate) {
-  if constexpr (Rows > 1)
-    if (rows < Rows)
-      return vector_tile_of<Rows - 1, Panels, Transposed>(g, rows, panels, a, b, c, k_begin, k_end, accumulate);
-  if constexpr (Panels > 1)
-    if (panels < Panels)
-      return vector_tile_of<Rows, Panels - 1, Transposed>(g, rows, panels, a, b, c, k_begin, k_end, accumulate);
-  vector_tile<Rows, Panels, Transposed>(g, a, b, c, k_begin, k_end, accumulate);
-}
-
-template <bool Transposed>
-void multiply_vectors(const Gemm& g) {
-  constexpr std::int64_t k_block = 128, max_rows = 6, max_panels = 4;
-  const auto* a = static_cast<const std::uint32_t*>(g.a);
-  const auto* b = static_cast<const std::uint32_t*>(g.b);
-  const std::int64_t stretch = Transposed ? block_columns : g.m;
-  for (std::int64_t p = 0; p < g.panels; p += max_panels)
-    for (std::int64_t k = 0; k < g.k; k += k_block)
-      for (std::int64_t begin = 0; begin < g.m; begin += stretch) {
-        const std::int64_t height = std::min(stretch, g.m - begin), tiles = (height + max_rows - 1) / max_rows;
-        for (std::int64_t t = 0, i = begin; t < tiles; ++t) {
-          const std::int64_t rows = height / tiles + (t < height % tiles ? 1 : 0);
-          vector_tile_of<max_rows, max_panels, Transposed>(
-              g, rows, std::min(max_panels, g.panels - p),
-              Transposed ? a + begin / block_columns * g.a_block + (i - begin) : a + i * block_columns,
-              b + p * g.b_panel, g.c + p * g.c_panel + i * g.c_row, k, std::min(k + k_block, g.k),
-              g.accumulate || k > 0);
-          i += rows;
+          for (int p = 0; p < Panels; ++p) sum[i][p] = _mm512_dpbf16_ps(sum[i][p], factor, row[p]);
         }
       }
-}
+    }
+#pragma GCC unroll 8
+    for (int i = 0; i < Rows; ++i)
+#pragma GCC unroll 4
+      for (int p = 0; p < Panels; ++p) _mm512_storeu_ps(t.c + i * block_width + p * g.c_panel, sum[i][p]);
+  }
+};
 
 // --- AMX: tiles of 16 rows of 64 bytes ---
 
@@ -104,7 +73,7 @@ struct alignas(64) TileConfig {
   std::uint8_t rows[16] = {};
 };
 
-constexpr std::int64_t tile_elements = block_columns * block_columns;
+constexpr std::int64_t tile_elements = block_width * block_width;
 
 /// out[i][k] = in[k][i], 16 x 16.
 CHARNN_AMX void transpose(const std::uint32_t* in, std::uint32_t* out) {
@@ -151,8 +120,8 @@ struct TileRows {
 
 template <int RowTiles, int Panels, Format format>
 CHARNN_AMX void tile_block(const Gemm& g, const TileRows& rows, const std::uint32_t* b, float* c) {
-  const std::size_t c_stride = static_cast<std::size_t>(g.c_row) * sizeof(float);
-  float* c10 = c + block_columns * g.c_row;
+  const std::size_t c_stride = block_width * sizeof(float);
+  float* c10 = c + block_width * block_width;
   if (g.accumulate) {
     _tile_loadd(0, c, c_stride);
     if constexpr (Panels > 1) _tile_loadd(1, c + g.c_panel, c_stride);
@@ -174,7 +143,7 @@ CHARNN_AMX void tile_block(const Gemm& g, const TileRows& rows, const std::uint3
     if constexpr (Panels > 1) _tile_loadd(7, b + plane * g.b_plane + g.b_panel, 64);
   };
   constexpr std::ptrdiff_t high = 0, middle = 1, low = 2;
-  for (std::int64_t k = 0; k < g.k; k += block_columns, a += rows.step, b += tile_elements) {
+  for (std::int64_t k = 0; k < g.k; k += block_width, a += rows.step, b += tile_elements) {
     load_a(high);
     if constexpr (format == Format::bf16x3) {
       // In an order that loads few tiles twice. Middle x low and low x low are below a float's last bit.
@@ -209,7 +178,7 @@ CHARNN_AMX void multiply_tile_rows(const Gemm& g, const TileRows& tiles, float* 
     config.bytes[tile] = 64;
     config.rows[tile] = 16;
   }
-  const auto last_rows = static_cast<std::uint8_t>(rows - (RowTiles - 1) * block_columns);
+  const auto last_rows = static_cast<std::uint8_t>(rows - (RowTiles - 1) * block_width);
   for (const int tile : {2 * (RowTiles - 1), 2 * (RowTiles - 1) + 1, 3 + RowTiles}) config.rows[tile] = last_rows;
   _tile_loadconfig(&config);
   const auto* b = static_cast<const std::uint32_t*>(g.b);
@@ -220,33 +189,33 @@ CHARNN_AMX void multiply_tile_rows(const Gemm& g, const TileRows& tiles, float* 
 
 template <Format format>
 CHARNN_AMX void multiply_rows(const Gemm& g, const TileRows& tiles, float* c, std::int64_t rows) {
-  rows > block_columns ? multiply_tile_rows<2, format>(g, tiles, c, rows)
+  rows > block_width ? multiply_tile_rows<2, format>(g, tiles, c, rows)
                        : multiply_tile_rows<1, format>(g, tiles, c, rows);
 }
 
 template <Format format>
 CHARNN_AMX void multiply_tiles(const Gemm& g) {
   const auto* a = static_cast<const std::uint32_t*>(g.a);
-  for (std::int64_t i = 0; i < g.m; i += 2 * block_columns) {
-    const std::int64_t rows = std::min(2 * block_columns, g.m - i);
-    float* c = g.c + i * g.c_row;
+  for (std::int64_t i = 0; i < g.m; i += 2 * block_width) {
+    const std::int64_t rows = std::min(2 * block_width, g.m - i);
+    float* c = g.c + i * block_width;
     if (!g.a_transposed) {
-      multiply_rows<format>(g, {a + i * block_columns, tile_elements, g.a_block, g.a_plane}, c, rows);
+      multiply_rows<format>(g, {a + i * block_width, tile_elements, g.a_block, g.a_plane}, c, rows);
       continue;
     }
     // Tiles want the rows of A along k.
-    constexpr std::int64_t k_max = 128, tile_row = k_max * block_columns, plane = 2 * tile_row;
+    constexpr std::int64_t k_max = 128, tile_row = k_max * block_width, plane = 2 * tile_row;
     alignas(64) std::uint32_t turned[planes(format) * plane];
     for (std::int64_t k = 0; k < g.k; k += k_max) {
       Gemm part = g;
       part.k = std::min(k_max, g.k - k);
-      part.b = static_cast<const std::uint32_t*>(g.b) + k * block_columns;
+      part.b = static_cast<const std::uint32_t*>(g.b) + k * block_width;
       part.accumulate = g.accumulate || k > 0;
       for (std::int64_t q = 0; q < planes(format); ++q)
-        for (std::int64_t t = 0; t * block_columns < rows; ++t)
-          for (std::int64_t j = 0; j < part.k; j += block_columns)
-            transpose(a + q * g.a_plane + (i / block_columns + t) * g.a_block + (k + j) * block_columns,
-                      turned + q * plane + t * tile_row + j * block_columns);
+        for (std::int64_t t = 0; t * block_width < rows; ++t)
+          for (std::int64_t j = 0; j < part.k; j += block_width)
+            transpose(a + q * g.a_plane + (i / block_width + t) * g.a_block + (k + j) * block_width,
+                      turned + q * plane + t * tile_row + j * block_width);
       multiply_rows<format>(part, {turned, tile_row, tile_elements, plane}, c, rows);
     }
   }
@@ -260,9 +229,7 @@ Bf16Unit bf16_unit() {
   return unit;
 }
 
-void gemm_avx512_bf16(const Gemm& gemm) {
-  gemm.a_transposed ? multiply_vectors<true>(gemm) : multiply_vectors<false>(gemm);
-}
+void gemm_avx512_bf16(const Gemm& gemm) { multiply_in_tiles<PairTile, 6, 4, std::uint32_t>(gemm); }
 
 void gemm_amx(const Gemm& gemm, Format format) {
   format == Format::bf16x3 ? multiply_tiles<Format::bf16x3>(gemm) : multiply_tiles<Format::bf16>(gemm);

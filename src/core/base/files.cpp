@@ -195,6 +195,14 @@ bool FileLock::in_place() const {
   return ::stat(path_.c_str(), &named) == 0 && named.st_dev == held.st_dev && named.st_ino == held.st_ino;
 }
 
+void make_folder(const std::string& path, std::string_view what, std::string_view flag) {
+  std::error_code error;
+  std::filesystem::create_directories(path, error);
+  if (error || !std::filesystem::is_directory(path))
+    fail_input(fmt::format("{} {}: {}", what, path, error ? error.message() : "a file of that name is in the way"),
+               "a folder that can be made and written to", fmt::format("choose another with {} DIR", flag));
+}
+
 void require_own_file(const std::string& path) {
   struct stat status {};
   if (::lstat(path.c_str(), &status) == 0 && !S_ISREG(status.st_mode))

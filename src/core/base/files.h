@@ -118,6 +118,10 @@ class FileLock {
   bool held_ = true;
 };
 
+/// Makes a folder, with its parents, unless it exists. `what` names it in messages; another can be chosen with `flag`.
+/// Throws Error (usage).
+void make_folder(const std::string& path, std::string_view what, std::string_view flag);
+
 /// Throws Error (usage) unless `path` is a regular file, and no link to one, or nothing yet: other programs' files must
 /// not be appended to by way of a folder that came from a stranger.
 void require_own_file(const std::string& path);

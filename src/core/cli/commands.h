@@ -1,10 +1,13 @@
 #pragma once
 
 #include <functional>
+#include <utility>
 
 #include <CLI/CLI.hpp>
 
 namespace charnn::cli {
+
+struct Extras;
 
 /// What every command knows.
 struct Globals {
@@ -15,24 +18,19 @@ struct Globals {
 /// A command's work; returns the exit status. It runs after the whole command line has been parsed.
 using Action = std::function<int()>;
 
+/// Makes `work` the action if the user chooses `command`.
+inline void on_chosen(CLI::App* command, Action& action, Action work) {
+  command->callback([&action, work = std::move(work)] { action = work; });
+}
+
 // Each adds its subcommand to `app` and sets `action` when the user has chosen it.
-void add_train(CLI::App& app, const Globals& globals, Action& action);
-void add_sample(CLI::App& app, const Globals& globals, Action& action);
-void add_eval(CLI::App& app, const Globals& globals, Action& action);
-void add_bench(CLI::App& app, const Globals& globals, Action& action);
-void add_info(CLI::App& app, const Globals& globals, Action& action);
-void add_init(CLI::App& app, const Globals& globals, Action& action);
-void add_lr_find(CLI::App& app, const Globals& globals, Action& action);
-void add_plot(CLI::App& app, const Globals& globals, Action& action);
-void add_score(CLI::App& app, const Globals& globals, Action& action);
-void add_serve(CLI::App& app, const Globals& globals, Action& action);
-void add_export(CLI::App& app, const Globals& globals, Action& action);
-void add_import(CLI::App& app, const Globals& globals, Action& action);
-void add_schema(CLI::App& app, const Globals& globals, Action& action);
-void add_completions(CLI::App& app, const Globals& globals, Action& action);
-void add_man(CLI::App& app, const Globals& globals, Action& action);
+void add_train(CLI::App& app, const Globals& globals, Action& action, const Extras& extras);
+void add_sample(CLI::App& app, const Globals& globals, Action& action, const Extras& extras);
+void add_eval(CLI::App& app, Action& action);
+void add_lr_find(CLI::App& app, const Globals& globals, Action& action, const Extras& extras);
+void add_info(CLI::App& app, Action& action);
 
 /// The whole program: parses the arguments and runs the command. Throws Error; returns the exit status.
-int run(int argc, char** argv);
+int run(int argc, char** argv, const Extras& extras);
 
 }  // namespace charnn::cli

@@ -26,11 +26,12 @@ void add_eval_choice(CLI::App& command, EvalChoice& choice) {
   command.add_option("--threads", choice.threads, "CPU threads; 0: one per core")->check(CLI::NonNegativeNumber);
 }
 
-void make_ready(const LoadedModel& model, const EvalChoice& choice) {
-  const torch::Device device =
-      prepare_device(model.config.train.device == DeviceChoice::cpu ? DeviceChoice::cpu : DeviceChoice::automatic);
-  model.network->use(Precision::fp32, cpu_threads(choice.threads), choice.precision);
-  model.network->to(device);
+std::unique_ptr<Network> make_network(const LoadedModel& model, const EvalChoice& choice) {
+  const Device device = prepare_device(model.config.train.device == DeviceChoice::cpu ? DeviceChoice::cpu
+                                                                                      : DeviceChoice::automatic);
+  auto network = std::make_unique<Network>(model.checkpoint.layout, model.checkpoint.weights, device);
+  network->configure_cpu({.evaluation = choice.precision, .threads = cpu_threads(choice.threads)});
+  return network;
 }
 
 }  // namespace charnn::cli

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
 
 #include "core/cli/run_folder.h"
 #include "core/train/evaluate.h"
@@ -17,7 +18,7 @@ struct EvalChoice {
 /// Adds --window, --streams, --precision and --threads to `command`.
 void add_eval_choice(CLI::App& command, EvalChoice& choice);
 
-/// Puts the network where it computes, and makes it compute so. Throws as CharRnn::use().
-void make_ready(const LoadedModel& model, const EvalChoice& choice);
+/// The network on its device, with threads and precision applied. Throws as Network::configure_cpu().
+std::unique_ptr<Network> make_network(const LoadedModel& model, const EvalChoice& choice);
 
 }  // namespace charnn::cli

@@ -40,8 +40,8 @@ int eval(const Options& options) {
                "the same text, so that the splits are the same", "restore it, or name a text with --data FILE");
   // A text of the user's own is meant as a whole, the run's own corpus for its validation part.
   const std::string name = !options.split.empty() ? options.split : options.files.empty() ? "val" : "all";
-  make_ready(loaded, options.eval);
-  const EvalResult result = *evaluate(*loaded.network, corpus, split_of(corpus, name), options.eval.options);
+  const auto network = make_network(loaded, options.eval);
+  const EvalResult result = *evaluate(*network, corpus, split_of(corpus, name), options.eval.options);
   if (options.json) {
     const nlohmann::ordered_json report = {{"checkpoint", loaded.path},
                                            {"step", loaded.checkpoint.train.step},
@@ -67,7 +67,7 @@ int eval(const Options& options) {
 
 }  // namespace
 
-void add_eval(CLI::App& app, const Globals&, Action& action) {
+void add_eval(CLI::App& app, Action& action) {
   auto options = std::make_shared<Options>();
   CLI::App* command = app.add_subcommand("eval", "measure how well a network predicts a text");
   add_model_choice(*command, options->model);
@@ -80,7 +80,7 @@ void add_eval(CLI::App& app, const Globals&, Action& action) {
       ->check(CLI::IsMember({"train", "val", "test", "all"}));
   add_eval_choice(*command, options->eval);
   command->add_flag("--json", options->json, "print the result as JSON");
-  command->callback([&action, options] { action = [options] { return eval(*options); }; });
+  on_chosen(command, action, [options] { return eval(*options); });
 }
 
 }  // namespace charnn::cli

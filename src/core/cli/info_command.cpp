@@ -40,7 +40,7 @@ nlohmann::ordered_json report_of(const LoadedModel& loaded) {
     best = {{"step", train.best_step}, {"nats_per_char", *train.best_loss}, {"bits_per_char", bits(*train.best_loss)}};
   return {{"checkpoint", loaded.path},
           {"file_bytes", std::filesystem::file_size(loaded.path)},
-          {"parameters", loaded.network->parameter_count()},
+          {"parameters", loaded.checkpoint.layout.size()},
           {"vocabulary_size", loaded.checkpoint.vocabulary.size()},
           {"tokens", token_names[static_cast<std::size_t>(loaded.checkpoint.vocabulary.tokens())]},
           {"symbols", symbols},
@@ -66,7 +66,7 @@ int info(const Options& options) {
   std::string text = fmt::format("checkpoint  {} ({} bytes)\n", loaded.path, std::filesystem::file_size(loaded.path));
   text += fmt::format("network     {}, {} layers of {}, embedding {}, {} parameters\n",
                       cell_names[static_cast<std::size_t>(model.cell)], model.layers, model.hidden, model.embedding,
-                      loaded.network->parameter_count());
+                      loaded.checkpoint.layout.size());
   text += fmt::format("trained     {} steps, {} characters, epoch {}\n", train.step, train.chars, train.cursor.epoch);
   if (train.best_loss)
     text += fmt::format("best        {:.6f} nats/char ({:.6f} bits/char) at step {}\n", *train.best_loss,
@@ -81,12 +81,12 @@ int info(const Options& options) {
 
 }  // namespace
 
-void add_info(CLI::App& app, const Globals&, Action& action) {
+void add_info(CLI::App& app, Action& action) {
   auto options = std::make_shared<Options>();
   CLI::App* command = app.add_subcommand("info", "show what a checkpoint holds");
   add_model_choice(*command, options->model);
   command->add_flag("--json", options->json, "print it as JSON");
-  command->callback([&action, options] { action = [options] { return info(*options); }; });
+  on_chosen(command, action, [options] { return info(*options); });
 }
 
 }  // namespace charnn::cli

@@ -7,13 +7,12 @@
 
 #include "core/base/error.h"
 #include "core/base/files.h"
-#include "core/cli/commands.h"
+#include "core/cli/extras.h"
 #include "core/cli/config.h"
 #include "core/cli/runtime.h"
 #include "core/cli/training_setup.h"
 #include "core/train/bar_sink.h"
 #include "core/train/lr_range_test.h"
-#include "extras/plot/chart_output.h"
 
 namespace charnn::cli {
 namespace {
@@ -26,20 +25,6 @@ struct Options {
   std::string svg;
   bool json = false;
 };
-
-Chart chart_of(const RangeCurve& curve, const std::optional<LrSuggestion>& suggestion, const std::string& title) {
-  Series raw{"", {}, {}, 0, Series::Style::faint}, smoothed{"training loss, smoothed", {}, {}, 0, Series::Style::line};
-  for (const RangePoint& point : curve.points) {
-    raw.x.push_back(point.lr);
-    raw.y.push_back(point.loss);
-  }
-  smoothed.x = raw.x;
-  smoothed.y = smoothed_losses(curve.points);
-  Panel panel{.x = {"learning rate", true}, .y = {"loss (nats per character)"}, .series = {raw, smoothed}};
-  if (suggestion)
-    panel.marks = {{suggestion->lr, fmt::format("suggested {:g}", suggestion->lr)}, {suggestion->lowest, "lowest"}};
-  return {title, {panel}};
-}
 
 /// True where the range ended too early to show which rates are too high.
 bool falls_at_end(const RangeCurve& curve, const LrSuggestion& suggestion) {
@@ -94,21 +79,22 @@ std::unique_ptr<BarSink> show_start(const std::string& title, const RangeTestCon
   return bar;
 }
 
-void print(const Options& options, const Chart& chart, const RangeCurve& curve,
-           const std::optional<LrSuggestion>& suggestion) {
+void print(const Options& options, const Extras& extras, const RangeCurve& curve,
+           const std::optional<LrSuggestion>& suggestion, const std::string& title) {
   if (options.svg == "-") {
-    write_stdout(to_svg(chart));
+    write_stdout(extras.range_test_svg(curve, suggestion, title));
     return;
   }
   if (options.json) {
     write_json(report(curve, suggestion));
     return;
   }
-  if (!curve.points.empty()) write_chart(chart, {.file = {}, .terminal = true});
+  if (!curve.points.empty() && extras.range_test_sketch)
+    write_stdout(extras.range_test_sketch(curve, suggestion, title));
   if (suggestion) write_stdout("\n" + explanation(curve, *suggestion));
 }
 
-int lr_find(const Options& options, const Globals& globals) {
+int lr_find(const Options& options, const Globals& globals, const Extras& extras) {
   RangeTestConfig range = options.range;
   if (range.min_lr >= range.max_lr)
     fail_input(fmt::format("--min-lr {:g} --max-lr {:g}", range.min_lr, range.max_lr), "a range from low to high",
@@ -130,16 +116,15 @@ int lr_find(const Options& options, const Globals& globals) {
                   config.model.layers, config.model.hidden);
   auto bar = show_start(title, range, globals);
   const RangeCurve curve = lr_range_test(
-      *setup.model, *setup.adam, *setup.batcher, config.optimizer, range, [] { return StopSignals::received() != 0; },
+      *setup.network, *setup.adam, *setup.batcher, config.optimizer, range, [] { return StopSignals::received() != 0; },
       bar.get());
   bar.reset();
   if (curve.stopped) return 128 + StopSignals::received();
 
   const auto suggestion = suggest_lr(curve.points);
-  const Chart chart = chart_of(curve, suggestion, title);
-  print(options, chart, curve, suggestion);
+  print(options, extras, curve, suggestion, title);
   if (picture && !curve.points.empty()) {
-    picture->write(to_svg(chart));
+    picture->write(extras.range_test_svg(curve, suggestion, title));
     picture->commit();
     if (!globals.quiet) say("wrote {}", options.svg);
   }
@@ -155,7 +140,7 @@ int lr_find(const Options& options, const Globals& globals) {
 
 }  // namespace
 
-void add_lr_find(CLI::App& app, const Globals& globals, Action& action) {
+void add_lr_find(CLI::App& app, const Globals& globals, Action& action, const Extras& extras) {
   auto options = std::make_shared<Options>();
   CLI::App* command = app.add_subcommand("lr-find", "find a learning rate with a short range test; nothing is saved");
   command->add_option("config", options->input.file, "config file (JSON), as for train")->type_name("CONFIG.json");
@@ -167,12 +152,12 @@ void add_lr_find(CLI::App& app, const Globals& globals, Action& action) {
       ->capture_default_str();
   command->add_option("--steps", options->range.steps, "steps of the test; default: 400, more where a step is small")
       ->check(CLI::Range(20, 1'000'000));
-  command->add_option("--svg", options->svg, "write the curve as a picture to this file; -: to stdout")
+  if (extras.range_test_svg)
+    command->add_option("--svg", options->svg, "write the curve as a picture to this file; -: to stdout")
       ->type_name("FILE");
   command->add_flag("--json", options->json, "print suggestion and curve as JSON");
   add_config_flags(*command, options->input, {"data", "model", "optimizer", "schedule", "train"});
-  command->callback(
-      [&action, &globals, options] { action = [&globals, options] { return lr_find(*options, globals); }; });
+  on_chosen(command, action, [options, &globals, &extras] { return lr_find(*options, globals, extras); });
 }
 
 }  // namespace charnn::cli

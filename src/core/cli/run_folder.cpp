@@ -11,7 +11,6 @@
 
 #include "core/base/error.h"
 #include "core/cli/runtime.h"
-#include "extras/tensorboard/tensorboard_sink.h"
 
 namespace charnn::cli {
 
@@ -33,17 +32,13 @@ bool RunFolder::holds_run() const {
   return std::any_of(all.begin(), all.end(), [](const std::string& file) { return fs::exists(file); });
 }
 
-void RunFolder::create() const {
-  std::error_code error;
-  fs::create_directories(path_, error);
-  if (error || !fs::is_directory(path_))
-    fail_input(fmt::format("run folder {}: {}", path_, error ? error.message() : "a file of that name is in the way"),
-               "a folder that can be made and written to", "choose another with --out DIR");
-}
+void RunFolder::create() const { make_folder(path_, "run folder", "--out"); }
 
 void RunFolder::remove_run() const {
   for (const std::string& file : files()) fs::remove(file);
-  for (const std::string& file : event_files(path_)) fs::remove(file);
+  std::error_code none;
+  for (const fs::directory_entry& entry : fs::directory_iterator(path_, none))
+    if (entry.path().filename().string().starts_with("events.out.tfevents.")) fs::remove(entry.path());
   for (const std::int64_t step : kept_steps()) fs::remove(kept(step));
 }
 
@@ -107,13 +102,8 @@ void add_model_choice(CLI::App& command, ModelChoice& choice) {
 
 LoadedModel load_model(const ModelChoice& choice) {
   const std::string path = checkpoint_path(choice.run_or_file, choice.which);
-  LoadedModel loaded{path, load_checkpoint(path), {}, {}};
+  LoadedModel loaded{path, load_checkpoint(path), {}};
   loaded.config = config_from_json(loaded.checkpoint.config, loaded.path + " (its config)");
-  require_weights(loaded.checkpoint.model, loaded.config.model, loaded.checkpoint.vocabulary.size(),
-                  "checkpoint " + path);
-  loaded.network = std::make_shared<CharRnn>(loaded.config.model, loaded.checkpoint.vocabulary.size());
-  loaded.network->load(loaded.checkpoint.model);
-  loaded.network->eval();
   return loaded;
 }
 

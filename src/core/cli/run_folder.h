@@ -1,13 +1,11 @@
 #pragma once
 
-#include <memory>
 #include <string>
 #include <vector>
 
 #include "core/base/files.h"
 #include "core/cli/config.h"
 #include "core/io/checkpoint.h"
-#include "core/model/network.h"
 
 namespace charnn::cli {
 
@@ -58,7 +56,6 @@ struct LoadedModel {
   std::string path;
   Checkpoint checkpoint;
   Config config;
-  std::shared_ptr<CharRnn> network;  ///< on the CPU, in evaluation mode
 };
 
 /// Which network a command reads, as it is told.

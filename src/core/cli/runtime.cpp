@@ -4,7 +4,6 @@
 #include <cerrno>
 #include <csignal>
 #include <cstdlib>
-#include <malloc.h>
 #include <unistd.h>
 
 #include <fmt/format.h>
@@ -12,6 +11,7 @@
 
 #include "core/base/error.h"
 #include "core/base/terminal.h"
+#include "core/model/torch_runtime.h"
 #include "kernels/thread_pool.h"
 
 namespace charnn::cli {
@@ -58,23 +58,14 @@ int training_threads(const TrainConfig& train, const ModelConfig& model, std::in
   return static_cast<int>(std::clamp(step / flops_a_thread, 1.0, static_cast<double>(available_cpus())));
 }
 
-torch::Device prepare_device(DeviceChoice choice) {
-#if defined(__GLIBC__)
-  // Gradients are freed and made anew at every step; without this their pages would go back to the system each time.
-  ::mallopt(M_MMAP_THRESHOLD, 1 << 30);
-  ::mallopt(M_TRIM_THRESHOLD, 1 << 30);
-#endif
-  // charnn has threads of its own; LibTorch's, which wait by spinning, would only be in their way.
-  torch::set_num_threads(1);
-  if (choice == DeviceChoice::cpu) return torch::kCPU;
-  const bool gpu = torch::cuda::is_available();
+Device prepare_device(DeviceChoice choice) {
+  const bool gpu = choice != DeviceChoice::cpu && cuda_available();
   if (choice == DeviceChoice::cuda && !gpu)
-    fail_input("train.device = \"cuda\": LibTorch sees no CUDA GPU",
-               "a CUDA build of LibTorch and a GPU with its driver",
+    fail_input("train.device = \"cuda\": LibTorch sees no CUDA GPU", "a CUDA build of LibTorch and a GPU with its driver",
                "use --device auto or --device cpu, or build charnn against a CUDA build of LibTorch");
-  if (!gpu) return torch::kCPU;
-  at::globalContext().setDeterministicCuDNN(true);
-  return {torch::kCUDA, 0};
+  const Device device = gpu ? Device::cuda : Device::cpu;
+  set_up_torch(device);
+  return device;
 }
 
 bool write_stdout(std::string_view text) {

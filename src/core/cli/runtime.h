@@ -7,7 +7,7 @@
 #include <fmt/format.h>
 #include <nlohmann/json_fwd.hpp>
 
-#include "core/data/torch.h"
+#include "core/model/flat_array.h"
 #include "core/train/train_config.h"
 
 namespace charnn::cli {
@@ -30,7 +30,7 @@ int cpu_threads(std::int64_t asked);
 int training_threads(const TrainConfig& train, const ModelConfig& model, std::int64_t vocabulary_size);
 
 /// Finds the device meant. Throws Error (usage) if a GPU is asked for that is not there.
-torch::Device prepare_device(DeviceChoice choice);
+Device prepare_device(DeviceChoice choice);
 
 /// Writes to stdout at once. Returns false when nobody reads any more (EPIPE); throws Error for other failures.
 bool write_stdout(std::string_view text);

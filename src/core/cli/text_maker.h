@@ -1,8 +1,5 @@
 #pragma once
 
-#include <chrono>
-#include <functional>
-#include <memory>
 #include <string>
 #include <vector>
 
@@ -23,28 +20,11 @@ struct TextOptions {
   SampleConfig config;
 };
 
-/// The same as the network takes it.
-struct TextOrder {
-  std::vector<std::int64_t> prompt;              ///< as it is fed, with beginning() before it
-  std::string shown_prompt;                      ///< what of it the network has read
-  std::string note;                              ///< what was left out of the prompt or replaced; or empty
-  std::vector<std::vector<std::int64_t>> stops;  ///< any of them ends the text
-  std::shared_ptr<const Sampler> sampler;
-  double max_seconds = 0;
-};
-
-/// When a text's time is up.
-class Deadline {
- public:
-  explicit Deadline(double seconds) : seconds_(seconds), start_(Clock::now()) {}
-  bool passed() const {
-    return seconds_ > 0 && std::chrono::duration<double>(Clock::now() - start_).count() >= seconds_;
-  }
-
- private:
-  using Clock = std::chrono::steady_clock;
-  double seconds_;
-  Clock::time_point start_;
+/// TextOptions resolved against the vocabulary.
+struct PreparedText {
+  TextJob job;               ///< without seed and on_text
+  std::string shown_prompt;  ///< what the network reads of the prompt
+  std::string note;          ///< what was left out of the prompt or replaced; or empty
 };
 
 /// A trained network, ready to write.
@@ -55,24 +35,22 @@ class TextMaker {
 
   /// Throws Error (usage): a prompt or stop with characters that the network does not know, an empty stop, a document's
   /// end where there are no documents, and as Sampler.
-  TextOrder order(const TextOptions& options) const;
+  PreparedText prepare(const TextOptions& options) const;
 
   const LoadedModel& model() const noexcept { return model_; }
   const Vocabulary& vocabulary() const noexcept { return model_.checkpoint.vocabulary; }
-  const Stepper& stepper() const noexcept { return stepper_; }
-  const std::vector<std::int64_t>& separator() const noexcept { return separator_; }  ///< of documents; or empty
-  std::string text(const std::vector<std::int64_t>& ids) const;
-
-  /// Writes one text: `show` is handed its symbols as they come, without the stop that ends it. False of `show` or
-  /// `keep_on` ends it, too.
-  void write(const TextOrder& order, std::uint64_t seed,
-             const std::function<bool(const std::vector<std::int64_t>&)>& show,
-             const std::function<bool()>& keep_on) const;
+  Stepper& stepper() noexcept { return stepper_; }
+  const std::vector<std::int64_t>& separator() const noexcept { return separator_; }  ///< of documents; may be empty
+  std::string text(std::span<const std::int64_t> ids) const;
+  Generator generator() { return {stepper_, vocabulary(), separator_}; }
 
  private:
   LoadedModel model_;
   Stepper stepper_;
   std::vector<std::int64_t> separator_;
 };
+
+/// Adds --stop, --until-line, --one-document, --max-seconds and --unknown to `command`.
+void add_text_options(CLI::App& command, TextOptions& text);
 
 }  // namespace charnn::cli

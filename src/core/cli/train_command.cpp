@@ -12,7 +12,7 @@
 
 #include "core/base/error.h"
 #include "core/base/files.h"
-#include "core/cli/commands.h"
+#include "core/cli/extras.h"
 #include "core/cli/run_folder.h"
 #include "core/cli/run_start.h"
 #include "core/cli/run_text.h"
@@ -24,8 +24,6 @@
 #include "core/train/metrics_sink.h"
 #include "core/train/schedule.h"
 #include "core/train/trainer.h"
-#include "extras/plot/plot_sink.h"
-#include "extras/tensorboard/tensorboard_sink.h"
 
 namespace charnn::cli {
 namespace {
@@ -34,8 +32,8 @@ namespace {
 class Sample {
  public:
   /// Throws as Sampler.
-  Sample(const CharRnn& model, const Vocabulary& vocabulary, const Config& config)
-      : model_(model), vocabulary_(vocabulary), config_(config) {
+  Sample(const Network& network, const Vocabulary& vocabulary, const Config& config)
+      : network_(network), vocabulary_(vocabulary), config_(config) {
     SampleConfig sample = config.sample;
     constexpr std::int64_t shown = 200;
     sample.length = std::min(sample.length, shown);
@@ -43,19 +41,23 @@ class Sample {
   }
 
   std::string operator()(std::int64_t step) const {
-    std::string text;
     const std::string& separator = config_.data.document_separator;
-    generate(Stepper(model_), vocabulary_.encode(separator, "separator"),
-             {beginning(vocabulary_, separator), sampler_, sampler_->config().length,
-              static_cast<std::uint64_t>(config_.train.seed + step), [&](std::int64_t id) {
-                text += vocabulary_.text(id);
-                return true;
-              }});
+    Stepper stepper(network_.layout(), network_.weights().to_host());
+    Generator generator(stepper, vocabulary_, vocabulary_.encode(separator, "separator"));
+    std::string text;
+    generate(generator, {.prompt = beginning(vocabulary_, separator),
+                         .sampler = sampler_,
+                         .length = sampler_->config().length,
+                         .seed = static_cast<std::uint64_t>(config_.train.seed + step),
+                         .on_text = [&](const TextPiece& piece) {
+                           text += piece.text;
+                           return true;
+                         }});
     return text;
   }
 
  private:
-  const CharRnn& model_;
+  const Network& network_;
   const Vocabulary& vocabulary_;
   const Config& config_;
   std::shared_ptr<const Sampler> sampler_;
@@ -103,16 +105,15 @@ class Display {
 RunInfo run_info(const Config& config, const TrainingSetup& setup, const Trainer& trainer,
                  const std::string& config_json) {
   const ModelConfig& m = config.model;
-  const CharRnn& model = *setup.model;
   const Corpus& corpus = setup.corpus;
   RunInfo info;
   info.title =
       fmt::format("{} {} x {}, {} parameters; {} training and {} validation characters, vocabulary {}; {}, {} thread{}",
-                  cell_names[static_cast<std::size_t>(m.cell)], m.layers, m.hidden, model.parameter_count(),
-                  corpus.train().size(), corpus.val().size(), corpus.vocabulary().size(), setup.device.str(),
-                  model.pool().size(), model.pool().size() == 1 ? "" : "s");
+                  cell_names[static_cast<std::size_t>(m.cell)], m.layers, m.hidden, setup.network->layout().size(),
+                  corpus.train().size(), corpus.val().size(), corpus.vocabulary().size(), setup.device == Device::cuda ? "cuda" : "cpu",
+                  setup.network->pool().size(), setup.network->pool().size() == 1 ? "" : "s");
   info.config = config_json;
-  info.parameters = model.parameter_count();
+  info.parameters = setup.network->layout().size();
   info.vocabulary = corpus.vocabulary().size();
   info.train_chars = corpus.train().size();
   info.val_chars = corpus.val().size();
@@ -161,15 +162,6 @@ Outcome run_to_end(Trainer& trainer, const std::vector<Sink*>& sinks, const Trai
   }
 }
 
-/// What a resumed run has behind it, as far as its metrics still tell.
-Metrics history_of(const RunFolder& run) {
-  try {
-    return read_metrics(run.metrics());
-  } catch (const Error&) {
-    return {};  // empty, or not quite as charnn writes it: only a picture depends on it
-  }
-}
-
 std::string reason_of(Outcome outcome, int signal, const TrainConfig& train, bool saved) {
   switch (outcome) {
     case Outcome::finished: return "finished";
@@ -199,7 +191,7 @@ void say_next(const Globals& globals, const RunFolder& run, const Trainer& train
   say("sample: charnn sample {}", run.path());
 }
 
-int train(const TrainRequest& request, const Globals& globals) {
+int train(const TrainRequest& request, const Globals& globals, const Extras& extras) {
   const StopSignals signals;
   TrainStart start = prepare_start(request);
   const Config& config = start.config;
@@ -208,25 +200,26 @@ int train(const TrainRequest& request, const Globals& globals) {
                             start.checkpoint ? &*start.checkpoint : nullptr,
                             /*with_moments=*/!start.resumed && !request.reset_optimizer);
   const Corpus& corpus = setup.corpus;
-  CharRnn& model = *setup.model;
-  const Sample sample(model, corpus.vocabulary(), config);
+  const Sample sample(*setup.network, corpus.vocabulary(), config);
 
   claim_folder(start, request.overwrite);
   keep_index(corpus, run.text_index());
   const std::string config_json = to_json_text(config);
   write_file(run.config(), config_json);
   const Display display(run, globals);
-  const auto complain = [&](const Warning& warning) { display.warn(warning); };
-  MetricsSink metrics(run.metrics(), start.resumed ? start.checkpoint->train : TrainState{}, complain);
-  PlotSink picture(run.picture(), run.path(), start.resumed ? history_of(run) : Metrics{}, complain);
-  TensorBoardSink tensorboard(run.path(), start.resumed ? start.checkpoint->train.step : 0, complain);
-  std::vector<Sink*> sinks{&metrics, &picture, &tensorboard};
+  const auto warn = [&](const Warning& warning) { display.warn(warning); };
+  MetricsSink metrics(run.metrics(), start.resumed ? start.checkpoint->train : TrainState{}, warn);
+  std::vector<Sink*> sinks{&metrics};
+  std::vector<std::unique_ptr<Sink>> extra_sinks;
+  for (const auto& make : extras.sinks)
+    sinks.push_back(
+        extra_sinks.emplace_back(make({run, start.resumed ? start.checkpoint->train.step : 0, warn})).get());
   display.add_to(sinks);
 
   Trainer trainer({.train = config.train,
                    .optimizer = config.optimizer,
                    .schedule = config.schedule,
-                   .model = model,
+                   .network = *setup.network,
                    .adam = *setup.adam,
                    .batcher = *setup.batcher,
                    .corpus = corpus,
@@ -252,7 +245,7 @@ int train(const TrainRequest& request, const Globals& globals) {
 
 }  // namespace
 
-void add_train(CLI::App& app, const Globals& globals, Action& action) {
+void add_train(CLI::App& app, const Globals& globals, Action& action, const Extras& extras) {
   auto request = std::make_shared<TrainRequest>();
   CLI::App* command = app.add_subcommand("train", "train a network on a text, or go on training");
   command->add_option("config", request->input.file, "config file (JSON); every option can also be given as a flag")
@@ -276,8 +269,7 @@ void add_train(CLI::App& app, const Globals& globals, Action& action) {
       ->check(CLI::NonNegativeNumber)
       ->type_name("N");
   add_config_flags(*command, request->input, {"data", "model", "optimizer", "schedule", "train", "sample"});
-  command->callback(
-      [&action, &globals, request] { action = [&globals, request] { return train(*request, globals); }; });
+  on_chosen(command, action, [request, &globals, &extras] { return train(*request, globals, extras); });
 }
 
 }  // namespace charnn::cli

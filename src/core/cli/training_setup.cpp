@@ -7,7 +7,8 @@
 #include "core/base/error.h"
 #include "core/cli/runtime.h"
 #include "core/io/extend_vocabulary.h"
-#include "core/train/trainer.h"
+#include "core/model/torch_runtime.h"
+#include "core/train/plan.h"
 
 namespace charnn::cli {
 namespace {
@@ -33,19 +34,19 @@ Corpus checked(const Config& config, Corpus corpus) {
 
 TrainingSetup::TrainingSetup(const Config& config, Corpus text, const Checkpoint* weights, bool with_moments)
     : corpus(checked(config, std::move(text))), device(prepare_device(config.train.device)) {
-  if (weights != nullptr) require_weights(weights->model, config.model, weights->vocabulary.size(), "the checkpoint");
-  torch::manual_seed(static_cast<std::uint64_t>(config.train.seed));
-  model = std::make_unique<CharRnn>(config.model, corpus.vocabulary().size());
-  model->to(device);
+  seed_generators(static_cast<std::uint64_t>(config.train.seed));
+  network = std::make_unique<Network>(config.model, corpus.vocabulary().size(), device);
   std::optional<Checkpoint> extended;
   if (weights != nullptr && !(weights->vocabulary == corpus.vocabulary()))
-    weights = &extended.emplace(extend_vocabulary(*weights, corpus.vocabulary(), model->weights()));
-  if (weights != nullptr) model->load(weights->model);
-  model->use(config.train.precision, training_threads(config.train, config.model, corpus.vocabulary().size()));
-  adam = std::make_unique<Adam>(model->weights(), config.optimizer, model->pool());
+    weights = &extended.emplace(extend_vocabulary(*weights, corpus.vocabulary(), network->weights().to_host()));
+  if (weights != nullptr) network->change_weights().assign(weights->weights);
+  network->configure_cpu({.training = config.train.precision,
+                          .threads = training_threads(config.train, config.model, corpus.vocabulary().size())});
+  adam = std::make_unique<Adam>(*network, config.optimizer);
   if (weights != nullptr && with_moments)
     adam->restore(weights->exp_avg, weights->exp_avg_sq, weights->train.optimizer_step);
-  batcher = std::make_unique<Batcher>(corpus, corpus.train(), config.train.batch_size, config.train.sequence_length);
+  batcher =
+      std::make_unique<Batcher>(corpus, corpus.train(), config.train.batch_size, config.train.sequence_length);
 }
 
 }  // namespace charnn::cli

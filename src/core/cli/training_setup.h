@@ -20,8 +20,8 @@ struct TrainingSetup {
   TrainingSetup& operator=(const TrainingSetup&) = delete;
 
   Corpus corpus;
-  torch::Device device;
-  std::unique_ptr<CharRnn> model;
+  Device device;
+  std::unique_ptr<Network> network;
   std::unique_ptr<Adam> adam;
   std::unique_ptr<Batcher> batcher;
 };

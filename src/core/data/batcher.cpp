@@ -46,21 +46,17 @@ void Batcher::seek(Cursor cursor) {
 
 Batch Batcher::next() {
   const std::int64_t length = std::min(sequence_length_, stream_length_ - cursor_.position);
-  Batch batch{torch::empty({length, batch_size_}, torch::kInt64),
-              torch::empty({length, batch_size_}, torch::kInt64),
-              {},
-              cursor_.position == 0};
-  if (corpus_.has_documents()) batch.starts = torch::zeros({length, batch_size_}, torch::kUInt8);
-  std::int64_t* input = batch.input.data_ptr<std::int64_t>();
-  std::int64_t* target = batch.target.data_ptr<std::int64_t>();
+  Batch batch(length, batch_size_, corpus_.has_documents());
+  batch.starts_epoch = cursor_.position == 0;
   std::vector<std::int64_t> window(static_cast<std::size_t>(length + 1));
   for (std::int64_t b = 0; b < batch_size_; ++b) {
     const std::int64_t first = split_.begin + b * stream_length_ + cursor_.position;
+    const auto place = [&](std::int64_t t) { return static_cast<std::size_t>(t * batch_size_ + b); };
     for (const std::int64_t at : corpus_.copy_with_starts(first, window))
-      if (at < length) batch.starts.data_ptr<std::uint8_t>()[at * batch_size_ + b] = 1;
+      if (at < length) batch.starts[place(at)] = 1;
     for (std::int64_t t = 0; t < length; ++t) {
-      input[t * batch_size_ + b] = window[static_cast<std::size_t>(t)];
-      target[t * batch_size_ + b] = window[static_cast<std::size_t>(t + 1)];
+      batch.input[place(t)] = window[static_cast<std::size_t>(t)];
+      batch.target[place(t)] = window[static_cast<std::size_t>(t + 1)];
     }
   }
   cursor_.position += length;

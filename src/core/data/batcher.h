@@ -1,20 +1,27 @@
 #pragma once
 
 #include <cstdint>
+#include <vector>
 
 #include "core/data/corpus.h"
 #include "core/data/cursor.h"
-#include "core/data/torch.h"
 
 namespace charnn {
 
-/// One window of every stream. Shapes [T, B], int64.
+/// One window of every stream: T steps of B streams, arrays [T, B].
 struct Batch {
-  torch::Tensor input;
-  torch::Tensor target;  ///< the symbol after each input symbol
-  /// uint8: 1 where a document starts; undefined if the text is not split into documents.
-  torch::Tensor starts;
-  bool starts_epoch = false;  ///< the streams begin anew: no state to carry on from
+  Batch(std::int64_t steps_given, std::int64_t streams_given, bool has_documents)
+      : steps(steps_given),
+        streams(streams_given),
+        input(static_cast<std::size_t>(steps * streams)),
+        target(input.size(), -1),
+        starts(has_documents ? input.size() : 0) {}
+
+  std::int64_t steps, streams;
+  std::vector<std::int64_t> input;
+  std::vector<std::int64_t> target;  ///< the symbol after each input symbol; negative: does not count
+  std::vector<std::uint8_t> starts;  ///< 1 where a document starts; empty if the text is not split into documents
+  bool starts_epoch = false;         ///< first window of an epoch: start from a zero state
 };
 
 /// Cuts a split into B contiguous streams of equal length L = (size - 1) / B and hands them out in windows of T

@@ -1,11 +1,15 @@
 #pragma once
 
+#include <span>
 #include <string>
+#include <vector>
 
 #include "core/data/vocabulary.h"
 #include "core/io/safetensors.h"
 #include "core/io/train_state.h"
-#include "core/model/network.h"
+#include "core/model/network_layout.h"
+#include "core/model/state.h"
+#include "core/model/torch_runtime.h"
 
 namespace charnn {
 
@@ -14,21 +18,19 @@ struct Checkpoint {
   std::string config;  ///< JSON
   Vocabulary vocabulary;
   TrainState train;
-  NamedTensors model;
-  NamedTensors exp_avg;     ///< Adam's first moments, named as the weights
-  NamedTensors exp_avg_sq;  ///< second moments
+  NetworkLayout layout;
+  std::vector<float> weights, exp_avg, exp_avg_sq;  ///< weights and Adam's moments, as the layout has them
   State state;
-  NamedTensors rng;  ///< "torch_cpu" and, of a run on a GPU, "torch_cuda"
+  GeneratorStates generators;
 };
+
+/// Every weight of a flat buffer as a tensor of its own, named `prefix` and the weight's name.
+std::vector<Tensor> weight_tensors(const std::string& prefix, const NetworkLayout& layout, std::span<const float> flat);
 
 /// Writes the file atomically; see base/files.h for the errors.
 void save_checkpoint(const std::string& path, const Checkpoint& checkpoint);
 
 /// Throws Error (usage) if the file is not a whole and valid checkpoint of charnn.
 Checkpoint load_checkpoint(const std::string& path);
-
-/// State of LibTorch's default generators (initial weights, dropout), and back.
-NamedTensors capture_rng(torch::Device device);
-void restore_rng(const NamedTensors& rng, torch::Device device);
 
 }  // namespace charnn

@@ -21,24 +21,20 @@ constexpr const char* characters_name = "characters";
 std::string lengths_name(std::size_t file) { return fmt::format("block_lengths.{}", file); }
 
 template <class Number>
-torch::Tensor bytes_of(const std::vector<Number>& numbers) {
-  const auto size = static_cast<std::int64_t>(numbers.size() * sizeof(Number));
-  torch::Tensor bytes = torch::empty({size}, torch::kUInt8);
-  if (size > 0) std::memcpy(bytes.data_ptr(), numbers.data(), numbers.size() * sizeof(Number));
-  return bytes;
+Tensor tensor_of(std::string name, const std::vector<Number>& numbers) {
+  const std::size_t size = numbers.size() * sizeof(Number);
+  return {std::move(name), Dtype::u8, {static_cast<std::int64_t>(size)},
+          {static_cast<const char*>(static_cast<const void*>(numbers.data())), size}};
 }
 
 template <class Number>
-std::vector<Number> numbers_of(const NamedTensors& tensors, const std::string& name) {
-  for (const auto& [other, bytes] : tensors) {
-    if (other != name) continue;
-    const auto size = static_cast<std::size_t>(bytes.numel());
-    if (bytes.scalar_type() != torch::kUInt8 || size % sizeof(Number) != 0) break;
-    std::vector<Number> numbers(size / sizeof(Number));
-    if (size > 0) std::memcpy(numbers.data(), bytes.data_ptr(), size);
-    return numbers;
-  }
-  throw std::invalid_argument("no usable tensor " + name);
+std::vector<Number> numbers_of(const SafeTensors& file, const std::string& name) {
+  const Tensor* tensor = file.find(name);
+  if (tensor == nullptr || tensor->dtype != Dtype::u8 || tensor->bytes.size() % sizeof(Number) != 0)
+    throw std::invalid_argument("no usable tensor " + name);
+  std::vector<Number> numbers(tensor->bytes.size() / sizeof(Number));
+  std::memcpy(numbers.data(), tensor->bytes.data(), tensor->bytes.size());
+  return numbers;
 }
 
 /// A count, within what int64 holds.
@@ -66,10 +62,10 @@ void save_corpus_index(const std::string& path, const CorpusIndex& index) {
                        {"bytes", index.fingerprint.bytes},
                        {"hash", fmt::format("{:016x}", index.fingerprint.hash)},
                        {"files", ordered_json::array()}};
-  NamedTensors tensors{{characters_name, bytes_of(index.characters)}};
+  std::vector<Tensor> tensors{tensor_of(characters_name, index.characters)};
   for (std::size_t i = 0; i < index.files.size(); ++i) {
     json["files"].push_back(to_json(index.files[i]));
-    tensors.emplace_back(lengths_name(i), bytes_of(index.files[i].block_lengths));
+    tensors.push_back(tensor_of(lengths_name(i), index.files[i].block_lengths));
   }
   write_file(path, encode_safetensors(tensors, {{"format", format_name}, {"index", json.dump()}}));
 }
@@ -87,12 +83,12 @@ CorpusIndex load_corpus_index(const std::string& path) {
     if (json.at("tokens") != token_names[static_cast<std::size_t>(index.tokens)])
       throw std::invalid_argument("tokens are neither chars nor bytes");
     index.fingerprint = {count_of(json, "bytes"), hash_of(json, "hash")};
-    index.characters = numbers_of<char32_t>(file.tensors, characters_name);
+    index.characters = numbers_of<char32_t>(file, characters_name);
     for (const auto& item : json.at("files"))
       index.files.push_back({{count_of(item, "bytes"), count_of(item, "modified"), count_of(item, "changed")},
                              hash_of(item, "sample"),
                              count_of(item, "symbols"),
-                             numbers_of<std::uint16_t>(file.tensors, lengths_name(index.files.size()))});
+                             numbers_of<std::uint16_t>(file, lengths_name(index.files.size()))});
     return index;
   } catch (const Error&) {
     throw;

@@ -12,6 +12,6 @@ namespace charnn {
 /// pretrained language models").
 ///
 /// Throws Error (usage) if `wider` lacks a symbol of the checkpoint.
-Checkpoint extend_vocabulary(Checkpoint checkpoint, const Vocabulary& wider, const NamedTensors& fresh);
+Checkpoint extend_vocabulary(Checkpoint checkpoint, const Vocabulary& wider, const std::vector<float>& fresh);
 
 }  // namespace charnn

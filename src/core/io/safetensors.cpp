@@ -30,13 +30,12 @@ constexpr std::uint64_t max_header = 100'000'000;  // the format's own limit
 constexpr std::string_view blank_checksum = "0000000000000000";
 constexpr std::string_view checksum_key = "\"checksum\":\"";
 
-struct Dtype {
+struct DtypeInfo {
   const char* name;
-  torch::ScalarType type;
   std::uint64_t size;
 };
-constexpr std::array<Dtype, 4> dtypes{
-    {{"F32", torch::kFloat32, 4}, {"F64", torch::kFloat64, 8}, {"I64", torch::kInt64, 8}, {"U8", torch::kUInt8, 1}}};
+/// In the order of Dtype.
+constexpr std::array<DtypeInfo, 4> dtypes{{{"F32", 4}, {"F64", 8}, {"I64", 8}, {"U8", 1}}};
 
 /// Of the tensors' bytes in their order, seeded with the hash of the header, the checksum's digits in it as zeros.
 std::string checksum_text(const Hash64& hash) { return fmt::format("{:016x}", hash.value()); }
@@ -57,9 +56,7 @@ json parse_object(std::string_view text, const std::string& what) {
 }
 
 struct Entry {
-  std::string name;
-  const Dtype* dtype = nullptr;
-  std::vector<std::int64_t> shape;
+  Tensor tensor;
   std::uint64_t begin = 0;
   std::uint64_t end = 0;
 };
@@ -67,19 +64,20 @@ struct Entry {
 Entry parse_entry(const std::string& name, const json& value, const std::string& what) {
   const std::string place = fmt::format("{}: tensor {}", what, json(name).dump(-1, ' ', true));
   Entry entry;
-  entry.name = name;
+  entry.tensor.name = name;
   const auto member = [&](const char* key) -> const json& {
     if (!value.is_object() || !value.contains(key))
       refuse(place, fmt::format("no \"{}\"", key), "dtype, shape, data_offsets");
     return value.at(key);
   };
   const json& dtype = member("dtype");
-  for (const Dtype& known : dtypes)
-    if (dtype == known.name) entry.dtype = &known;
+  const auto known =
+      std::find_if(dtypes.begin(), dtypes.end(), [&](const DtypeInfo& info) { return dtype == info.name; });
   if (dtype == "F16" || dtype == "BF16")
     fail_input(fmt::format("{}: dtype {}", place, dtype.get<std::string>()), "F32 or F64",
                "convert it in Python: save_file({k: v.float() for k, v in load_file(FILE).items()}, NEW)");
-  if (entry.dtype == nullptr) refuse(place, "dtype " + dtype.dump(-1, ' ', true), "F32, F64, I64 or U8");
+  if (known == dtypes.end()) refuse(place, "dtype " + dtype.dump(-1, ' ', true), "F32, F64, I64 or U8");
+  entry.tensor.dtype = static_cast<Dtype>(known - dtypes.begin());
   const auto number = [&](const json& item) {
     if (!item.is_number_unsigned()) refuse(place, "a size or offset that is not a whole number", "whole numbers");
     return item.get<std::uint64_t>();
@@ -88,7 +86,7 @@ Entry parse_entry(const std::string& name, const json& value, const std::string&
   const json& offsets = member("data_offsets");
   if (!shape.is_array() || shape.size() > 8 || !offsets.is_array() || offsets.size() != 2)
     refuse(place, "shape or data_offsets has another form", "shape of at most 8 sizes, two offsets");
-  std::uint64_t bytes = entry.dtype->size;
+  std::uint64_t bytes = known->size;
   std::uint64_t span = bytes;  // the same, but for sizes of 0: strides are made from the others
   for (const json& item : shape) {
     const std::uint64_t size = number(item), factor = std::max<std::uint64_t>(size, 1);
@@ -96,7 +94,7 @@ Entry parse_entry(const std::string& name, const json& value, const std::string&
       refuse(place, "the shape's product overflows", "a tensor that fits in memory");
     bytes *= size;
     span *= factor;
-    entry.shape.push_back(static_cast<std::int64_t>(size));
+    entry.tensor.shape.push_back(static_cast<std::int64_t>(size));
   }
   entry.begin = number(offsets[0]);
   entry.end = number(offsets[1]);
@@ -135,7 +133,7 @@ Header parse_header(std::string text, std::uint64_t data_bytes, const std::strin
   for (const Entry& entry : header.entries) {
     if (entry.begin != expected || entry.end > data_bytes)
       refuse(what,
-             fmt::format("tensor {}: bytes {} to {}", json(entry.name).dump(-1, ' ', true), entry.begin, entry.end),
+             fmt::format("tensor {}: bytes {} to {}", json(entry.tensor.name).dump(-1, ' ', true), entry.begin, entry.end),
              fmt::format("bytes from {} on, up to {} at most", expected, data_bytes));
     expected = entry.end;
   }
@@ -155,26 +153,43 @@ std::string blank_out(std::string text, const std::string& checksum, const std::
 
 }  // namespace
 
+std::vector<float> Tensor::floats() const {
+  if (dtype == Dtype::f32) {
+    std::vector<float> values(bytes.size() / sizeof(float));
+    std::memcpy(values.data(), bytes.data(), bytes.size());
+    return values;
+  }
+  std::vector<double> values(bytes.size() / sizeof(double));
+  std::memcpy(values.data(), bytes.data(), bytes.size());
+  return {values.begin(), values.end()};
+}
+
+std::string bytes_of(std::span<const float> values) {
+  return {static_cast<const char*>(static_cast<const void*>(values.data())), values.size_bytes()};
+}
+
 const std::string* SafeTensors::find_metadata(const std::string& key) const {
   const auto at = metadata.find(key);
   return at == metadata.end() ? nullptr : &at->second;
 }
 
-std::string encode_safetensors(const NamedTensors& tensors, Metadata metadata) {
+const Tensor* SafeTensors::find(const std::string& name) const {
+  const auto at = std::find_if(tensors.begin(), tensors.end(), [&](const Tensor& t) { return t.name == name; });
+  return at == tensors.end() ? nullptr : &*at;
+}
+
+std::string encode_safetensors(const std::vector<Tensor>& tensors, Metadata metadata) {
   ordered_json header;
   // First, so that the first match of checksum_key in the header is the entry itself.
   header["__metadata__"]["checksum"] = blank_checksum;
   for (auto& [key, value] : metadata) header["__metadata__"][key] = std::move(value);
   std::string data;
-  for (const auto& [name, tensor] : tensors) {
-    const torch::Tensor flat = tensor.detach().to(torch::kCPU).contiguous();
-    const auto dtype =
-        std::find_if(dtypes.begin(), dtypes.end(), [&](const Dtype& d) { return d.type == flat.scalar_type(); });
-    if (dtype == dtypes.end())
-      throw Error(ExitCode::failure, fmt::format("tensor {}: dtype cannot be saved", name), "", "");
-    const std::uint64_t begin = data.size();
-    data.append(static_cast<const char*>(flat.data_ptr()), flat.nbytes());
-    header[name] = {{"dtype", dtype->name}, {"shape", flat.sizes().vec()}, {"data_offsets", {begin, data.size()}}};
+  for (const Tensor& tensor : tensors) {
+    const std::size_t begin = data.size();
+    data += tensor.bytes;
+    header[tensor.name] = {{"dtype", dtypes[static_cast<std::size_t>(tensor.dtype)].name},
+                           {"shape", tensor.shape},
+                           {"data_offsets", {begin, data.size()}}};
   }
   std::string text = header.dump();
   text.append((8 - text.size() % 8) % 8,
@@ -204,12 +219,12 @@ SafeTensors decode_safetensors(std::uint64_t size, const ReadBytes& read, const 
   file.metadata = std::move(header.metadata);
   const std::string* checksum = file.find_metadata("checksum");
   Hash64 hash(checksum != nullptr ? hash64(blank_out(std::move(header.text), *checksum, what)) : 0);
-  for (const Entry& entry : header.entries) {
-    const torch::Tensor tensor = torch::empty(entry.shape, entry.dtype->type);
-    const std::span<char> bytes(static_cast<char*>(tensor.data_ptr()), entry.end - entry.begin);
+  for (Entry& entry : header.entries) {
+    std::string& bytes = entry.tensor.bytes;
+    bytes.resize(entry.end - entry.begin);
     if (!bytes.empty()) read(data_begin + entry.begin, bytes);
-    hash.add({bytes.data(), bytes.size()});
-    file.tensors.emplace_back(entry.name, tensor);
+    hash.add(bytes);
+    file.tensors.push_back(std::move(entry.tensor));
   }
   if (checksum != nullptr && checksum_text(hash) != *checksum)
     refuse(what, fmt::format("checksum {}", checksum_text(hash)),

@@ -9,25 +9,39 @@
 #include <utility>
 #include <vector>
 
-#include "core/model/network.h"
 
 namespace charnn {
 
-/// The safetensors format (https://github.com/huggingface/safetensors): 8 bytes little-endian length N, N bytes of JSON
-/// {"__metadata__": {text: text}, name: {"dtype", "shape", "data_offsets"}}, then the tensors' bytes without gaps.
-/// Supported here: F32, F64, I64, U8.
+// The safetensors format (https://github.com/huggingface/safetensors): 8 bytes little-endian length N, N bytes of JSON
+// {"__metadata__": {string: string}, name: {"dtype", "shape", "data_offsets"}}, then the tensors' bytes without gaps.
+
+enum class Dtype { f32, f64, i64, u8 };
+
+/// A tensor as the file holds it.
+struct Tensor {
+  std::string name;
+  Dtype dtype = Dtype::f32;
+  std::vector<std::int64_t> shape;
+  std::string bytes = {};  ///< row-major, little-endian
+
+  bool is_floating_point() const noexcept { return dtype == Dtype::f32 || dtype == Dtype::f64; }
+  std::vector<float> floats() const;  ///< of f32 or f64
+};
+std::string bytes_of(std::span<const float> values);
+
 using Metadata = std::vector<std::pair<std::string, std::string>>;
 
 struct SafeTensors {
   std::map<std::string, std::string> metadata;
-  NamedTensors tensors;  ///< on the CPU, in the order of their bytes
+  std::vector<Tensor> tensors;  ///< in the order of their bytes
 
   const std::string* find_metadata(const std::string& key) const;
+  const Tensor* find(const std::string& name) const;
 };
 
-/// The file's bytes. The same arguments give the same bytes; `metadata` gets an entry "checksum": XXH3 (64 bits, hex)
-/// of the whole file with the checksum's digits as zeros.
-std::string encode_safetensors(const NamedTensors& tensors, Metadata metadata);
+/// The file's bytes. The same arguments give the same bytes; `metadata` gets an entry "checksum": XXH3 (64 bits, hex) of
+/// the whole file with the checksum's digits as zeros.
+std::string encode_safetensors(const std::vector<Tensor>& tensors, Metadata metadata);
 
 /// Trusts nothing: lengths, offsets, gaps, overlaps, dtypes, shapes and repeated keys are verified before any tensor is
 /// made, the checksum (where there is one) before any is handed out. `what` names the file in messages. Throws Error

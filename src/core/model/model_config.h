@@ -4,10 +4,10 @@
 #include <cstdint>
 
 #include "core/base/describe.h"
+#include "kernels/cells.h"
 
 namespace charnn {
 
-enum class Cell { rnn, gru, lstm };
 inline constexpr std::array<const char*, 3> cell_names{"rnn", "gru", "lstm"};
 
 /// Number format of the products in training: bf16 rounds their factors to bfloat16 and sums in float.
@@ -32,7 +32,7 @@ struct ModelConfig {
 Section describe(ModelConfig& config);
 
 /// Rows of the weight matrices in units of `hidden`: rnn 1; gru 3 (r, z, n); lstm 4 (i, f, g, o), in PyTorch's order.
-constexpr std::int64_t gate_count(Cell cell) { return cell == Cell::lstm ? 4 : cell == Cell::gru ? 3 : 1; }
+inline std::int64_t gate_count(Cell cell) { return kind_of(cell).gates; }
 
 /// Multiplications and additions a symbol in a training step's products: forward once, backward twice. The first
 /// layer's input is a table and counts nothing.

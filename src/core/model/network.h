@@ -1,111 +1,80 @@
 #pragma once
 
+#include <cstdint>
+#include <map>
 #include <memory>
-#include <string>
-#include <utility>
-#include <variant>
-#include <vector>
+#include <span>
 
-#include "core/data/torch.h"
-#include "core/model/model_config.h"
+#include "core/data/batcher.h"
+#include "core/model/flat_array.h"
+#include "core/model/network_layout.h"
 #include "core/model/state.h"
-#include "fast/fused_network.h"
-#include "kernels/thread_pool.h"
+#include "kernels/gemm.h"
 
 namespace charnn {
 
-using NamedTensors = std::vector<std::pair<std::string, torch::Tensor>>;
+class CharRnn;
+class FastNetwork;
+class ThreadPool;
 
-/// Character-level recurrent network: embedding -> L recurrent layers -> linear decoder. Parameter names, shapes and
-/// gate order are PyTorch's: encoder.weight [V, E], rnn.weight_ih_l0 [G*H, E], rnn.weight_hh_l0 [G*H, H],
-/// rnn.bias_ih_l0 [G*H], ..., decoder.weight [V, H], decoder.bias [V].
-class CharRnn : public torch::nn::Module {
+/// A character-level recurrent network: its weights, and how it is trained and evaluated. On a CPU src/fast does the
+/// work, without LibTorch; on a GPU a LibTorch module does (char_rnn.h).
+class Network {
  public:
-  /// Weights as PyTorch initialises them, from LibTorch's default generator, but for the forget gate's bias of an lstm:
-  /// that begins at config.forget_bias. (Jozefowicz et al. 2015, "An empirical exploration of recurrent network
-  /// architectures", recommend 1; at the default sizes on tinyshakespeare 0 is better by 3 %.) Loading weights never
-  /// touches it.
-  CharRnn(const ModelConfig& config, std::int64_t vocabulary_size);
+  /// New weights, see CharRnn.
+  Network(const ModelConfig& config, std::int64_t vocabulary_size, Device device = Device::cpu);
+  /// Trained weights.
+  Network(const NetworkLayout& layout, std::span<const float> weights, Device device = Device::cpu);
+  ~Network();
+  Network(const Network&) = delete;
+  Network& operator=(const Network&) = delete;
 
-  struct Output {
-    torch::Tensor logits;  ///< [T, B, V]
-    State state;           ///< after the last symbol
+  struct CpuOptions {
+    Precision training = Precision::fp32;    ///< number format of the products in train_window()
+    Precision evaluation = Precision::fp32;  ///< and in score_window()
+    int threads = 1;
   };
+  /// Until this is called: fp32, one thread. Throws as require_supported().
+  void configure_cpu(const CpuOptions& options);
 
-  /// `ids` [T, B] int64; `state` of B streams. Dropout acts only while is_training(). `starts` [T, B] uint8 on the CPU,
-  /// or undefined: where it is 1 a document starts with that symbol, from a zero state; neither state nor gradient
-  /// passes from what was before.
-  Output forward(const torch::Tensor& ids, const State& state, const torch::Tensor& starts = {});
+  /// One window of training, with dropout: returns the mean loss in nats per symbol, fills gradients(), and moves
+  /// `state` on; no gradient flows into it.
+  double train_window(const Batch& batch, State& state);
+  /// Writes -log p of each target to `nats` [T, B] (0 where a target is negative) and moves `state` on. No dropout.
+  void score_window(const Batch& batch, State& state, std::span<float> nats);
 
-  /// How a CPU computes: the number format of the products in training, the threads, and the format of those in nats().
-  /// Throws as require_supported(). Until this is called: fp32 and one thread.
-  void use(Precision training, int threads, Precision evaluation = Precision::fp32);
-
-  struct Loss {
-    torch::Tensor mean;  ///< nats per symbol; backward() fills the weights' gradients
-    State state;         ///< after the last symbol, detached
-  };
-  /// A training step's forward pass over `ids` and `targets` [T, B] int64, with dropout. On a CPU by the fused path
-  /// (see fused_network.h), elsewhere by forward(). backward() must come before the next call.
-  Loss loss(const torch::Tensor& ids, const torch::Tensor& targets, const State& state,
-            const torch::Tensor& starts = {});
-
-  struct Nats {
-    torch::Tensor nats;  ///< [T, B] float: -log p of each target, 0 where it does not count
-    State state;
-  };
-  /// The same without dropout and gradients. Negative targets do not count.
-  Nats nats(const torch::Tensor& ids, const torch::Tensor& targets, const State& state,
-            const torch::Tensor& starts = {});
-
+  const NetworkLayout& layout() const noexcept { return layout_; }
+  const ModelConfig& config() const noexcept { return layout_.config(); }
+  std::int64_t vocabulary_size() const noexcept { return layout_.vocabulary_size(); }
+  Device device() const noexcept { return device_; }
+  State zero_state(std::int64_t streams) const { return State::zeros(config(), streams); }
   ThreadPool& pool() const noexcept { return *pool_; }
-  const ModelConfig& config() const noexcept { return config_; }
-  std::int64_t vocabulary_size() const noexcept { return vocabulary_size_; }
-  std::int64_t parameter_count() const;
-  torch::Device device() const { return encoder_->weight.device(); }
 
-  /// Zero state of `batch_size` streams on the model's device and in its dtype.
-  State zero_state(std::int64_t batch_size) const;
-
-  /// The parameters in a fixed order, sharing their storage.
-  NamedTensors weights() const;
-
-  /// Copies every weight, by name, into the model; throws as copy_by_name().
-  // NOLINTNEXTLINE(clang-diagnostic-overloaded-virtual): LibTorch's own load(), of archives, is not used
-  void load(const NamedTensors& weights);
+  const FlatArray& weights() const noexcept { return weights_; }
+  const FlatArray& gradients() const noexcept { return gradients_; }
+  /// For writing: packed copies of the weights are made anew before the next window.
+  const FlatArray& change_weights();
 
  private:
-  ModelConfig config_;
-  std::int64_t vocabulary_size_;
-  torch::nn::Embedding encoder_{nullptr};
-  std::variant<torch::nn::RNN, torch::nn::GRU, torch::nn::LSTM> rnn_;
-  torch::nn::Linear decoder_{nullptr};
+  void make_module();
+  /// Windows go through the LibTorch module.
+  double train_by_torch(const Batch& batch, State& state);
+  void score_by_torch(const Batch& batch, State& state, std::span<float> nats);
+  /// The CPU path for products in `precision`, with the present weights.
+  FastNetwork& path(Precision precision);
 
-  Output run_layers(const torch::Tensor& embedded, const State& state);
-  bool fused() const;  ///< the fused path fits where and what the weights are
+  Network(const NetworkLayout& layout, Device device);
 
-  std::vector<torch::Tensor> parameters_;  ///< as weights()
+  NetworkLayout layout_;
+  Device device_;
+  FlatArray weights_, gradients_;
+  std::unique_ptr<CharRnn> module_;  ///< on a GPU only
+  CpuOptions options_;
   std::unique_ptr<ThreadPool> pool_;
-  std::unique_ptr<FusedNetwork> training_path_;
-  std::unique_ptr<FusedNetwork> evaluation_path_;
-  FusedWorkspace training_work_;
-  FusedWorkspace evaluation_work_;
+  std::map<Format, std::unique_ptr<FastNetwork>> paths_;
 };
-
-/// Names and shapes of such a network's weights, in the order of CharRnn::weights().
-std::vector<std::pair<std::string, std::vector<std::int64_t>>> weight_shapes(const ModelConfig& config,
-                                                                             std::int64_t vocabulary_size);
-
-/// Throws Error (usage) unless `weights` are those of such a network. To be asked before one is made: a config that is
-/// not to be trusted could ask for any amount of memory.
-void require_weights(const NamedTensors& weights, const ModelConfig& config, std::int64_t vocabulary_size,
-                     std::string_view what);
 
 /// Throws Error (usage) if this CPU has no instructions for products in that precision.
 void require_supported(Precision precision);
-
-/// Copies `source` into `target` tensor by tensor, matched by name; `what` begins the message. Throws Error (usage) if
-/// one is missing, unknown, or of another shape or type.
-void copy_by_name(const NamedTensors& source, const NamedTensors& target, std::string_view what);
 
 }  // namespace charnn

@@ -1,19 +1,30 @@
 #pragma once
 
-#include "core/data/torch.h"
+#include <cstdint>
+#include <span>
+#include <vector>
+
 #include "core/model/model_config.h"
+#include "kernels/buffer.h"
 
 namespace charnn {
 
-/// Recurrent state of B streams, the same type for all three cells.
+/// Recurrent state of some streams; one type for all cells. Stored as the kernels read it: [layers][blocks][streams][16],
+/// each block 16 hidden units, zeros where `hidden` does not fill the last ones.
 struct State {
-  torch::Tensor h;  ///< [layers, B, H]
-  torch::Tensor c;  ///< [layers, B, H] for lstm; undefined for rnn and gru
+  std::int64_t layers = 0, streams = 0, hidden = 0;
+  bool has_c = false;  ///< lstm only
+  AlignedFloats h, c;
 
-  static State zeros(const ModelConfig& config, std::int64_t batch_size, torch::TensorOptions options);
-
-  State detach() const { return {h.detach(), c.defined() ? c.detach() : c}; }
-  State to(torch::Device device) const { return {h.to(device), c.defined() ? c.to(device) : c}; }
+  static State zeros(const ModelConfig& config, std::int64_t streams);
+  std::int64_t blocks() const noexcept { return (hidden + 31) / 32 * 2; }  ///< an even number: bf16 takes two at a time
+  void clear(std::int64_t stream);                                         ///< sets one stream to zeros
+  /// A state whose stream i is this one's stream from[i], or zeros where from[i] is -1.
+  State gather(std::span<const std::int64_t> from) const;
 };
+
+/// h or c in PyTorch's order, [layers, streams, hidden], and back.
+std::vector<float> to_rows(const State& state, const AlignedFloats& part);
+void from_rows(std::span<const float> rows, const State& state, AlignedFloats& part);
 
 }  // namespace charnn

@@ -66,11 +66,11 @@ class Best {
 
 }  // namespace
 
-BeamText beam_search(const Stepper& stepper, std::span<const std::int64_t> prompt,
+BeamText beam_search(Stepper& stepper, std::span<const std::int64_t> prompt,
                      std::span<const std::int64_t> separator, const std::vector<Ids>& stops, const Sampler& sampler,
                      const std::function<bool()>& keep_on) {
   const auto width = static_cast<std::size_t>(sampler.config().beams);
-  StepState state = stepper.zero_state(1);
+  State state = stepper.zero_state(1);
   std::vector<Beam> beams{{{}, 0, sampler.no_symbols_yet(), DocumentStarts(separator)}};
   std::vector<float> logits(static_cast<std::size_t>(stepper.vocabulary_size()), 0.0F);
   const auto feed = [&](std::span<const std::int64_t> ids) {
@@ -103,7 +103,7 @@ BeamText beam_search(const Stepper& stepper, std::span<const std::int64_t> promp
     }
     beams = std::move(longer);
     if (beams.empty()) break;
-    state = stepper.gather(state, parents);
+    state = state.gather(parents);
     feed(ids);
   }
   for (const Beam& beam : beams) best.offer(beam, 0);

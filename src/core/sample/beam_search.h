@@ -22,7 +22,7 @@ struct BeamText {
 /// `config().length` symbols, the one with the fewest nats per symbol is returned. Bias, only and the penalties count;
 /// temperature, filters and chance do not. `keep_on` is asked before each symbol, the prompt's too; false ends the
 /// search with the best so far. The same arguments give the same text.
-BeamText beam_search(const Stepper& stepper, std::span<const std::int64_t> prompt,
+BeamText beam_search(Stepper& stepper, std::span<const std::int64_t> prompt,
                      std::span<const std::int64_t> separator, const std::vector<std::vector<std::int64_t>>& stops,
                      const Sampler& sampler, const std::function<bool()>& keep_on);
 

@@ -7,7 +7,7 @@
 #include <numeric>
 #include <vector>
 
-#include "kernels/vector_kernels.h"
+#include "kernels/elementwise.h"
 
 namespace charnn {
 namespace {

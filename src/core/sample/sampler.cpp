@@ -9,7 +9,7 @@
 
 #include "core/base/error.h"
 #include "core/sample/filters.h"
-#include "kernels/vector_kernels.h"
+#include "kernels/elementwise.h"
 
 namespace charnn {
 namespace {

@@ -90,7 +90,7 @@ void BarSink::step(const StepInfo& s) {
   draw("");
 }
 
-void BarSink::busy(const std::string& what) {
+void BarSink::activity(const std::string& what) {
   if (latest_.step > 0) draw(what);
 }
 

@@ -18,7 +18,7 @@ class BarSink : public Sink {
 
   void begin(const RunInfo& run) override;
   void step(const StepInfo& step) override;
-  void busy(const std::string& what) override;
+  void activity(const std::string& what) override;
   void eval(const EvalInfo& eval) override;
   void warn(const Warning& warning) override;
   void end(const EndInfo& end) override;

@@ -27,7 +27,7 @@ class DivergenceGuard {
   /// The smoothed loss above which training counts as diverged: half as much again as the best, and half a nat.
   double limit() const { return 1.5 * best() + 0.5; }
   /// A validation loss that is better than guessing.
-  bool knows_something(double loss) const { return loss < guess_ && loss < limit(); }
+  bool beats_guessing(double loss) const { return loss < guess_ && loss < limit(); }
   double best() const { return state_.best.value_or(guess_); }
 
   /// Not yet judged, but nothing to keep: such weights must not replace good ones.

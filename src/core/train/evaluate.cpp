@@ -1,6 +1,7 @@
 #include "core/train/evaluate.h"
 
 #include <algorithm>
+#include <numeric>
 #include <vector>
 
 #include <fmt/format.h>
@@ -10,19 +11,6 @@
 namespace charnn {
 namespace {
 
-/// Puts the model in evaluation mode for a while.
-class EvalMode {
- public:
-  explicit EvalMode(CharRnn& model) : model_(model), was_training_(model.is_training()) { model_.eval(); }
-  ~EvalMode() { model_.train(was_training_); }
-  EvalMode(const EvalMode&) = delete;
-  EvalMode& operator=(const EvalMode&) = delete;
-
- private:
-  CharRnn& model_;
-  bool was_training_;
-};
-
 /// One row of predictions: inputs [first, first + steps), of which those from `counted` up to `end` count.
 struct Stream {
   std::int64_t first;
@@ -30,69 +18,71 @@ struct Stream {
   std::int64_t end;
 };
 
-/// Hands out what the streams have predicted in `length` symbols each, `done` symbols after their beginning. nats:
-/// [length, streams].
-void tell(const std::vector<Stream>& streams, std::int64_t done, const torch::Tensor& nats,
-          const std::function<void(std::int64_t, std::span<const float>)>& each) {
-  const torch::Tensor by_stream = nats.t().to(torch::kCPU, torch::kFloat).contiguous();
-  const std::int64_t length = by_stream.size(1);
+/// Hands out what the streams have predicted in one window, which begins `done` symbols after their beginning. nats:
+/// [T, B].
+void deliver(const std::vector<Stream>& streams, std::int64_t done, const std::vector<float>& nats,
+             const std::function<void(std::int64_t, std::span<const float>)>& on_predictions) {
+  const auto length = static_cast<std::int64_t>(nats.size() / streams.size());
+  std::vector<float> row;
   for (std::size_t s = 0; s < streams.size(); ++s) {
     const Stream& stream = streams[s];
     const std::int64_t begin = stream.first + done;
     const std::int64_t first = std::max(begin, stream.counted), end = std::min(begin + length, stream.end);
-    const float* row = by_stream.data_ptr<float>() + static_cast<std::int64_t>(s) * length;
-    if (first < end) each(first + 1, {row + (first - begin), row + (end - begin)});
+    row.clear();
+    for (std::int64_t at = first; at < end; ++at)
+      row.push_back(nats[static_cast<std::size_t>(at - begin) * streams.size() + s]);
+    if (!row.empty()) on_predictions(first + 1, row);
   }
 }
 
+/// The next window of all streams; adds to `chars` what counts in it.
+Batch window_of(const Corpus& corpus, Split split, const std::vector<Stream>& streams, std::int64_t done,
+                std::int64_t length, std::int64_t& chars) {
+  Batch batch(length, static_cast<std::int64_t>(streams.size()), corpus.has_documents());
+  std::vector<std::int64_t> text;
+  for (std::size_t s = 0; s < streams.size(); ++s) {
+    const Stream& stream = streams[s];
+    const std::int64_t begin = stream.first + done;
+    const std::int64_t here = std::clamp<std::int64_t>(stream.end - begin, 0, length);
+    if (here == 0) continue;
+    const auto place = [&](std::int64_t t) { return static_cast<std::size_t>(t) * streams.size() + s; };
+    text.resize(static_cast<std::size_t>(here + 1));
+    for (const std::int64_t at : corpus.copy_with_starts(split.begin + begin, text))
+      if (at < here) batch.starts[place(at)] = 1;
+    for (std::int64_t t = 0; t < here; ++t) {
+      batch.input[place(t)] = text[static_cast<std::size_t>(t)];
+      if (begin + t < stream.counted) continue;
+      batch.target[place(t)] = text[static_cast<std::size_t>(t + 1)];
+      ++chars;
+    }
+  }
+  return batch;
+}
+
 /// Runs streams of equal length side by side, `steps` symbols each, from a zero state.
-bool run_streams(CharRnn& model, const Corpus& corpus, Split split, const std::vector<Stream>& streams,
+bool run_streams(Network& network, const Corpus& corpus, Split split, const std::vector<Stream>& streams,
                  std::int64_t steps, const EvalOptions& options, EvalResult& result) {
   constexpr std::int64_t chunk = 16;
-  const std::int64_t count = static_cast<std::int64_t>(streams.size());
-  State state = model.zero_state(count);
-  std::vector<std::int64_t> text;
+  State state = network.zero_state(static_cast<std::int64_t>(streams.size()));
+  std::vector<float> nats;
   for (std::int64_t done = 0; done < steps; done += chunk) {
     if (options.stop && options.stop()) return false;
-    const std::int64_t length = std::min(chunk, steps - done);
-    torch::Tensor input = torch::zeros({length, count}, torch::kInt64);
-    torch::Tensor target = torch::full({length, count}, -1, torch::kInt64);  // -1: not counted
-    const torch::Tensor starts =
-        corpus.has_documents() ? torch::zeros({length, count}, torch::kUInt8) : torch::Tensor();
-    auto inputs = input.accessor<std::int64_t, 2>();
-    auto targets = target.accessor<std::int64_t, 2>();
-    for (std::int64_t s = 0; s < count; ++s) {
-      const Stream& stream = streams[static_cast<std::size_t>(s)];
-      const std::int64_t begin = stream.first + done;
-      const std::int64_t here = std::clamp<std::int64_t>(stream.end - begin, 0, length);
-      if (here == 0) continue;
-      text.resize(static_cast<std::size_t>(here + 1));
-      for (const std::int64_t at : corpus.copy_with_starts(split.begin + begin, text))
-        if (at < here) starts.data_ptr<std::uint8_t>()[at * count + s] = 1;
-      for (std::int64_t t = 0; t < here; ++t) {
-        inputs[t][s] = text[static_cast<std::size_t>(t)];
-        if (begin + t < stream.counted) continue;
-        targets[t][s] = text[static_cast<std::size_t>(t + 1)];
-        ++result.chars;
-      }
-    }
-    auto [nats, next] = model.nats(input, target, state, starts);
-    result.nats += nats.sum(torch::kDouble).item<double>();
-    if (options.each) tell(streams, done, nats, options.each);
-    state = next;
+    const Batch batch = window_of(corpus, split, streams, done, std::min(chunk, steps - done), result.chars);
+    nats.resize(batch.input.size());
+    network.score_window(batch, state, nats);
+    result.nats = std::accumulate(nats.begin(), nats.end(), result.nats);
+    if (options.each) deliver(streams, done, nats, options.each);
   }
   return true;
 }
 
 }  // namespace
 
-std::optional<EvalResult> evaluate(CharRnn& model, const Corpus& corpus, Split split, const EvalOptions& options) {
+std::optional<EvalResult> evaluate(Network& network, const Corpus& corpus, Split split, const EvalOptions& options) {
   const std::int64_t predictions = split.size() - 1;
   if (predictions < 1)
     fail_input(fmt::format("the part of the text to evaluate has {} characters", split.size()), "at least 2",
                "use a longer text, or another part of it");
-  const torch::NoGradGuard no_grad;
-  const EvalMode eval_mode(model);
   EvalResult result;
   if (options.window > 0) {
     constexpr std::int64_t side_by_side = 64;
@@ -101,7 +91,7 @@ std::optional<EvalResult> evaluate(CharRnn& model, const Corpus& corpus, Split s
       std::vector<Stream> windows;
       for (std::int64_t at = begin; at < std::min(predictions, begin + side_by_side * N); at += N)
         windows.push_back({at, at, std::min(at + N, predictions)});
-      if (!run_streams(model, corpus, split, windows, N, options, result)) return std::nullopt;
+      if (!run_streams(network, corpus, split, windows, N, options, result)) return std::nullopt;
     }
     return result;
   }
@@ -114,7 +104,7 @@ std::optional<EvalResult> evaluate(CharRnn& model, const Corpus& corpus, Split s
   std::vector<Stream> streams{{0, 0, std::min(steps, predictions)}};
   for (std::int64_t begin = steps; begin < predictions; begin += share)
     streams.push_back({begin - warmup, begin, std::min(begin + share, predictions)});
-  if (!run_streams(model, corpus, split, streams, steps, options, result)) return std::nullopt;
+  if (!run_streams(network, corpus, split, streams, steps, options, result)) return std::nullopt;
   return result;
 }
 

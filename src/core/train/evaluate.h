@@ -28,9 +28,8 @@ struct EvalOptions {
   std::function<bool()> stop = {};  ///< asked now and then; true ends the evaluation without a result
 };
 
-/// Cross-entropy over the whole split, every character predicted once, without dropout. The model's mode (training or
-/// not) is as before on return, and no state of training is touched. Throws Error (usage) for a split of fewer than two
+/// Cross-entropy over the whole split, every character predicted once, without dropout. No state of training is touched. Throws Error (usage) for a split of fewer than two
 /// characters. Returns nothing if stopped.
-std::optional<EvalResult> evaluate(CharRnn& model, const Corpus& corpus, Split split, const EvalOptions& options = {});
+std::optional<EvalResult> evaluate(Network& network, const Corpus& corpus, Split split, const EvalOptions& options = {});
 
 }  // namespace charnn

@@ -61,11 +61,10 @@ std::int64_t range_test_steps(std::int64_t chars_per_step) {
   return std::clamp(chars / std::max<std::int64_t>(chars_per_step, 1), least, most);
 }
 
-RangeCurve lr_range_test(CharRnn& model, Adam& adam, Batcher& batcher, const OptimizerConfig& optimizer,
+RangeCurve lr_range_test(Network& network, Adam& adam, Batcher& batcher, const OptimizerConfig& optimizer,
                          const RangeTestConfig& config, const std::function<bool()>& stop, Sink* sink) {
   Progress progress(batcher, sink);
   RangeCurve curve;
-  model.train();
   State state;
   RunningAverage average;
   double lowest = INFINITY;
@@ -77,12 +76,9 @@ RangeCurve lr_range_test(CharRnn& model, Adam& adam, Batcher& batcher, const Opt
     const double lr = rate_at(config, step);
     const Batch batch = batcher.next();
     if (batch.starts_epoch || step == 0 || config.state == CarriedState::reset)
-      state = model.zero_state(batch.input.size(1));
-    auto [loss, next] = model.loss(batch.input, batch.target, state, batch.starts);
-    adam.zero_grad();
-    loss.backward();
+      state = network.zero_state(batch.streams);
+    const double nats = network.train_window(batch, state);
     const double norm = adam.gradient_norm();
-    const double nats = loss.item<double>();
     curve.exploded = !std::isfinite(nats) || !std::isfinite(norm);
     if (curve.exploded) return curve;
     average.add(nats, keep);
@@ -92,8 +88,7 @@ RangeCurve lr_range_test(CharRnn& model, Adam& adam, Batcher& batcher, const Opt
     curve.exploded = step > config.steps / 10 && average.value() > 1.5 * lowest + 0.5;
     if (curve.exploded) return curve;
     adam.step(lr, clip_scale(norm, optimizer.clip_norm));
-    state = next;
-    progress.step({lr, nats}, norm, batch.input.numel());
+    progress.step({lr, nats}, norm, static_cast<std::int64_t>(batch.input.size()));
   }
   return curve;
 }

@@ -38,10 +38,10 @@ struct RangeCurve {
   bool stopped = false;   ///< ended by stop()
 };
 
-/// Trains `model`, which is spoilt by that, on what `batcher` hands out. Gradients are clipped as in training. Ends
+/// Trains `network`, which is spoilt by that, on what `batcher` hands out. Gradients are clipped as in training. Ends
 /// early where stop() is true, or where the loss explodes: every loss of the curve is finite. `progress`, if not null,
 /// is told every step.
-RangeCurve lr_range_test(CharRnn& model, Adam& adam, Batcher& batcher, const OptimizerConfig& optimizer,
+RangeCurve lr_range_test(Network& network, Adam& adam, Batcher& batcher, const OptimizerConfig& optimizer,
                          const RangeTestConfig& config, const std::function<bool()>& stop = {},
                          Sink* progress = nullptr);
 

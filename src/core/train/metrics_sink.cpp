@@ -13,8 +13,8 @@ namespace charnn {
 using nlohmann::json;
 using nlohmann::ordered_json;
 
-MetricsSink::MetricsSink(std::string path, const TrainState& progress, Complain complain)
-    : file_(std::move(path), std::move(complain)) {
+MetricsSink::MetricsSink(std::string path, const TrainState& progress, Warn warn)
+    : file_(std::move(path), std::move(warn)) {
   std::string kept;
   if (progress.step > 0 && std::filesystem::exists(file_.path()))
     read_records(file_.path(), [&](const json& record, std::string_view line) {

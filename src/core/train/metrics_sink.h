@@ -13,7 +13,7 @@ class MetricsSink : public Sink {
   /// For a new run (`progress.step` 0) the file is made anew. For a resumed one, records of what happened after
   /// `progress` was saved, and a last line that a crash cut off, are removed: the file goes on with no gap, no repeat.
   /// Throws Error if it is not a metrics file, or cannot be written now.
-  MetricsSink(std::string path, const TrainState& progress, Complain complain = {});
+  MetricsSink(std::string path, const TrainState& progress, Warn warn = {});
 
   /// Seconds of training up to the last record that was kept.
   double elapsed_before() const noexcept { return elapsed_before_; }

@@ -47,8 +47,8 @@ struct Warning {
   std::string message;  ///< what was seen, and what to try
 };
 
-/// Tells a person of a warning at once.
-using Complain = std::function<void(const Warning&)>;
+/// Shows a warning to a person at once.
+using Warn = std::function<void(const Warning&)>;
 
 struct EvalInfo {
   std::int64_t step = 0;
@@ -75,7 +75,7 @@ class Sink {
   virtual void begin(const RunInfo&) {}
   virtual void step(const StepInfo&) {}              ///< after every step
   virtual void record(const StepInfo&) {}            ///< every log_every steps; loss is the mean since the last record
-  virtual void busy(const std::string& /*what*/) {}  ///< "validating", "saving": the steps pause
+  virtual void activity(const std::string& /*what*/) {}  ///< "validating", "saving": no steps are taken meanwhile
   virtual void eval(const EvalInfo&) {}
   virtual void warn(const Warning&) {}
   virtual void end(const EndInfo&) {}

@@ -9,8 +9,8 @@ namespace charnn {
 
 void SinkFile::append(std::int64_t step, std::string_view bytes) {
   const bool written = file_.append(bytes);
-  if (!written && !failing_ && complain_)
-    complain_({step, "not_written",
+  if (!written && !failing_ && warn_)
+    warn_({step, "not_written",
                fmt::format("cannot write {}: {}\n  so far:   training goes on; what is missing there waits in memory",
                            path(), std::generic_category().message(errno))});
   failing_ = !written;

@@ -12,7 +12,7 @@ namespace charnn {
 /// memory, and a person is told, once each time that it begins.
 class SinkFile {
  public:
-  SinkFile(std::string path, Complain complain) : file_(std::move(path)), complain_(std::move(complain)) {}
+  SinkFile(std::string path, Warn warn) : file_(std::move(path)), warn_(std::move(warn)) {}
 
   const std::string& path() const noexcept { return file_.path(); }
   void append(std::int64_t step, std::string_view bytes);
@@ -20,7 +20,7 @@ class SinkFile {
 
  private:
   AppendFile file_;
-  Complain complain_;
+  Warn warn_;
   bool failing_ = false;
 };
 

@@ -6,33 +6,30 @@
 #include <string>
 #include <vector>
 
-#include "core/base/error.h"
 #include "core/data/batcher.h"
 #include "core/io/checkpoint.h"
 #include "core/model/network.h"
 #include "core/train/adam.h"
+#include "core/train/checkpoint_saver.h"
 #include "core/train/divergence.h"
 #include "core/train/sink.h"
 #include "core/train/train_config.h"
-#include "core/train/watch.h"
+#include "core/train/monitor.h"
 
 namespace charnn {
-
-/// last: the newest; best: that of the lowest validation loss; kept: one of those that stay (train.keep_every).
-enum class CheckpointKind { last, best, kept };
 
 /// What a trainer works with. It makes none of these and owns none: all must outlive it.
 struct TrainerParts {
   const TrainConfig& train;
   const OptimizerConfig& optimizer;
   const ScheduleConfig& schedule;
-  CharRnn& model;
+  Network& network;
   Adam& adam;
   Batcher& batcher;
   const Corpus& corpus;
   std::vector<Sink*> sinks = {};
   /// Empty: nothing is saved. Where it throws Error (failure), training goes on and tries again later.
-  std::function<void(CheckpointKind, const Checkpoint&)> save = {};
+  CheckpointSaver::Write save = {};
   std::function<Checkpoint(CheckpointKind)> load = {};        ///< empty: no rolling back
   std::function<std::string(std::int64_t step)> sample = {};  ///< text to show at an evaluation
   std::function<bool()> stop = {};                            ///< true: finish the step, save, return
@@ -80,56 +77,45 @@ class Trainer {
   /// Horizon of the schedule.
   std::int64_t total_steps() const;
   const TrainState& state() const noexcept { return state_; }
-  bool saved() const noexcept { return saved_step_ == state_.step; }  ///< nothing would be lost now
+  bool saved() const noexcept { return saver_.saved(state_.step); }  ///< nothing would be lost now
   double elapsed() const;  ///< seconds since this run began, over all resumptions
 
  private:
   Outcome train();
   void rescue();
+  bool validates() const { return parts_.corpus.val().size() > 0; }
   bool out_of_patience() const;
   bool plan_done() const;
   bool due(std::int64_t every) const { return every > 0 && state_.step > 0 && state_.step % every == 0; }
   bool stop_requested() const { return parts_.stop && parts_.stop(); }
+  double epoch() const;
   double rate(std::int64_t step, std::int64_t optimizer_steps) const;
-  void update(double lr, double grad_norm, StepInfo& info);
-  void look_at(const StepInfo& info);
+  void update(StepInfo& info);
+  void report_step(const StepInfo& info);
   StepInfo record(const StepInfo& info);
   bool evaluate_now();  ///< false: stopped before the end
   void count_evaluation(const EvalInfo& info, std::vector<Warning>& warnings);
-  void recover(const std::string& found);
   void warn(const std::vector<Warning>& warnings);
-  void save(CheckpointKind kind, bool at_end = false);
-  /// False: failed, and said so; `meanwhile` is what that means.
-  bool store(CheckpointKind kind, const Checkpoint& checkpoint, const char* meanwhile);
-  void store_best();  ///< the one that waits
-  void require_saved() const;
-  bool guarded() const;  ///< what would be saved now is no good
-  double epoch() const;
+  /// Saves, unless weights or moments contain NaN or infinity: then it recovers.
+  void save_or_recover(CheckpointKind kind, bool at_end = false);
+  void save(CheckpointKind kind, Checkpoint checkpoint, bool at_end = false);
+  void end(bool done);                    ///< saves for the last time
+  void recover(const std::string& found);  ///< training has diverged: on_divergence decides
+  [[noreturn]] void give_up(const std::string& found, CheckpointKind good);
+  bool unsafe_to_save() const;  ///< the loss is exploding
 
   TrainerParts parts_;
   TrainState state_;
   DivergenceGuard guard_;
-  Watch watch_;
+  TrainingMonitor monitor_;
+  CheckpointSaver saver_;
   DivergenceGuard::Verdict verdict_ = DivergenceGuard::Verdict::good;  ///< on the latest step
   State recurrent_;
-  std::int64_t saved_step_ = -1;
-  std::int64_t tried_step_ = -1;            ///< at which the last checkpoint was to be saved, in vain or not
-  bool in_step_ = false;                    ///< state_ and the weights do not belong together
-  std::optional<Error> failure_;            ///< of the latest attempt to save what still is not saved
-  std::optional<Checkpoint> waiting_best_;  ///< could not be saved yet
-  std::optional<double> saved_best_loss_;   ///< of the best that was saved, and its step
-  std::int64_t saved_best_step_ = 0;
+  bool in_step_ = false;  ///< state_ and the weights do not belong together
   std::chrono::steady_clock::time_point start_;
   double training_seconds_ = 0;  ///< spent in step() since the last record
   std::int64_t training_chars_ = 0;
   double chars_per_second_ = 0;
 };
-
-/// Step at which epochs or max_steps end the plan; 0: neither is set.
-std::int64_t plan_steps(const TrainConfig& train, std::int64_t windows_per_epoch);
-
-/// Throws Error (usage) if no limit is set, or the schedule needs a horizon that nothing gives, or evaluations that are
-/// not made.
-void require_plan(const TrainConfig& train, const ScheduleConfig& schedule);
 
 }  // namespace charnn

@@ -6,7 +6,7 @@
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
 
-#include "core/cli/commands.h"
+#include "core/cli/extras.h"
 #include "core/cli/config.h"
 #include "core/cli/runtime.h"
 #include "core/model/network.h"
@@ -176,9 +176,7 @@ class Bench {
   Json report_;
 };
 
-}  // namespace
-
-void add_bench(CLI::App& app, const Globals& globals, Action& action) {
+void add_bench_command(CLI::App& app, const Globals& globals, Action& action) {
   auto options = std::make_shared<Options>();
   CLI::App* command = app.add_subcommand("bench", "measure how fast this machine trains and samples");
   command
@@ -203,5 +201,9 @@ void add_bench(CLI::App& app, const Globals& globals, Action& action) {
     };
   });
 }
+
+}  // namespace
+
+void add_bench(Extras& extras) { extras.commands.emplace_back(add_bench_command); }
 
 }  // namespace charnn::cli

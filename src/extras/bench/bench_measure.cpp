@@ -14,10 +14,13 @@
 #include <vector>
 
 #include "core/base/error.h"
+#include "core/base/random.h"
 #include "core/model/network.h"
 #include "core/sample/generator.h"
 #include "core/train/adam.h"
-#include "fast/blocked.h"
+#include "core/model/torch_runtime.h"
+#include "kernels/matrix.h"
+#include "kernels/thread_pool.h"
 
 namespace charnn::cli {
 namespace {
@@ -76,42 +79,38 @@ double needed_bytes(const BenchCase& b, std::int64_t parameters) {
 /// Everything that a training step takes, on random symbols.
 class Training {
  public:
-  Training(const BenchCase& b, Precision precision, int threads) : model_(b.model, b.vocabulary) {
-    model_.use(precision, threads);
-    model_.train();
-    adam_ = std::make_unique<Adam>(model_.weights(), optimizer_, model_.pool());
-    const auto symbols = [&] {
-      return torch::randint(0, b.vocabulary, {b.sequence_length, b.batch_size}, torch::kInt64);
-    };
-    ids_ = symbols();
-    targets_ = symbols();
-    state_ = model_.zero_state(b.batch_size);
+  Training(const BenchCase& b, Precision precision, int threads)
+      : network_(b.model, b.vocabulary),
+        adam_(network_, optimizer_),
+        batch_(b.sequence_length, b.batch_size, /*has_documents=*/false),
+        state_(network_.zero_state(b.batch_size)) {
+    network_.configure_cpu({.training = precision, .threads = threads});
+    Random random(1);
+    for (auto* symbols : {&batch_.input, &batch_.target})
+      for (std::int64_t& id : *symbols)
+        id = static_cast<std::int64_t>(random.next() % static_cast<std::uint64_t>(b.vocabulary));
   }
 
   void step() {
-    auto [mean, next] = model_.loss(ids_, targets_, state_);
-    adam_->zero_grad();
-    mean.backward();
-    loss_ = mean.item<double>();
-    adam_->step(optimizer_.lr, clip_scale(adam_->gradient_norm(), optimizer_.clip_norm));
-    state_ = next;
+    loss_ = network_.train_window(batch_, state_);
+    adam_.step(optimizer_.lr, clip_scale(adam_.gradient_norm(), optimizer_.clip_norm));
   }
 
   double loss() const noexcept { return loss_; }
-  std::int64_t parameters() const { return model_.parameter_count(); }
+  std::int64_t parameters() const { return network_.layout().size(); }
 
  private:
   const OptimizerConfig optimizer_;
-  CharRnn model_;
-  std::unique_ptr<Adam> adam_;
-  torch::Tensor ids_, targets_;
+  Network network_;
+  Adam adam_;
+  Batch batch_;
   State state_;
   double loss_ = 0;
 };
 
 std::array<double, 5> train(const BenchCase& b, Precision precision, int threads) {
-  torch::set_num_threads(1);
-  torch::manual_seed(1);
+  set_up_torch(Device::cpu);
+  seed_generators(1);
   // A step of a tiny network brings all of LibTorch that training touches into memory.
   BenchCase tiny{{.layers = 1, .hidden = 16, .embedding = 16}, 16, 1, 1, 0};
   Training(tiny, Precision::fp32, 1).step();
@@ -134,19 +133,20 @@ TrainRate measure_training(const BenchCase& b, Precision precision, int threads)
 
 double measure_sampling(const BenchCase& b, StepWeights weights, std::int64_t streams, int threads) {
   return in_child<1>([&]() -> std::array<double, 1> {
-    torch::manual_seed(1);
-    const CharRnn model(b.model, b.vocabulary);
-    const Stepper stepper(model, weights, threads);
+    seed_generators(1);
+    const Network network(b.model, b.vocabulary);
+    Stepper stepper(network.layout(), network.weights().to_host(), weights, threads);
     std::vector<char32_t> letters(static_cast<std::size_t>(b.vocabulary));
     std::iota(letters.begin(), letters.end(), char32_t{0xe000});  // no surrogates from there on
-    const auto sampler =
-        std::make_shared<Sampler>(SampleConfig{.temperature = 1}, Vocabulary(Tokens::chars, std::move(letters)));
-    Generator generator(stepper, {});
+    const Vocabulary vocabulary(Tokens::chars, std::move(letters));
+    const auto sampler = std::make_shared<Sampler>(SampleConfig{.temperature = 1}, vocabulary);
+    Generator generator(stepper, vocabulary, {});
     for (std::int64_t i = 0; i < streams; ++i)
-      generator.add(
-          {{}, sampler, std::numeric_limits<std::int64_t>::max(), static_cast<std::uint64_t>(i), [](std::int64_t) {
-             return true;
-           }});
+      generator.add({.prompt = {},
+                     .sampler = sampler,
+                     .length = std::numeric_limits<std::int64_t>::max(),
+                     .seed = static_cast<std::uint64_t>(i),
+                     .on_text = [](const TextPiece&) { return true; }});
     std::int64_t count = 0;  // steps
     Clock::time_point start;
     while (count < 100 || count % 16 != 0 || seconds_since(start) < b.seconds) {
@@ -163,28 +163,21 @@ double measure_products(Format format, int threads, double seconds) {
     ThreadPool pool(threads);
     std::vector<double> rates(static_cast<std::size_t>(threads));
     pool.run(threads, [&](std::int64_t i) {
-      const std::int64_t steps = elements(format, k);
       Buffer a, b, c;
-      a.reserve(planes(format) * m * steps);
-      b.reserve(planes(format) * n * steps);
+      a.reserve(m * k);
+      b.reserve(k * n);
       c.reserve(m * n);
-      const Gemm gemm{.m = m,
-                      .k = steps,
-                      .panels = n / block_columns,
-                      .a = a.floats(),
-                      .a_block = m * block_columns,
-                      .a_plane = m * steps,
-                      .b = b.floats(),
-                      .b_panel = steps * block_columns,
-                      .b_plane = n * steps,
-                      .c = c.floats(),
-                      .c_panel = m * block_columns};
+      LeftMatrix left;
+      left.bind(format, a.floats(), m * block_width, k / block_width, m);
+      RightMatrix right;
+      ThreadPool alone(1);
+      right.pack(b.floats(), {k, k / block_width, {0}, n}, {n, n / block_width, {0}, 1}, format, alone);
       double best = 0;  // of some stretches: what the machine can do, not what its neighbours leave of it
       const Clock::time_point start = Clock::now();
       while (seconds_since(start) < seconds) {
         constexpr int products = 200;
         const Clock::time_point stretch = Clock::now();
-        for (int j = 0; j < products; ++j) multiply(format, gemm);
+        for (int j = 0; j < products; ++j) multiply(left.rows(0, m), right, {0, n / block_width}, {c.floats(), m * block_width});
         best = std::max(best, products * 2.0 * m * n * k / seconds_since(stretch) / 1e9);
       }
       rates[static_cast<std::size_t>(i)] = best;

@@ -7,7 +7,7 @@
 
 #include "core/base/error.h"
 #include "core/io/json_config.h"
-#include "core/train/trainer.h"
+#include "core/train/plan.h"
 
 namespace charnn::cli {
 namespace {

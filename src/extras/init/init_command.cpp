@@ -10,7 +10,7 @@
 #include "core/base/files.h"
 #include "core/base/terminal.h"
 #include "core/base/utf8.h"
-#include "core/cli/commands.h"
+#include "core/cli/extras.h"
 #include "core/cli/runtime.h"
 #include "core/cli/training_setup.h"
 #include "core/train/eval_result.h"
@@ -51,7 +51,7 @@ void measure(Findings& found, Corpus corpus) {
   const TrainingSetup setup(config, std::move(corpus), nullptr);
   const RangeTestConfig range{.steps = range_test_steps(config.train.batch_size * config.train.sequence_length)};
   const auto start = std::chrono::steady_clock::now();
-  const RangeCurve curve = lr_range_test(*setup.model, *setup.adam, *setup.batcher, config.optimizer, range,
+  const RangeCurve curve = lr_range_test(*setup.network, *setup.adam, *setup.batcher, config.optimizer, range,
                                          [] { return StopSignals::received() != 0; });
   if (curve.stopped) return;
   const std::chrono::duration<double> seconds = std::chrono::steady_clock::now() - start;
@@ -186,9 +186,7 @@ int init(const Options& options, const Globals& globals) {
   return 0;
 }
 
-}  // namespace
-
-void add_init(CLI::App& app, const Globals& globals, Action& action) {
+void add_init_command(CLI::App& app, const Globals& globals, Action& action) {
   auto options = std::make_shared<Options>();
   CLI::App* command = app.add_subcommand("init", "look at a text and this machine, and write a config for them");
   command->add_option("corpus", options->files, "text files")->required()->type_name("CORPUS...");
@@ -201,7 +199,11 @@ void add_init(CLI::App& app, const Globals& globals, Action& action) {
   command->add_option("--threads", options->threads, "CPU threads to measure and train with; 0: one per core")
       ->check(CLI::Range(0, 1024));
   command->add_flag("--json", options->json, "print what was found as JSON");
-  command->callback([&action, &globals, options] { action = [&globals, options] { return init(*options, globals); }; });
+  on_chosen(command, action, [options, &globals] { return init(*options, globals); });
 }
+
+}  // namespace
+
+void add_init(Extras& extras) { extras.commands.emplace_back(add_init_command); }
 
 }  // namespace charnn::cli

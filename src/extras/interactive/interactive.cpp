@@ -1,5 +1,3 @@
-#include "extras/interactive/interactive.h"
-
 #include <clocale>
 #include <csignal>
 #include <cstdlib>
@@ -11,6 +9,7 @@
 #include <fmt/format.h>
 
 #include "core/base/error.h"
+#include "core/cli/extras.h"
 #include "core/cli/runtime.h"
 #include "core/cli/text_output.h"
 
@@ -114,11 +113,11 @@ std::vector<Field> settable(SampleConfig& config) {
 
 class Conversation {
  public:
-  Conversation(const TextMaker& maker, TextOptions options, std::uint64_t seed, bool raw)
+  Conversation(TextMaker& maker, TextOptions options, std::uint64_t seed, bool raw)
       : maker_(maker), options_(std::move(options)), seed_(seed), raw_(raw) {}
 
   /// False: the end was asked for.
-  bool take(const std::string& line) {
+  bool handle_line(const std::string& line) {
     if (line.rfind(':', 0) == 0 && line.rfind("::", 0) != 0) return command(line.substr(1));
     if (line.empty())
       answer(so_far_, /*echo=*/false);
@@ -160,7 +159,7 @@ class Conversation {
         assign(field, Value(value.empty() ? std::vector<std::string>() : std::vector{value}), ":" + name);
       else
         assign_text(field, field.type == Field::Type::text ? unescaped(value) : value, ":" + name);
-      maker_.order(changed);  // refuses what does not fit
+      maker_.prepare(changed);  // refuses what does not fit
       options_ = changed;
       return;
     }
@@ -171,47 +170,72 @@ class Conversation {
   void answer(const std::string& prompt, bool echo) {
     options_.prompt = prompt;
     options_.prompt_name = "the line";
-    const TextOrder order = maker_.order(options_);
-    if (!order.note.empty()) say("charnn: {}", order.note);
+    PreparedText prepared = maker_.prepare(options_);
+    if (!prepared.note.empty()) say("charnn: {}", prepared.note);
     TextOutput output(raw_);
-    so_far_ = order.shown_prompt;
-    if (echo) output.add(order.shown_prompt);
-    const auto show = [&](const std::vector<std::int64_t>& ids) {
-      const std::string text = maker_.text(ids);
-      so_far_ += text;
-      return output.add(text);
+    so_far_ = prepared.shown_prompt;
+    if (echo) output.add(prepared.shown_prompt);
+    prepared.job.seed = seed_++;
+    prepared.job.on_text = [&](const TextPiece& piece) {
+      so_far_ += piece.text;
+      return output.add(piece.text);
     };
-    maker_.write(order, seed_++, show, [] { return !Interrupts::seen(); });
+    Generator generator = maker_.generator();
+    generate(generator, std::move(prepared.job), [] { return !Interrupts::seen(); });
     output.add("\n");
     output.end();
   }
 
-  const TextMaker& maker_;
+  TextMaker& maker_;
   TextOptions options_;
   std::uint64_t seed_;
   bool raw_;
   std::string so_far_;  ///< the last text, with its prompt
 };
 
-}  // namespace
-
-int interact(const TextMaker& maker, TextOptions options, std::uint64_t seed, bool raw) {
-  if (options.config.beams > 1)
-    fail_input("--interactive with --beams: a search shows nothing before its end", "drawn text",
-               "leave one of them out");
+int interact(TextMaker& maker, const TextOptions& options, std::uint64_t seed, bool raw) {
   const Interrupts interrupts;
   Lines lines;
   Conversation conversation(maker, options, seed, raw);
   if (lines.terminal()) say("Type the beginning of a text; :help tells more, Ctrl-D ends.");
   while (const auto line = lines.next()) {
     try {
-      if (!conversation.take(*line)) return 0;
+      if (!conversation.handle_line(*line)) return 0;
     } catch (const Error& error) {
       if (error.code() != ExitCode::usage) throw;
       say("{}", error.what());
     }
   }
   return 0;
+}
+
+/// charnn sample --interactive
+class Interactive : public SampleExtra {
+ public:
+  void add_options(CLI::App& command) override {
+    command.add_flag("-i,--interactive", chosen_, "type a prompt, get a continuation; :help there explains more")
+        ->excludes(command.get_option("--prompt"))
+        ->excludes(command.get_option("--prompt-file"))
+        ->excludes(command.get_option("--num"))
+        ->excludes(command.get_option("--files"))
+        ->excludes(command.get_option("--no-echo"));
+  }
+  std::optional<int> take_over(TextMaker& maker, const SampleOptions& options, std::uint64_t seed) override {
+    if (!chosen_) return std::nullopt;
+    if (options.text.config.beams > 1)
+      fail_input("--interactive with --beams: a search shows nothing before its end", "drawn text",
+                 "leave one of them out");
+    return interact(maker, options.text, seed, options.raw);
+  }
+
+ private:
+  bool chosen_ = false;
+};
+
+}  // namespace
+
+void add_interactive(Extras& extras) {
+  extras.sample.emplace_back([] { return std::make_unique<Interactive>(); });
 }
 
 }  // namespace charnn::cli

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <cmath>
 
+#include <fmt/format.h>
+
 #include "core/base/running_average.h"
 #include "core/train/schedule.h"
 
@@ -122,6 +124,20 @@ Chart schedule_chart(const std::string& title, const ScheduleConfig& schedule, d
   for (std::int64_t step = 0; step < steps - 1; step += stride) add(step);
   add(steps - 1);
   return {title, {{.x = {"step"}, .y = {"learning rate"}, .series = {std::move(rate)}}}};
+}
+
+Chart range_test_chart(const RangeCurve& curve, const std::optional<LrSuggestion>& suggestion, const std::string& title) {
+  Series raw{"", {}, {}, 0, Series::Style::faint}, smoothed{"training loss, smoothed", {}, {}, 0, Series::Style::line};
+  for (const RangePoint& point : curve.points) {
+    raw.x.push_back(point.lr);
+    raw.y.push_back(point.loss);
+  }
+  smoothed.x = raw.x;
+  smoothed.y = smoothed_losses(curve.points);
+  Panel panel{.x = {"learning rate", true}, .y = {"loss (nats per character)"}, .series = {raw, smoothed}};
+  if (suggestion)
+    panel.marks = {{suggestion->lr, fmt::format("suggested {:g}", suggestion->lr)}, {suggestion->lowest, "lowest"}};
+  return {title, {panel}};
 }
 
 }  // namespace charnn

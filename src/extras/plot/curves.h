@@ -1,10 +1,12 @@
 #pragma once
 
 #include <array>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
 
+#include "core/train/lr_range_test.h"
 #include "core/train/metrics_file.h"
 #include "core/train/train_config.h"
 #include "extras/plot/chart.h"
@@ -28,5 +30,8 @@ Chart curves_of(const std::vector<std::pair<std::string, Metrics>>& runs, const 
 /// The learning rate that a schedule gives in steps [0, steps).
 Chart schedule_chart(const std::string& title, const ScheduleConfig& schedule, double lr, std::int64_t steps,
                      std::int64_t total_steps);
+
+/// The losses of a learning-rate range test over the rate.
+Chart range_test_chart(const RangeCurve& curve, const std::optional<LrSuggestion>& suggestion, const std::string& title);
 
 }  // namespace charnn

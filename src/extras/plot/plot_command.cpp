@@ -4,13 +4,14 @@
 #include <fmt/format.h>
 
 #include "core/base/error.h"
-#include "core/cli/commands.h"
+#include "core/cli/extras.h"
 #include "core/cli/config.h"
 #include "core/cli/run_folder.h"
 #include "core/data/batcher.h"
-#include "core/train/trainer.h"
+#include "core/train/plan.h"
 #include "extras/plot/chart_output.h"
 #include "extras/plot/curves.h"
+#include "extras/plot/plot_sink.h"
 
 namespace charnn::cli {
 namespace {
@@ -79,9 +80,7 @@ int plot(Options options, bool of_schedule) {
   return 0;
 }
 
-}  // namespace
-
-void add_plot(CLI::App& app, const Globals&, Action& action) {
+void add_plot_command(CLI::App& app, const Globals&, Action& action) {
   auto options = std::make_shared<Options>();
   CLI::App* command = app.add_subcommand("plot", "draw the curves of runs, or a schedule before training");
   command->add_option("runs", options->runs, "run folders, or metrics.jsonl files")->type_name("RUN...");
@@ -99,8 +98,31 @@ void add_plot(CLI::App& app, const Globals&, Action& action) {
       ->capture_default_str();
   command->add_flag("--log", options->curves.log_loss, "logarithmic loss axis");
   command->add_flag("--val-only", options->curves.val_only, "leave out the training loss");
-  command->callback(
-      [&action, options, schedule] { action = [options, schedule] { return plot(*options, schedule->count() > 0); }; });
+  on_chosen(command, action, [options, schedule] { return plot(*options, schedule->count() > 0); });
+}
+
+/// loss.svg in the run folder.
+std::unique_ptr<Sink> make_plot_sink(const SinkContext& context) {
+  Metrics history;
+  try {
+    if (context.first_step > 0) history = read_metrics(context.run.metrics());
+  } catch (const Error&) {
+    // Empty, or not quite as charnn writes it: only a picture depends on it.
+  }
+  return std::make_unique<PlotSink>(context.run.picture(), context.run.path(), std::move(history), context.warn);
+}
+
+}  // namespace
+
+void add_plot(Extras& extras) {
+  extras.commands.emplace_back(add_plot_command);
+  extras.sinks.emplace_back(make_plot_sink);
+  extras.range_test_svg = [](const auto& curve, const auto& suggestion, const std::string& title) {
+    return to_svg(range_test_chart(curve, suggestion, title));
+  };
+  extras.range_test_sketch = [](const auto& curve, const auto& suggestion, const std::string& title) {
+    return terminal_sketch(range_test_chart(curve, suggestion, title));
+  };
 }
 
 }  // namespace charnn::cli

@@ -19,11 +19,11 @@ void thin_out(std::vector<MetricsPoint>& points) {
 
 }  // namespace
 
-PlotSink::PlotSink(std::string path, std::string title, Metrics history, Complain complain)
+PlotSink::PlotSink(std::string path, std::string title, Metrics history, Warn warn)
     : path_(std::move(path)),
       title_(std::move(title)),
       metrics_(std::move(history)),
-      complain_(std::move(complain)),
+      warn_(std::move(warn)),
       next_draw_(std::chrono::steady_clock::now() + interval) {}
 
 void PlotSink::record(const StepInfo& s) {
@@ -51,8 +51,8 @@ void PlotSink::draw() {
     write_file(path_, to_svg(curves_of({{title_, metrics_}}, {})));
   } catch (const Error& error) {
     const double step = metrics_.steps.empty() ? 0 : metrics_.steps.back().step;
-    if (complain_) complain_({static_cast<std::int64_t>(step), "not_written", error.what()});
-    complain_ = nullptr;
+    if (warn_) warn_({static_cast<std::int64_t>(step), "not_written", error.what()});
+    warn_ = nullptr;
   }
   next_draw_ = std::chrono::steady_clock::now() + interval;
 }

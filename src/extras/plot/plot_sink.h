@@ -12,8 +12,8 @@ namespace charnn {
 class PlotSink : public Sink {
  public:
   /// `history`: what a resumed run has behind it. A picture that cannot be written is no reason to stop training:
-  /// `complain` is told once.
-  PlotSink(std::string path, std::string title, Metrics history, Complain complain);
+  /// `warn` is told once.
+  PlotSink(std::string path, std::string title, Metrics history, Warn warn);
 
   void record(const StepInfo& step) override;
   void eval(const EvalInfo& eval) override;
@@ -26,7 +26,7 @@ class PlotSink : public Sink {
   std::string path_;
   std::string title_;
   Metrics metrics_;
-  Complain complain_;
+  Warn warn_;
   std::chrono::steady_clock::time_point next_draw_;
 };
 

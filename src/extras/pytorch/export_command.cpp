@@ -4,12 +4,12 @@
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
 
-#include "charnn/cli/charnn_model_py.h"
+#include "charnn_model_py.h"
 #include "core/base/error.h"
 #include "core/base/files.h"
 #include "core/base/utf8.h"
 #include "core/base/version.h"
-#include "core/cli/commands.h"
+#include "core/cli/extras.h"
 #include "core/cli/run_folder.h"
 #include "core/cli/runtime.h"
 
@@ -44,25 +44,22 @@ nlohmann::ordered_json description_of(const LoadedModel& loaded) {
 }
 
 /// Makes `folder`, which must not be there yet, or be empty.
-void make_folder(const std::string& folder) {
+void make_new_folder(const std::string& folder) {
   std::error_code error;
   if (fs::is_directory(folder, error) && !fs::is_empty(folder, error) && !error)
     fail_input(fmt::format("{} exists, and is not empty", folder), "a new folder", "choose another with --out DIR");
-  fs::create_directories(folder, error);
-  if (error || !fs::is_directory(folder, error))
-    fail_input(fmt::format("folder {}: {}", folder, error ? error.message() : "a file of that name is in the way"),
-               "a folder that can be made and written to", "choose another with --out DIR");
+  make_folder(folder, "folder", "--out");
 }
 
 int export_model(const Options& options, const Globals& globals) {
   const LoadedModel loaded = load_model(options.model);
   // Refused here, not by those who run it.
   loaded.checkpoint.vocabulary.encode(loaded.config.data.document_separator, "data.document_separator");
-  make_folder(options.out);
+  make_new_folder(options.out);
   const std::string weights = options.out + "/model.safetensors";
   const std::string description = options.out + "/model.json";
   const std::string program = options.out + "/charnn_model.py";
-  write_file(weights, encode_safetensors(loaded.network->weights(), {{"format", "pt"}}));
+  write_file(weights, encode_safetensors(weight_tensors("", loaded.checkpoint.layout, loaded.checkpoint.weights), {{"format", "pt"}}));
   write_file(description, description_of(loaded).dump(2) + "\n");
   write_file(program, charnn_model_py);
   if (globals.quiet) return 0;
@@ -73,7 +70,7 @@ int export_model(const Options& options, const Globals& globals) {
 
 }  // namespace
 
-void add_export(CLI::App& app, const Globals& globals, Action& action) {
+void add_export_command(CLI::App& app, const Globals& globals, Action& action) {
   auto options = std::make_shared<Options>();
   CLI::App* command = app.add_subcommand("export", "write a network as a small Python program with its weights");
   add_model_choice(*command, options->model);
@@ -83,8 +80,7 @@ void add_export(CLI::App& app, const Globals& globals, Action& action) {
       ->check(CLI::IsMember({"pytorch"}))
       ->capture_default_str();
   command->add_option("-o,--out", options->out, "new folder to write to")->required()->type_name("DIR");
-  command->callback(
-      [&action, &globals, options] { action = [&globals, options] { return export_model(*options, globals); }; });
+  on_chosen(command, action, [options, &globals] { return export_model(*options, globals); });
 }
 
 }  // namespace charnn::cli

@@ -6,7 +6,7 @@
 
 #include "core/base/error.h"
 #include "core/base/files.h"
-#include "core/cli/commands.h"
+#include "core/cli/extras.h"
 #include "core/cli/run_folder.h"
 #include "core/cli/runtime.h"
 #include "extras/pytorch/symbol_order.h"
@@ -28,21 +28,19 @@ void require_free(const RunFolder& run) {
 }
 
 /// As a run has it that is about to take its first step.
-Checkpoint first_checkpoint(TorchNetwork network, const Config& config) {
-  torch::manual_seed(static_cast<std::uint64_t>(config.train.seed));
-  Checkpoint c{to_json_text(config),
-               std::move(network.vocabulary),
-               {},
-               std::move(network.weights),
-               {},
-               {},
-               State::zeros(network.config, config.train.batch_size, torch::kFloat32),
-               capture_rng(torch::kCPU)};
-  for (const auto& [name, weight] : c.model) {
-    c.exp_avg.emplace_back(name, torch::zeros_like(weight));
-    c.exp_avg_sq.emplace_back(name, torch::zeros_like(weight));
-  }
-  return c;
+Checkpoint first_checkpoint(ImportedNetwork network, const Config& config) {
+  seed_generators(static_cast<std::uint64_t>(config.train.seed));
+  const NetworkLayout layout(network.config, network.vocabulary.size());
+  const std::vector<float> zeros(network.weights.size());
+  return {to_json_text(config),
+          std::move(network.vocabulary),
+          {},
+          layout,
+          std::move(network.weights),
+          zeros,
+          zeros,
+          State::zeros(network.config, config.train.batch_size),
+          capture_generators(Device::cpu)};
 }
 
 int import_model(const Options& options, const Globals& globals) {
@@ -51,7 +49,7 @@ int import_model(const Options& options, const Globals& globals) {
   const bool is_json = std::filesystem::path(options.vocabulary).extension() == ".json";
   const auto symbols =
       parse_symbol_order(read_file(options.vocabulary, "vocabulary"), is_json, "vocabulary " + options.vocabulary);
-  TorchNetwork network = from_state_dict(read_safetensors(options.weights, "weights").tensors, symbols, options.names,
+  ImportedNetwork network = from_state_dict(read_safetensors(options.weights, "weights").tensors, symbols, options.names,
                                          "weights " + options.weights);
   Config config;
   config.model = network.config;
@@ -77,7 +75,7 @@ int import_model(const Options& options, const Globals& globals) {
 
 }  // namespace
 
-void add_import(CLI::App& app, const Globals& globals, Action& action) {
+void add_import_command(CLI::App& app, const Globals& globals, Action& action) {
   auto options = std::make_shared<Options>();
   CLI::App* command = app.add_subcommand("import", "make a run folder of a network trained in PyTorch");
   command
@@ -103,8 +101,7 @@ void add_import(CLI::App& app, const Globals& globals, Action& action) {
       ->add_option("--rnn-name", options->names.rnn,
                    "of several recurrent networks the one to take: what comes before weight_ih_l0")
       ->type_name("PREFIX");
-  command->callback(
-      [&action, &globals, options] { action = [&globals, options] { return import_model(*options, globals); }; });
+  on_chosen(command, action, [options, &globals] { return import_model(*options, globals); });
 }
 
 }  // namespace charnn::cli

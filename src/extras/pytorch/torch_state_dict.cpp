@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cctype>
+#include <cmath>
 #include <map>
 #include <numeric>
 #include <optional>
@@ -13,12 +14,14 @@
 #include <nlohmann/json.hpp>
 
 #include "core/base/error.h"
+#include "core/model/network_layout.h"
 
 namespace charnn {
 namespace {
 
 using Shape = std::vector<std::int64_t>;
 using Names = std::vector<std::string>;
+using Weights = std::map<std::string, std::vector<float>>;  ///< by charnn's names
 
 /// A name from a file that is not to be trusted.
 std::string quoted(const std::string& name) {
@@ -38,8 +41,9 @@ std::string before_ending(const std::string& name, std::string_view ending) {
 /// The tensors of a state_dict that have not been taken yet.
 class Rest {
  public:
-  Rest(const NamedTensors& tensors, std::string what)
-      : tensors_(tensors.begin(), tensors.end()), what_(std::move(what)) {}
+  Rest(const std::vector<Tensor>& tensors, std::string what) : what_(std::move(what)) {
+    for (const Tensor& tensor : tensors) tensors_.emplace(tensor.name, &tensor);
+  }
 
   const std::string& what() const { return what_; }
   bool has(const std::string& name) const { return tensors_.contains(name); }
@@ -53,45 +57,45 @@ class Rest {
   Names of_shape(const Shape& shape) const {
     Names found;
     for (const auto& [name, tensor] : tensors_)
-      if (tensor.is_floating_point() && tensor.sizes() == shape) found.push_back(name);
+      if (tensor->is_floating_point() && tensor->shape == shape) found.push_back(name);
     return found;
   }
   std::string all() const {
     Names texts;
     for (const auto& [name, tensor] : tensors_)
-      texts.push_back(fmt::format("{} [{}]", quoted(name), fmt::join(tensor.sizes().vec(), ", ")));
+      texts.push_back(fmt::format("{} [{}]", quoted(name), fmt::join(tensor->shape, ", ")));
     return texts.empty() ? "none" : fmt::format("{}", fmt::join(texts, ", "));
   }
 
   /// Rows and columns of a matrix, which stays.
   std::pair<std::int64_t, std::int64_t> matrix(const std::string& name) const {
     const auto found = tensors_.find(name);
-    if (found == tensors_.end() || found->second.dim() != 2 || found->second.numel() == 0)
+    if (found == tensors_.end() || found->second->shape.size() != 2 || found->second->bytes.empty())
       fail_input(
           fmt::format("{}: tensor {} is {}", what_, quoted(name), found == tensors_.end() ? "missing" : "no matrix"),
           "weight_ih and weight_hh of each layer, as PyTorch names them",
           "save the whole state_dict of an nn.RNN, nn.GRU or nn.LSTM");
-    return {found->second.size(0), found->second.size(1)};
+    return {found->second->shape[0], found->second->shape[1]};
   }
 
   /// Hands out a tensor, as float, and forgets it.
-  torch::Tensor take(const std::string& name, const Shape& shape) {
+  std::vector<float> take(const std::string& name, const Shape& shape) {
     const auto found = tensors_.find(name);
-    if (found == tensors_.end() || !found->second.is_floating_point() || found->second.sizes() != shape)
+    if (found == tensors_.end() || !found->second->is_floating_point() || found->second->shape != shape)
       fail_input(fmt::format("{}: tensor {} is {}", what_, quoted(name),
                              found == tensors_.end() ? "missing" : "of another shape or type"),
                  fmt::format("real numbers of shape [{}]", fmt::join(shape, ", ")),
                  "charnn has one hidden size for all layers, and as many rows as the vocabulary has symbols");
-    torch::Tensor tensor = found->second.to(torch::kFloat32);
-    if (!tensor.isfinite().all().item<bool>())
+    std::vector<float> values = found->second->floats();
+    if (!std::all_of(values.begin(), values.end(), [](float value) { return std::isfinite(value); }))
       fail_input(fmt::format("{}: tensor {} has values that are no finite float numbers", what_, quoted(name)),
                  "finite numbers", "take an earlier state of the network, from before it diverged");
     tensors_.erase(found);
-    return tensor;
+    return values;
   }
 
  private:
-  std::map<std::string, torch::Tensor> tensors_;
+  std::map<std::string, const Tensor*> tensors_;
   std::string what_;
 };
 
@@ -138,25 +142,25 @@ Cell cell_of(const Rest& rest, const std::string& weight_hh) {
 
 /// Takes the recurrent layers; returns their weights by charnn's names, and sets what they say of `config`
 /// (`embedding`: the input's size).
-NamedTensors take_rnn(Rest& rest, const std::string& prefix, ModelConfig& config) {
+Weights take_rnn(Rest& rest, const std::string& prefix, ModelConfig& config) {
   require_plain(rest, prefix);
   const auto name = [&](const char* kind, std::int64_t l) { return fmt::format("{}{}_l{}", prefix, kind, l); };
   config.cell = cell_of(rest, name("weight_hh", 0));
   config.hidden = rest.matrix(name("weight_hh", 0)).second;
   config.embedding = rest.matrix(name("weight_ih", 0)).second;
   const std::int64_t H = config.hidden, rows = gate_count(config.cell) * H;
-  NamedTensors weights;
+  Weights weights;
   for (config.layers = 0; rest.has(name("weight_ih", config.layers)); ++config.layers) {
     const std::int64_t l = config.layers;
     const auto take = [&](const char* kind, const Shape& shape) {
-      weights.emplace_back(fmt::format("rnn.{}_l{}", kind, l), rest.take(name(kind, l), shape));
+      weights.emplace(fmt::format("rnn.{}_l{}", kind, l), rest.take(name(kind, l), shape));
     };
     take("weight_ih", {rows, l == 0 ? config.embedding : H});
     take("weight_hh", {rows, H});
     const bool unbiased = !rest.has(name("bias_ih", l)) && !rest.has(name("bias_hh", l));  // bias=False
     for (const char* kind : {"bias_ih", "bias_hh"})
       if (unbiased)
-        weights.emplace_back(fmt::format("rnn.{}_l{}", kind, l), torch::zeros({rows}));
+        weights.emplace(fmt::format("rnn.{}_l{}", kind, l), std::vector<float>(static_cast<std::size_t>(rows)));
       else
         take(kind, {rows});
   }
@@ -206,17 +210,24 @@ std::optional<std::string> find_weight(const Rest& rest, const Role& role, const
       "one, or names that tell", fmt::format("choose one of them with {}", role.option));
 }
 
+/// The embedding of one-hot input.
+std::vector<float> one_hot_rows(std::int64_t V) {
+  std::vector<float> rows(static_cast<std::size_t>(V * V));
+  for (std::int64_t i = 0; i < V; ++i) rows[static_cast<std::size_t>(i * V + i)] = 1;
+  return rows;
+}
+
 /// Takes the weight and bias of the decoder.
-NamedTensors take_decoder(Rest& rest, const std::string& weight, std::int64_t V, std::int64_t H) {
-  NamedTensors taken{{"decoder.weight", rest.take(weight, {V, H})}};
+Weights take_decoder(Rest& rest, const std::string& weight, std::int64_t V, std::int64_t H) {
+  Weights taken{{"decoder.weight", rest.take(weight, {V, H})}};
   std::string bias = before_ending(weight, "weight") + "bias";
   if (const Names vectors = rest.of_shape({V}); !rest.has(bias) && vectors.size() == 1) bias = vectors[0];
-  taken.emplace_back("decoder.bias", rest.has(bias) ? rest.take(bias, {V}) : torch::zeros({V}));
+  taken.emplace("decoder.bias", rest.has(bias) ? rest.take(bias, {V}) : std::vector<float>(static_cast<std::size_t>(V)));
   return taken;
 }
 
-/// Takes what is before and after the recurrent layers. The order is that of CharRnn::weights().
-NamedTensors take_ends(Rest& rest, const StateDictNames& names, std::int64_t V, const ModelConfig& config) {
+/// Takes what is before and after the recurrent layers.
+Weights take_ends(Rest& rest, const StateDictNames& names, std::int64_t V, const ModelConfig& config) {
   const Role embedding{"embedding", "--embedding-name", names.embedding, {"emb", "encoder", "wte"}};
   const Role decoder{"decoder", "--decoder-name", names.decoder, {"decoder", "fc", "linear", "head", "out", "proj"}};
   const Shape rows{V, config.embedding}, columns{V, config.hidden};
@@ -244,21 +255,21 @@ NamedTensors take_ends(Rest& rest, const StateDictNames& names, std::int64_t V, 
     missing(decoder, columns,
             "give the vocabulary that it was trained with (a line break at a file's end counts); weights shared with "
             "the embedding must be saved twice");
-  NamedTensors ends = take_decoder(rest, *after, V, config.hidden);
-  ends.insert(ends.begin(), {"encoder.weight", before ? rest.take(*before, rows) : torch::eye(V)});
+  Weights ends = take_decoder(rest, *after, V, config.hidden);
+  ends.emplace("encoder.weight", before ? rest.take(*before, rows) : one_hot_rows(V));
   return ends;
 }
 
 }  // namespace
 
-TorchNetwork from_state_dict(const NamedTensors& tensors, const std::vector<char32_t>& symbols,
+ImportedNetwork from_state_dict(const std::vector<Tensor>& tensors, const std::vector<char32_t>& symbols,
                              const StateDictNames& names, const std::string& what) {
   Rest rest(tensors, what);
   ModelConfig config;
-  NamedTensors weights = take_rnn(rest, find_rnn(rest, names.rnn), config);
+  Weights weights = take_rnn(rest, find_rnn(rest, names.rnn), config);
   for (const Field& field : describe(config).fields)
     assign(field, field.get(), fmt::format("{}: model.{}", what, field.name));
-  NamedTensors ends = take_ends(rest, names, static_cast<std::int64_t>(symbols.size()), config);
+  Weights ends = take_ends(rest, names, static_cast<std::int64_t>(symbols.size()), config);
   if (const std::string left = rest.all(); left != "none")
     fail_input(fmt::format("{}: tensors that charnn has no place for: {}", what, left),
                "an embedding, recurrent layers, one linear layer, and nothing else",
@@ -269,14 +280,23 @@ TorchNetwork from_state_dict(const NamedTensors& tensors, const std::vector<char
   std::iota(order.begin(), order.end(), 0);
   const auto symbol = [&](std::int64_t i) { return symbols[static_cast<std::size_t>(i)]; };
   std::sort(order.begin(), order.end(), [&](auto a, auto b) { return symbol(a) < symbol(b); });
-  const torch::Tensor rows = torch::tensor(order, torch::kInt64);
-  for (auto& [name, tensor] : ends) tensor = tensor.index_select(0, rows);
-  weights.insert(weights.begin(), ends[0]);
-  weights.insert(weights.end(), ends.begin() + 1, ends.end());
   std::vector<char32_t> ascending;
   ascending.reserve(order.size());
   for (const std::int64_t i : order) ascending.push_back(symbol(i));
-  return {config, Vocabulary(Tokens::chars, std::move(ascending)), std::move(weights)};
+  weights.merge(ends);
+  const NetworkLayout layout(config, static_cast<std::int64_t>(symbols.size()));
+  std::vector<float> flat(static_cast<std::size_t>(layout.size()));
+  for (const WeightInfo& weight : layout.weights()) {
+    const std::vector<float>& values = weights.at(weight.name);
+    float* out = flat.data() + weight.offset;
+    if (weight.name.starts_with("rnn.")) {
+      std::copy(values.begin(), values.end(), out);
+      continue;
+    }
+    const std::int64_t width = weight.size / weight.shape[0];  // a row a symbol
+    for (const std::int64_t row : order) out = std::copy_n(values.data() + row * width, width, out);
+  }
+  return {config, Vocabulary(Tokens::chars, std::move(ascending)), std::move(flat)};
 }
 
 }  // namespace charnn

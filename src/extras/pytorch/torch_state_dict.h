@@ -5,7 +5,7 @@
 
 #include "core/data/vocabulary.h"
 #include "core/model/model_config.h"
-#include "core/model/network.h"
+#include "core/io/safetensors.h"
 
 namespace charnn {
 
@@ -17,17 +17,17 @@ struct StateDictNames {
 };
 
 /// A network of charnn's kind that was trained in PyTorch.
-struct TorchNetwork {
+struct ImportedNetwork {
   ModelConfig config;
   Vocabulary vocabulary;
-  NamedTensors weights;  ///< float, named and ordered as CharRnn::weights()
+  std::vector<float> weights;  ///< as NetworkLayout has them
 };
 
 /// Understands the state_dict of an nn.RNN (tanh), nn.GRU or nn.LSTM with an nn.Embedding before it (or one-hot input)
 /// and an nn.Linear after it, whatever their names. `symbols` are the characters in the order of its rows; charnn's
 /// ascend, so the rows are put in that order. `what` names it in messages. Throws Error (usage) if it is anything else,
 /// or has a tensor of which nothing is known.
-TorchNetwork from_state_dict(const NamedTensors& tensors, const std::vector<char32_t>& symbols,
+ImportedNetwork from_state_dict(const std::vector<Tensor>& tensors, const std::vector<char32_t>& symbols,
                              const StateDictNames& names, const std::string& what);
 
 }  // namespace charnn

@@ -9,7 +9,7 @@
 #include <nlohmann/json.hpp>
 
 #include "core/base/error.h"
-#include "core/cli/commands.h"
+#include "core/cli/extras.h"
 #include "core/cli/eval_choice.h"
 #include "core/cli/run_folder.h"
 #include "core/cli/runtime.h"
@@ -54,7 +54,7 @@ int score(const Options& options) {
   DataConfig data = loaded.config.data;
   data.files = {options.file == "-" ? stdin_as_file() : options.file};
   const Corpus corpus(data, loaded.checkpoint.vocabulary);
-  make_ready(loaded, options.eval);
+  const auto network = make_network(loaded, options.eval);
 
   EvalOptions eval = options.eval.options;
   std::vector<float> nats;  // of each character; only where it is asked for
@@ -64,7 +64,7 @@ int score(const Options& options) {
       std::copy(some.begin(), some.end(), nats.begin() + first);
     };
   }
-  const EvalResult result = *evaluate(*loaded.network, corpus, corpus.all(), eval);
+  const EvalResult result = *evaluate(*network, corpus, corpus.all(), eval);
   const ScoredText scored{corpus, nats};
   if (!options.html.empty()) write_score_html(scored, options.html, options.file, bits(result.loss()));
   if (options.lines) return print_lines(scored, options.json), 0;
@@ -83,9 +83,7 @@ int score(const Options& options) {
   return 0;
 }
 
-}  // namespace
-
-void add_score(CLI::App& app, const Globals&, Action& action) {
+void add_score_command(CLI::App& app, const Globals&, Action& action) {
   auto options = std::make_shared<Options>();
   CLI::App* command = app.add_subcommand("score", "tell how surprising a text is: as a whole, by line, by character");
   add_model_choice(*command, options->model);
@@ -101,7 +99,11 @@ void add_score(CLI::App& app, const Globals&, Action& action) {
       ->type_name("FILE");
   add_eval_choice(*command, options->eval);
   command->add_flag("--json", options->json, "print JSON");
-  command->callback([&action, options] { action = [options] { return score(*options); }; });
+  on_chosen(command, action, [options] { return score(*options); });
 }
+
+}  // namespace
+
+void add_score(Extras& extras) { extras.commands.emplace_back(add_score_command); }
 
 }  // namespace charnn::cli

@@ -7,7 +7,6 @@
 #include <fmt/format.h>
 
 #include "core/base/error.h"
-#include "core/base/utf8.h"
 #include "core/io/strict_json.h"
 
 namespace charnn::cli {
@@ -23,12 +22,9 @@ struct Server::Work {
   std::uint64_t seed = 0;
   bool stream = false;
   bool echo = false;
-  UntilStop until{{}};
-  Deadline deadline{0};
   std::string text;  ///< not sent yet
   std::int64_t chars = 0;
   Clock::time_point sent{};
-  const char* end = "length";  ///< why it ended
 };
 
 namespace {
@@ -85,14 +81,14 @@ bool set_text_option(TextOptions& options, const std::string& key, const json& i
 
 }  // namespace
 
-Server::Server(const TextMaker& maker, TextOptions defaults, ServeLimits limits, std::uint64_t first_seed,
+Server::Server(TextMaker& maker, TextOptions defaults, ServeLimits limits, std::uint64_t first_seed,
                std::function<void(std::string_view)> write)
     : maker_(maker),
       defaults_(std::move(defaults)),
       limits_(limits),
       next_seed_(first_seed),
       write_(std::move(write)),
-      generator_(maker.stepper(), maker.separator()) {}
+      generator_(maker.generator()) {}
 
 Server::~Server() = default;
 
@@ -103,7 +99,7 @@ void Server::send(const ordered_json& answer) {
 
 void Server::refuse_line(std::string_view why) { send({{"id", nullptr}, {"error", why}}); }
 
-void Server::take(std::string_view line) {
+void Server::handle_line(std::string_view line) {
   json id;
   try {
     json request;
@@ -168,16 +164,19 @@ void Server::start(const json& request) {
                "ask for less, or set --max-length");
   if (limits_.seconds > 0 && (options.max_seconds == 0 || options.max_seconds > limits_.seconds))
     options.max_seconds = limits_.seconds;
-  const TextOrder order = maker_.order(options);
+  PreparedText prepared = maker_.prepare(options);
   if (!request.contains("seed")) work.seed = next_seed_++;
-  work.until = UntilStop(order.stops);
-  work.deadline = Deadline(order.max_seconds);
-  if (work.echo) work.text = order.shown_prompt;
+  if (work.echo) work.text = prepared.shown_prompt;
   works_.push_back(std::move(work));
   Work& kept = works_.back();
-  kept.number = generator_.add({order.prompt, order.sampler, options.config.length, kept.seed,
-                                [this, &kept](std::int64_t id) { return emit(kept, id); }});
-  if (!order.note.empty()) send({{"id", kept.id}, {"note", order.note}});
+  prepared.job.seed = kept.seed;
+  prepared.job.on_text = [&kept](const TextPiece& piece) {
+    kept.chars += static_cast<std::int64_t>(piece.ids.size());
+    kept.text += piece.text;
+    return true;
+  };
+  kept.number = generator_.add(std::move(prepared.job));
+  if (!prepared.note.empty()) send({{"id", kept.id}, {"note", prepared.note}});
 }
 
 void Server::cancel(const json& request) {
@@ -188,38 +187,22 @@ void Server::cancel(const json& request) {
   for (Work& work : works_) {
     if (work.id != id) continue;
     generator_.cancel(work.number);
-    work.end = "cancelled";
-    return finish(work);
+    return finish(work, TextEnd::cancelled);
   }
   fail_input("no request with this id is at work", "the id of one that is", "");
 }
 
-bool Server::emit(Work& work, std::int64_t id) {
-  show(work, work.until.add(id));
-  if (work.until.ended()) work.end = "stop";
-  return !work.until.ended();
-}
-
-void Server::show(Work& work, const std::vector<std::int64_t>& ids) {
-  work.chars += static_cast<std::int64_t>(ids.size());
-  work.text += maker_.text(ids);
-}
-
-void Server::send_delta(Work& work, bool at_end) {
-  // A character of several bytes may have come in part, where symbols are bytes.
-  const std::size_t length = work.text.size() - (at_end ? 0 : unfinished_utf8(work.text));
-  if (length == 0) return;
-  send({{"id", work.id}, {"delta", work.text.substr(0, length)}});
-  work.text.erase(0, length);
+void Server::send_delta(Work& work) {
+  if (work.text.empty()) return;
+  send({{"id", work.id}, {"delta", std::exchange(work.text, {})}});
   work.sent = Clock::now();
 }
 
-void Server::finish(Work& work) {
-  show(work, work.until.rest());
-  if (work.stream) send_delta(work, /*at_end=*/true);
+void Server::finish(Work& work, TextEnd end) {
+  if (work.stream) send_delta(work);
   ordered_json answer = {{"id", work.id}};
   if (!work.stream) answer["text"] = work.text;
-  answer["end"] = work.end;
+  answer["end"] = text_end_names[static_cast<std::size_t>(end)];
   answer["chars"] = work.chars;
   answer["seed"] = work.seed;
   send(answer);
@@ -228,19 +211,15 @@ void Server::finish(Work& work) {
 
 void Server::step() {
   constexpr auto pause = std::chrono::milliseconds(20);  // between two pieces: at once, as far as a reader can tell
-  const std::vector<std::int64_t> ended = generator_.step();
+  const std::vector<Generator::Ended> all_ended = generator_.step();
   for (auto next = works_.begin(); next != works_.end();) {
     Work& work = *next++;
-    const bool done = std::find(ended.begin(), ended.end(), work.number) != ended.end();
-    if (!done && !work.deadline.passed()) {
-      if (work.stream && Clock::now() - work.sent > pause) send_delta(work, /*at_end=*/false);
-      continue;
-    }
-    if (!done) {
-      generator_.cancel(work.number);
-      work.end = "time";
-    }
-    finish(work);
+    const auto ended = std::find_if(all_ended.begin(), all_ended.end(),
+                                    [&](const Generator::Ended& e) { return e.number == work.number; });
+    if (ended != all_ended.end())
+      finish(work, ended->end);
+    else if (work.stream && Clock::now() - work.sent > pause)
+      send_delta(work);
   }
 }
 

@@ -24,11 +24,11 @@ struct ServeLimits {
 class Server {
  public:
   /// `defaults`: of what a request does not say. `write` is handed whole lines.
-  Server(const TextMaker& maker, TextOptions defaults, ServeLimits limits, std::uint64_t first_seed,
+  Server(TextMaker& maker, TextOptions defaults, ServeLimits limits, std::uint64_t first_seed,
          std::function<void(std::string_view)> write);
   ~Server();
 
-  void take(std::string_view line);
+  void handle_line(std::string_view line);
   void refuse_line(std::string_view why);  ///< an error that belongs to no request
   void step();                             ///< one symbol for every text
   bool idle() const noexcept { return generator_.idle(); }
@@ -39,13 +39,11 @@ class Server {
   void start(const nlohmann::json& request);
   void cancel(const nlohmann::json& request);
   TextOptions options_of(const nlohmann::json& request, Work& work) const;
-  bool emit(Work& work, std::int64_t id);
-  void show(Work& work, const std::vector<std::int64_t>& ids);
-  void send_delta(Work& work, bool at_end);
-  void finish(Work& work);
+  void send_delta(Work& work);
+  void finish(Work& work, TextEnd end);
   void send(const nlohmann::ordered_json& answer);
 
-  const TextMaker& maker_;
+  TextMaker& maker_;
   TextOptions defaults_;
   ServeLimits limits_;
   std::uint64_t next_seed_;

@@ -6,7 +6,7 @@
 #include <fmt/format.h>
 
 #include "core/base/error.h"
-#include "core/cli/commands.h"
+#include "core/cli/extras.h"
 #include "core/cli/runtime.h"
 #include "extras/serve/serve.h"
 
@@ -75,9 +75,9 @@ int serve(const Options& options) {
                "a length that requests may ask for", "raise --max-length");
   length = std::min(length, options.limits.length);  // the run's own, meant for charnn sample
   const StepWeights weights = defaults.config.weights;
-  const TextMaker maker(std::move(loaded), weights, options.threads, /*many=*/true);
-  maker.order(defaults);  // refuses what no request could cure
-  bool read = true;       // somebody reads the answers
+  TextMaker maker(std::move(loaded), weights, options.threads, /*many=*/true);
+  maker.prepare(defaults);  // refuses what no request could fix
+  bool read = true;         // somebody reads the answers
   Server server(maker, defaults, options.limits,
                 options.seed >= 0 ? static_cast<std::uint64_t>(options.seed) : std::random_device()(),
                 [&](std::string_view line) { read = read && write_stdout(line); });
@@ -85,16 +85,14 @@ int serve(const Options& options) {
   while (read && StopSignals::received() == 0 && !(lines.ended() && server.idle())) {
     if (!lines.ended())
       lines.read(
-          /*wait=*/server.idle(), [&](std::string_view line) { server.take(line); },
+          /*wait=*/server.idle(), [&](std::string_view line) { server.handle_line(line); },
           [&] { server.refuse_line(fmt::format("a line of more than {} bytes", InputLines::longest)); });
     if (!server.idle()) server.step();
   }
   return StopSignals::received() != 0 ? 128 + StopSignals::received() : 0;
 }
 
-}  // namespace
-
-void add_serve(CLI::App& app, const Globals&, Action& action) {
+void add_serve_command(CLI::App& app, const Globals&, Action& action) {
   auto options = std::make_shared<Options>();
   CLI::App* command =
       app.add_subcommand("serve", "write texts for another program: requests on stdin, answers on stdout, JSON lines");
@@ -115,7 +113,11 @@ void add_serve(CLI::App& app, const Globals&, Action& action) {
       ->check(CLI::NonNegativeNumber);
   command->add_option("--threads", options->threads, "CPU threads; 0: one per core")->check(CLI::Range(0, 1024));
   add_config_flags(*command, options->config, {"sample"});
-  command->callback([&action, options] { action = [options] { return serve(*options); }; });
+  on_chosen(command, action, [options] { return serve(*options); });
 }
+
+}  // namespace
+
+void add_serve(Extras& extras) { extras.commands.emplace_back(add_serve_command); }
 
 }  // namespace charnn::cli

@@ -3,7 +3,7 @@
 
 #include <fmt/format.h>
 
-#include "core/cli/commands.h"
+#include "core/cli/extras.h"
 #include "core/cli/run_config.h"
 #include "core/cli/runtime.h"
 #include "extras/shell/option_table.h"
@@ -252,7 +252,7 @@ constexpr Shell shells[] = {{"bash", bash_script}, {"zsh", zsh_script}, {"fish",
 
 }  // namespace
 
-void add_completions(CLI::App& app, const Globals&, Action& action) {
+void add_completions_command(CLI::App& app, const Globals&, Action& action) {
   auto chosen = std::make_shared<std::string>();
   std::vector<std::string> names;
   for (const Shell& shell : shells) names.emplace_back(shell.name);
@@ -261,14 +261,12 @@ void add_completions(CLI::App& app, const Globals&, Action& action) {
       ->required()
       ->check(CLI::IsMember(names))
       ->type_name("SHELL");
-  command->callback([&app, &action, chosen] {
-    action = [&app, chosen] {
-      Config defaults;
-      const OptionTable table = option_table(app, describe(defaults));
-      for (const Shell& shell : shells)
-        if (*chosen == shell.name) write_stdout(shell.script(table));
-      return 0;
-    };
+  on_chosen(command, action, [&app, chosen] {
+    Config defaults;
+    const OptionTable table = option_table(app, describe(defaults));
+    for (const Shell& shell : shells)
+      if (*chosen == shell.name) write_stdout(shell.script(table));
+    return 0;
   });
 }
 

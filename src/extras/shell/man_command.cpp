@@ -5,7 +5,7 @@
 
 #include "core/base/error.h"
 #include "core/base/version.h"
-#include "core/cli/commands.h"
+#include "core/cli/extras.h"
 #include "core/cli/run_config.h"
 #include "core/cli/runtime.h"
 #include "extras/shell/option_table.h"
@@ -206,14 +206,12 @@ std::string man_page(const OptionTable& table) {
 
 }  // namespace
 
-void add_man(CLI::App& app, const Globals&, Action& action) {
+void add_man_command(CLI::App& app, const Globals&, Action& action) {
   CLI::App* command = app.add_subcommand("man", "print the manual page (roff, for man -l)");
-  command->callback([&app, &action] {
-    action = [&app] {
-      Config defaults;
-      write_stdout(man_page(option_table(app, describe(defaults))));
-      return 0;
-    };
+  on_chosen(command, action, [&app] {
+    Config defaults;
+    write_stdout(man_page(option_table(app, describe(defaults))));
+    return 0;
   });
 }
 

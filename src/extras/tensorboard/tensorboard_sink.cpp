@@ -10,6 +10,7 @@
 #include <protozero/pbf_writer.hpp>
 
 #include "core/base/terminal.h"
+#include "core/cli/extras.h"
 
 namespace charnn {
 namespace {
@@ -115,8 +116,8 @@ std::vector<std::string> event_files(const std::string& folder) {
   return files;
 }
 
-TensorBoardSink::TensorBoardSink(std::string folder, std::int64_t first_step, Complain complain)
-    : folder_(std::move(folder)), first_step_(first_step), complain_(std::move(complain)) {}
+TensorBoardSink::TensorBoardSink(std::string folder, std::int64_t first_step, Warn warn)
+    : folder_(std::move(folder)), first_step_(first_step), warn_(std::move(warn)) {}
 
 void TensorBoardSink::open() {
   std::array<char, 256> host{};
@@ -127,7 +128,7 @@ void TensorBoardSink::open() {
   double time = wall_time();
   do name = fmt::format("{}{:010.0f}.{}.{}.0", prefix, time++, host.data(), ::getpid());
   while (name <= latest && name.size() <= latest.size());
-  file_.emplace(folder_ + "/" + name, complain_);
+  file_.emplace(folder_ + "/" + name, warn_);
   std::string version;
   pbf_writer(version).add_string(event::file_version, "brain.Event:2");
   write(first_step_, version);
@@ -174,3 +175,13 @@ void TensorBoardSink::eval(const EvalInfo& e) {
 }
 
 }  // namespace charnn
+
+namespace charnn::cli {
+
+void add_tensorboard(Extras& extras) {
+  extras.sinks.emplace_back([](const SinkContext& context) {
+    return std::make_unique<TensorBoardSink>(context.run.path(), context.first_step, context.warn);
+  });
+}
+
+}  // namespace charnn::cli

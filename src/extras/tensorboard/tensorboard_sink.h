@@ -18,7 +18,7 @@ class TensorBoardSink : public Sink {
  public:
   /// The file events.out.tfevents.* in `folder` is made when there is something to say, with a name after those that
   /// are there.
-  TensorBoardSink(std::string folder, std::int64_t first_step, Complain complain = {});
+  TensorBoardSink(std::string folder, std::int64_t first_step, Warn warn = {});
 
   void record(const StepInfo& step) override;
   void eval(const EvalInfo& eval) override;
@@ -30,7 +30,7 @@ class TensorBoardSink : public Sink {
 
   std::string folder_;
   std::int64_t first_step_;
-  Complain complain_;
+  Warn warn_;
   std::optional<SinkFile> file_;
 };
 

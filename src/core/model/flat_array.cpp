@@ -1,0 +1,66 @@
+#include "core/model/flat_array.h"
+
+#include <algorithm>
+#include <numeric>
+
+#include "core/model/torch.h"
+#include "kernels/thread_pool.h"
+#include "kernels/elementwise.h"
+
+namespace charnn {
+namespace {
+
+constexpr std::int64_t grain = 1 << 14;  ///< floats that a thread takes at a time
+
+torch::Tensor slice(const FlatArray& array, FlatRange range) { return array.tensor().slice(0, range.begin, range.end); }
+
+}  // namespace
+
+FlatArray::FlatArray(std::int64_t size, Device device)
+    : tensor_(std::make_unique<at::Tensor>(
+          torch::zeros({size}, torch::Device(device == Device::cuda ? torch::kCUDA : torch::kCPU)))) {}
+FlatArray::FlatArray(FlatArray&&) noexcept = default;
+FlatArray& FlatArray::operator=(FlatArray&&) noexcept = default;
+FlatArray::~FlatArray() = default;
+
+std::int64_t FlatArray::size() const { return tensor_->numel(); }
+
+float* FlatArray::data() const { return tensor_->data_ptr<float>(); }
+
+std::vector<float> FlatArray::to_host() const {
+  const torch::Tensor host = tensor_->to(torch::kCPU);
+  return {host.data_ptr<float>(), host.data_ptr<float>() + host.numel()};
+}
+
+void FlatArray::assign(std::span<const float> values) const {
+  tensor_->copy_(torch::from_blob(const_cast<float*>(values.data()), {static_cast<std::int64_t>(values.size())}));
+}
+
+double sum_of_squares(const FlatArray& array, FlatRange range, ThreadPool& pool) {
+  if (!array.tensor().is_cpu()) return slice(array, range).square().sum(torch::kDouble).item<double>();
+  const float* data = array.data() + range.begin;
+  const std::int64_t size = range.end - range.begin;
+  std::vector<double> sums(static_cast<std::size_t>((size + grain - 1) / grain));
+  pool.run_ranges(size, grain, [&](std::int64_t begin, std::int64_t end) {
+    sums[static_cast<std::size_t>(begin / grain)] = sum_of_squares(data + begin, end - begin);
+  });
+  return std::accumulate(sums.begin(), sums.end(), 0.0);
+}
+
+void adam_step(const AdamStep& s, FlatRange range, const FlatArray& weights, const FlatArray& gradients,
+               const FlatArray& exp_avg, const FlatArray& exp_avg_sq, ThreadPool& pool) {
+  if (!weights.tensor().is_cpu()) {
+    torch::Tensor w = slice(weights, range), m = slice(exp_avg, range), v = slice(exp_avg_sq, range);
+    const torch::Tensor g = slice(gradients, range).mul(s.scale).add(w, s.weight_decay);
+    m.lerp_(g, s.beta1_rest);
+    v.mul_(s.beta2).addcmul_(g, g, s.beta2_rest);
+    w.addcdiv_(m, v.sqrt().div_(s.correction2).add_(s.eps), -s.lr_over_correction1);
+    return;
+  }
+  pool.run_ranges(range.end - range.begin, grain, [&](std::int64_t begin, std::int64_t end) {
+    const std::int64_t at = range.begin + begin;
+    adam_step(s, weights.data() + at, gradients.data() + at, exp_avg.data() + at, exp_avg_sq.data() + at, end - begin);
+  });
+}
+
+}  // namespace charnn

@@ -1,0 +1,48 @@
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <vector>
+
+namespace at {
+class Tensor;
+}
+
+namespace charnn {
+
+struct AdamStep;
+class ThreadPool;
+
+enum class Device { cpu, cuda };
+
+/// Floats in one block on the device of a network: all its weights, all their gradients, or all moments of one kind. A
+/// constant array still lets its floats be written, as a span does.
+class FlatArray {
+ public:
+  FlatArray(std::int64_t size, Device device);  ///< zeros
+  FlatArray(FlatArray&&) noexcept;
+  FlatArray& operator=(FlatArray&&) noexcept;
+  ~FlatArray();
+
+  std::int64_t size() const;
+  float* data() const;  ///< CPU only
+  std::vector<float> to_host() const;
+  void assign(std::span<const float> values) const;  ///< as many as size()
+  const at::Tensor& tensor() const { return *tensor_; }
+
+ private:
+  std::unique_ptr<at::Tensor> tensor_;
+};
+
+/// Elements [begin, end) of flat arrays.
+struct FlatRange {
+  std::int64_t begin, end;
+};
+
+/// On a CPU the result does not depend on the number of threads.
+double sum_of_squares(const FlatArray& array, FlatRange range, ThreadPool& pool);
+void adam_step(const AdamStep& step, FlatRange range, const FlatArray& weights, const FlatArray& gradients,
+               const FlatArray& exp_avg, const FlatArray& exp_avg_sq, ThreadPool& pool);
+
+}  // namespace charnn

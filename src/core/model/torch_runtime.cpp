@@ -1,0 +1,65 @@
+#include "core/model/torch_runtime.h"
+
+#include <cstring>
+#include <limits>
+
+#include <ATen/Context.h>
+#include <fmt/format.h>
+#include <torch/version.h>
+
+#include "core/base/error.h"
+#include "core/model/torch.h"
+
+namespace charnn {
+namespace {
+
+at::Generator generator(Device device) {
+  return at::globalContext().defaultGenerator(torch::Device(device == Device::cuda ? torch::kCUDA : torch::kCPU));
+}
+
+std::string state_of(Device device) {
+  const torch::Tensor state = generator(device).get_state().contiguous();
+  return {static_cast<const char*>(state.data_ptr()), state.nbytes()};
+}
+
+}  // namespace
+
+const char* torch_version() { return TORCH_VERSION; }
+
+bool cuda_available() { return torch::cuda::is_available(); }
+
+void set_up_torch(Device device) {
+  torch::set_num_threads(1);
+  if (device == Device::cuda) at::globalContext().setDeterministicCuDNN(true);
+}
+
+void seed_generators(std::uint64_t seed) { torch::manual_seed(seed); }
+
+std::uint64_t draw_seed() {
+  constexpr std::int64_t below = std::numeric_limits<std::int64_t>::max();
+  return static_cast<std::uint64_t>(torch::randint(below, {1}, torch::kInt64).item<std::int64_t>());
+}
+
+GeneratorStates capture_generators(Device device) {
+  GeneratorStates states{{"torch_cpu", state_of(Device::cpu)}};
+  if (device == Device::cuda) states.emplace_back("torch_cuda", state_of(Device::cuda));
+  return states;
+}
+
+void restore_generators(const GeneratorStates& states, Device device) {
+  for (const auto& [name, bytes] : states) {
+    const bool cuda = name == "torch_cuda";
+    if (cuda && device != Device::cuda) continue;  // the run has moved to a CPU
+    torch::Tensor state = torch::empty({static_cast<std::int64_t>(bytes.size())}, torch::kUInt8);
+    std::memcpy(state.data_ptr(), bytes.data(), bytes.size());
+    try {
+      generator(cuda ? Device::cuda : Device::cpu).set_state(state);
+    } catch (const c10::Error&) {
+      fail_input(fmt::format("checkpoint: generator state rng.{} of {} bytes", name, bytes.size()),
+                 "the state of this LibTorch's generator",
+                 "resume with the LibTorch version that wrote it, or start a new run with --init-from");
+    }
+  }
+}
+
+}  // namespace charnn

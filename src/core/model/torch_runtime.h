@@ -1,0 +1,29 @@
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "core/model/flat_array.h"
+
+namespace charnn {
+
+/// What charnn needs of LibTorch itself, without its headers.
+
+const char* torch_version();
+bool cuda_available();
+/// To be called before anything is computed on `device`: LibTorch's own threads, which wait by spinning, stay out of
+/// the way of charnn's, and cuDNN keeps to deterministic algorithms.
+void set_up_torch(Device device);
+
+/// LibTorch's default generators; initial weights and dropout come from them.
+void seed_generators(std::uint64_t seed);
+std::uint64_t draw_seed();  ///< 63 random bits from the CPU's generator
+/// Their states: "torch_cpu" and, on a GPU, "torch_cuda".
+using GeneratorStates = std::vector<std::pair<std::string, std::string>>;
+GeneratorStates capture_generators(Device device);
+/// A GPU's state is ignored on a CPU. Throws Error (usage) for a state that another LibTorch wrote.
+void restore_generators(const GeneratorStates& states, Device device);
+
+}  // namespace charnn

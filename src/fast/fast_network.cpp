@@ -1,0 +1,58 @@
+#include "fast/fast_network.h"
+
+#include "fast/workspace.h"
+#include "kernels/thread_pool.h"
+
+namespace charnn {
+
+struct FastNetwork::Parts {
+  PaddedShape shape;
+  ThreadPool& pool;
+  PackedNetwork packed = {};
+  bool packed_forward = false, packed_backward = false;  ///< from the present weights
+  Workspace work = {};
+};
+
+FastNetwork::FastNetwork(const NetworkLayout& layout, Format format, ThreadPool& pool)
+    : parts_(new Parts{PaddedShape(layout, format), pool}) {}
+
+FastNetwork::~FastNetwork() = default;
+
+void FastNetwork::weights_changed() noexcept { parts_->packed_forward = parts_->packed_backward = false; }
+
+void FastNetwork::pack(const float* weights, bool backward) {
+  if (backward ? parts_->packed_backward : parts_->packed_forward) return;
+  parts_->packed.pack(parts_->shape, weights, backward, parts_->pool);
+  parts_->packed_forward = true;
+  parts_->packed_backward = backward;
+}
+
+void FastNetwork::forward(const FastWindow& window, State& state) {
+  Parts& p = *parts_;
+  p.work.window = window;
+  prepare(p.shape, p.work, p.pool.size());
+  fill_table(p.shape, p.packed, p.work, p.pool);
+  load_state(p.shape, state, p.work);
+  p.pool.run(static_cast<std::int64_t>(p.work.shares.size()), [&](std::int64_t i) {
+    forward_pass(p.shape, p.packed, p.work, p.work.shares[static_cast<std::size_t>(i)]);
+  });
+  store_state(p.shape, p.work, state);
+}
+
+void FastNetwork::backward(float* gradients) {
+  Parts& p = *parts_;
+  p.pool.run(static_cast<std::int64_t>(p.work.shares.size()), [&](std::int64_t i) {
+    backward_pass(p.shape, p.packed, p.work, p.work.shares[static_cast<std::size_t>(i)]);
+  });
+  weight_gradients(p.shape, p.packed, p.work, gradients, p.pool);
+}
+
+void FastNetwork::copy_nats(std::span<float> out) const {
+  const Workspace& work = parts_->work;
+  for (const StreamShare& share : work.shares)
+    for (std::int64_t t = 0; t < share.steps; ++t)
+      std::copy_n(share.nats.floats() + t * share.count, share.count,
+                  out.begin() + t * work.window.streams + share.begin);
+}
+
+}  // namespace charnn

@@ -1,0 +1,165 @@
+// What surrounds the passes through a window: memory, symbols, states.
+#include "fast/workspace.h"
+
+#include <fmt/format.h>
+
+#include "core/base/error.h"
+#include "kernels/elementwise.h"
+
+namespace charnn {
+namespace {
+
+constexpr std::int64_t W = block_width;
+
+void share_out(const PaddedShape& s, Workspace& work, int threads) {
+  constexpr std::int64_t rows_at_a_time = 256;
+  const FastWindow& window = work.window;
+  const std::int64_t count = std::min<std::int64_t>(threads, window.streams);
+  work.shares.resize(static_cast<std::size_t>(count));
+  for (std::int64_t i = 0; i < count; ++i) {
+    StreamShare& share = work.shares[static_cast<std::size_t>(i)];
+    share.begin = window.streams * i / count;
+    share.count = window.streams * (i + 1) / count - share.begin;
+    share.steps = window.steps;
+    share.rows = share.steps * share.count;
+    share.chunk = std::clamp<std::int64_t>(rows_at_a_time / share.count, 1, share.steps);
+    share.layers.resize(static_cast<std::size_t>(s.L));
+    const std::int64_t units = share.rows * s.Hp, state_units = units + share.count * s.Hp;
+    for (StreamShare::Layer& layer : share.layers) {
+      layer.gates.reserve(s.cell.slots * units);
+      layer.h.reserve(state_units);
+      if (s.cell.has_c) layer.c.reserve(state_units);
+      if (work.drops_out(s)) layer.out.reserve(units);
+      if (window.training && s.cell.has_c) layer.dc.reserve(share.count * s.Hp);
+    }
+    if (window.training) share.gradient.reserve(units);
+    share.logits.reserve(share.rows * s.Vp);
+    share.nats.reserve(share.rows);
+  }
+}
+
+/// Finds the symbols that occur, and where.
+void number_symbols(const PaddedShape& s, Workspace& work) {
+  const FastWindow& window = work.window;
+  const std::int64_t rows = window.steps * window.streams;
+  work.row_of_symbol.resize(static_cast<std::size_t>(s.V), -1);
+  work.symbols.clear();
+  work.table_row.resize(static_cast<std::size_t>(rows));
+  for (std::int64_t r = 0; r < rows; ++r) {
+    const std::int64_t id = window.ids[r];
+    if (id < 0 || id >= s.V)
+      fail_input(fmt::format("symbol {}", id), fmt::format("one of the {} of the vocabulary", s.V), "");
+    std::int32_t& row = work.row_of_symbol[static_cast<std::size_t>(id)];
+    if (row < 0) {
+      row = static_cast<std::int32_t>(work.symbols.size());
+      work.symbols.push_back(id);
+    }
+    work.table_row[static_cast<std::size_t>(r)] = row;
+  }
+  for (const std::int64_t id : work.symbols) work.row_of_symbol[static_cast<std::size_t>(id)] = -1;
+  for (StreamShare& share : work.shares) {
+    share.table_row.clear();
+    share.targets.clear();
+    for (std::int64_t t = 0; t < window.steps; ++t) {
+      const std::int64_t from = t * window.streams + share.begin;
+      share.table_row.insert(share.table_row.end(), work.table_row.begin() + from,
+                             work.table_row.begin() + from + share.count);
+      share.targets.insert(share.targets.end(), window.targets + from, window.targets + from + share.count);
+    }
+  }
+}
+
+void find_starts(Workspace& work) {
+  const FastWindow& window = work.window;
+  work.starts.clear();
+  if (window.starts != nullptr) work.starts.assign(window.starts, window.starts + window.steps * window.streams);
+  if (std::all_of(work.starts.begin(), work.starts.end(), [](std::uint8_t s) { return s == 0; })) work.starts.clear();
+  for (StreamShare& share : work.shares) {
+    share.starts.clear();
+    if (work.starts.empty()) continue;
+    share.starts.resize(static_cast<std::size_t>(share.steps));
+    for (std::int64_t r = 0; r < share.rows; ++r) {
+      const std::int64_t t = r / share.count, b = r % share.count;
+      if (work.starts[static_cast<std::size_t>(t * window.streams + share.begin + b)] != 0)
+        share.starts[static_cast<std::size_t>(t)].push_back(b);
+    }
+  }
+}
+
+/// Calls copy(place in the state, place in a layer's rows before the first step, number) for all blocks of a share.
+template <class Copy>
+void each_state_block(const PaddedShape& s, const StreamShare& share, const State& state, std::int64_t l, Copy copy) {
+  for (std::int64_t p = 0; p < s.Hb; ++p)
+    copy(((l * state.blocks() + p) * state.streams + share.begin) * W, p * share.state_block(), share.count * W);
+}
+
+}  // namespace
+
+void prepare(const PaddedShape& s, Workspace& work, int threads) {
+  share_out(s, work, threads);
+  number_symbols(s, work);
+  find_starts(work);
+}
+
+void load_state(const PaddedShape& s, const State& state, Workspace& work) {
+  for (StreamShare& share : work.shares)
+    for (std::int64_t l = 0; l < s.L; ++l) {
+      StreamShare::Layer& layer = share.layers[static_cast<std::size_t>(l)];
+      each_state_block(s, share, state, l, [&](std::int64_t from, std::int64_t to, std::int64_t n) {
+        std::copy_n(state.h.begin() + from, n, layer.h.floats() + to);
+        if (state.has_c) std::copy_n(state.c.begin() + from, n, layer.c.floats() + to);
+      });
+    }
+}
+
+void store_state(const PaddedShape& s, const Workspace& work, State& state) {
+  for (const StreamShare& share : work.shares)
+    for (std::int64_t l = 0; l < s.L; ++l) {
+      const StreamShare::Layer& layer = share.layers[static_cast<std::size_t>(l)];
+      const std::int64_t last = share.row(share.steps);
+      each_state_block(s, share, state, l, [&](std::int64_t to, std::int64_t from, std::int64_t n) {
+        std::copy_n(layer.h.floats() + last + from, n, state.h.begin() + to);
+        if (state.has_c) std::copy_n(layer.c.floats() + last + from, n, state.c.begin() + to);
+      });
+    }
+}
+
+PreviousState state_before(const PaddedShape& s, const StreamShare& share, const Buffer& from, Buffer& copy,
+                           std::int64_t t) {
+  const std::int64_t n = share.count * W, block = share.state_block();
+  const float* state = from.floats() + share.row(t);
+  if (!share.starts_at(t)) return {state, block};
+  copy.reserve(s.Hb * n);
+  for (std::int64_t p = 0; p < s.Hb; ++p) {
+    std::copy_n(state + p * block, n, copy.floats() + p * n);
+    for (const std::int64_t b : share.starts[static_cast<std::size_t>(t)])
+      std::fill_n(copy.floats() + p * n + b * W, W, 0.0F);
+  }
+  return {copy.floats(), n};
+}
+
+CellArrays arrays_of(const PaddedShape& s, StreamShare& share, StreamShare::Layer& layer, std::int64_t p,
+                     std::int64_t t, const PreviousState& h, const PreviousState& c) {
+  CellArrays arrays;
+  for (int slot = 0; slot < s.cell.slots; ++slot)
+    arrays.slot[static_cast<std::size_t>(slot)] =
+        layer.gates.floats() + (slot * s.Hb + p) * share.block() + share.row(t);
+  const std::int64_t after = p * share.state_block() + share.row(t + 1);
+  arrays.h_prev = h.data + p * h.block;
+  arrays.h = layer.h.floats() + after;
+  if (!s.cell.has_c) return arrays;
+  arrays.c_prev = c.data + p * c.block;
+  arrays.c = layer.c.floats() + after;
+  return arrays;
+}
+
+void drop_out(const PaddedShape& s, const FastWindow& window, const StreamShare& share, std::int64_t layer,
+              std::int64_t p, std::int64_t t, const float* in, float* out) {
+  // A seed of its own for every layer (multiples of the golden ratio lie far apart), and an index that does not depend
+  // on how streams are shared out.
+  const std::uint64_t seed = window.dropout_seed + static_cast<std::uint64_t>(layer) * 0x9e3779b97f4a7c15U;
+  const std::int64_t first = (p * window.steps + t) * window.streams + share.begin;
+  dropout(in, out, share.count * W, s.layout.config().dropout, seed, static_cast<std::uint32_t>(first * W));
+}
+
+}  // namespace charnn
