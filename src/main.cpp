@@ -5,7 +5,7 @@
 
 #include "core/base/error.h"
 #include "core/base/terminal.h"
-#include "core/cli/extras.h"
+#include "core/cli/run.h"
 
 namespace {
 
@@ -18,9 +18,7 @@ int report(const std::string& message, charnn::ExitCode code) {
 
 int main(int argc, char** argv) {
   try {
-    charnn::cli::Extras extras;
-    charnn::cli::add_extras(extras);
-    return charnn::cli::run(argc, argv, extras);
+    return charnn::cli::run(argc, argv, charnn::cli::all_extras());
   } catch (const charnn::Error& error) {
     return report(error.what(), error.code());
   } catch (const std::bad_alloc&) {

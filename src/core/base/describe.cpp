@@ -39,53 +39,56 @@ Field&& Field::fixed_for_run() && {
   return std::move(*this);
 }
 
-Field Field::make(std::string name, Type type, std::string help) {
-  Field field;
-  field.flag = name;
-  std::replace(field.flag.begin(), field.flag.end(), '_', '-');
-  field.name = std::move(name);
-  field.type = type;
-  field.help = std::move(help);
-  return field;
+Field::Field(std::string field_name, Type field_type, std::string field_help, Member member)
+    : name(std::move(field_name)), type(field_type), help(std::move(field_help)), flag(name), member_(member) {
+  std::replace(flag.begin(), flag.end(), '_', '-');
 }
 
 Field Field::integer(std::string name, std::int64_t& value, const Range& range, std::string help) {
-  Field field = make(std::move(name), Type::integer, std::move(help));
+  Field field(std::move(name), Type::integer, std::move(help), &value);
   field.range = range;
-  field.get = [&value] { return Value(value); };
-  field.set = [&value](const Value& v) { value = std::get<std::int64_t>(v); };
   return field;
 }
 
 Field Field::real(std::string name, double& value, const Range& range, std::string help) {
-  Field field = make(std::move(name), Type::real, std::move(help));
+  Field field(std::move(name), Type::real, std::move(help), &value);
   field.range = range;
-  field.get = [&value] { return Value(value); };
-  field.set = [&value](const Value& v) { value = std::get<double>(v); };
   return field;
+}
+
+Field Field::optional_real(std::string name, std::optional<double>& value) {
+  return {std::move(name), Type::optional_real, "", &value};
 }
 
 Field Field::text(std::string name, std::string& value, std::string help) {
-  Field field = make(std::move(name), Type::text, std::move(help));
-  field.get = [&value] { return Value(value); };
-  field.set = [&value](const Value& v) { value = std::get<std::string>(v); };
-  return field;
+  return {std::move(name), Type::text, std::move(help), &value};
 }
 
 Field Field::text_list(std::string name, std::vector<std::string>& value, std::string help) {
-  Field field = make(std::move(name), Type::text_list, std::move(help));
-  field.get = [&value] { return Value(value); };
-  field.set = [&value](const Value& v) { value = std::get<std::vector<std::string>>(v); };
-  return field;
+  return {std::move(name), Type::text_list, std::move(help), &value};
+}
+
+Value Field::get() const {
+  if (const auto* member = std::get_if<EnumMember>(&member_))
+    return choices[static_cast<std::size_t>(member->get(member->at))];
+  if (const auto* real = std::get_if<std::optional<double>*>(&member_))
+    return **real ? Value(***real) : std::monostate();
+  return std::visit(
+      [](const auto& member) {
+        if constexpr (requires { Value(*member); }) return Value(*member);
+        return Value();
+      },
+      member_);
 }
 
 std::string Field::type_text() const {
   switch (type) {
-    case Type::integer: return "a whole number";
+    case Type::integer: return "an integer";
     case Type::real: return "a number";
-    case Type::text: return "a text";
-    case Type::text_list: return "a list of texts";
+    case Type::text: return "a string";
+    case Type::text_list: return "a list of strings";
     case Type::choice: return fmt::format("one of {}", fmt::join(choices, ", "));
+    case Type::optional_real: return "a number or null";
   }
   return "";
 }
@@ -95,28 +98,44 @@ std::string Field::allowed_text() const {
   return limits.empty() ? type_text() : type_text() + ", " + limits;
 }
 
-void assign(const Field& field, const Value& value, std::string_view where) {
+void assign(Field& field, const Value& value, std::string_view where) {
   const auto refuse = [&] {
     fail_input(fmt::format("{} = {}", where, to_text(value)), field.allowed_text(), field.help);
   };
   Value checked = value;
-  if (field.type == Field::Type::real && std::holds_alternative<std::int64_t>(value))
-    checked = static_cast<double>(std::get<std::int64_t>(value));
-  if (checked.index() != field.get().index()) refuse();
-  if (const auto* whole = std::get_if<std::int64_t>(&checked);
-      whole && !field.range.contains(static_cast<double>(*whole)))
+  if (const auto* whole = std::get_if<std::int64_t>(&value); whole && field.type != Field::Type::integer)
+    checked = static_cast<double>(*whole);
+  if (const auto* number = std::get_if<std::int64_t>(&checked);
+      number && !field.range.contains(static_cast<double>(*number)))
     refuse();
-  if (const auto* real = std::get_if<double>(&checked); real && !field.range.contains(*real)) refuse();
-  if (field.type == Field::Type::choice) {
-    const std::string& word = std::get<std::string>(checked);
-    if (std::find(field.choices.begin(), field.choices.end(), word) == field.choices.end())
-      fail_input(fmt::format("{} = \"{}\"", where, word), field.allowed_text(),
-                 fmt::format("nearest: \"{}\"", nearest(word, field.choices)));
+  if (const auto* number = std::get_if<double>(&checked); number && !field.range.contains(*number)) refuse();
+  const auto set = [&](auto** member) {
+    using Type = std::remove_reference_t<decltype(**member)>;
+    if (member == nullptr) return;
+    if (!std::holds_alternative<Type>(checked)) refuse();
+    **member = std::get<Type>(checked);
+  };
+  set(std::get_if<std::int64_t*>(&field.member_));
+  set(std::get_if<double*>(&field.member_));
+  set(std::get_if<std::string*>(&field.member_));
+  set(std::get_if<std::vector<std::string>*>(&field.member_));
+  if (auto* member = std::get_if<std::optional<double>*>(&field.member_)) {
+    if (!std::holds_alternative<double>(checked) && !std::holds_alternative<std::monostate>(checked)) refuse();
+    const auto* number = std::get_if<double>(&checked);
+    **member = number != nullptr ? std::optional(*number) : std::nullopt;
   }
-  field.set(checked);
+  if (auto* member = std::get_if<Field::EnumMember>(&field.member_)) {
+    const auto* word = std::get_if<std::string>(&checked);
+    if (word == nullptr) return refuse();
+    const auto found = std::find(field.choices.begin(), field.choices.end(), *word);
+    if (found == field.choices.end())
+      fail_input(fmt::format("{} = \"{}\"", where, *word), field.allowed_text(),
+                 fmt::format("did you mean \"{}\"?", nearest(*word, field.choices)));
+    member->set(member->at, static_cast<int>(found - field.choices.begin()));
+  }
 }
 
-void assign_text(const Field& field, const std::string& text, std::string_view where) {
+void assign_text(Field& field, const std::string& text, std::string_view where) {
   const char* end = text.data() + text.size();
   const auto parse = [&](auto number) {
     const auto result = std::from_chars(text.data(), end, number);
@@ -133,6 +152,7 @@ void assign_text(const Field& field, const std::string& text, std::string_view w
 }
 
 std::string to_text(const Value& value) {
+  if (std::holds_alternative<std::monostate>(value)) return "null";
   if (const auto* list = std::get_if<std::vector<std::string>>(&value)) return fmt::format("{}", *list);
   if (const auto* text = std::get_if<std::string>(&value)) return fmt::format("\"{}\"", *text);
   if (const auto* real = std::get_if<double>(&value)) return fmt::format("{}", *real);

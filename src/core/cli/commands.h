@@ -30,7 +30,4 @@ void add_eval(CLI::App& app, Action& action);
 void add_lr_find(CLI::App& app, const Globals& globals, Action& action, const Extras& extras);
 void add_info(CLI::App& app, Action& action);
 
-/// The whole program: parses the arguments and runs the command. Throws Error; returns the exit status.
-int run(int argc, char** argv, const Extras& extras);
-
 }  // namespace charnn::cli

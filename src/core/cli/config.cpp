@@ -11,12 +11,12 @@
 namespace charnn::cli {
 
 KeySet ConfigInput::apply(Config& config) const {
-  const std::vector<Section> sections = describe(config);
+  std::vector<Section> sections = describe(config);
   KeySet given;
   if (!file.empty()) given = read_config(read_file(file, "config"), file, sections);
   std::map<std::string, std::vector<std::string>> lists;  // --data may be given several times
   const auto set = [&](const std::string& key, const std::string& text, const std::string& where) {
-    const Field& field = find_field(sections, key, where);
+    Field& field = find_field(sections, key, where);
     given.insert(key);
     if (field.type != Field::Type::text_list) return assign_text(field, text, where);
     lists[key].push_back(text);
@@ -33,8 +33,8 @@ KeySet ConfigInput::apply(Config& config) const {
 }
 
 void add_config_flags(CLI::App& command, ConfigInput& input, const std::vector<std::string>& section_names) {
-  Config defaults;
-  for (const Section& section : describe(defaults)) {
+  const Config defaults;
+  for (const Section& section : describe_const(defaults)) {
     if (std::find(section_names.begin(), section_names.end(), section.name) == section_names.end()) continue;
     for (const Field& field : section.fields) {
       const std::string key = section.name + "." + field.name;

@@ -67,12 +67,8 @@ struct Extras {
   std::vector<std::function<std::unique_ptr<Sink>(const SinkContext&)>> sinks;  ///< of train
   std::vector<std::function<std::unique_ptr<SampleExtra>()>> sample;
   /// Pictures of a learning-rate range test, for lr-find: an SVG, and a sketch for stdout.
-  using DrawRangeTest = std::function<std::string(const RangeCurve&, const std::optional<LrSuggestion>&,
-                                                  const std::string& title)>;
+  using DrawRangeTest =
+      std::function<std::string(const RangeCurve&, const std::optional<LrSuggestion>&, const std::string& title)>;
   DrawRangeTest range_test_svg, range_test_sketch;
 };
-
-/// Adds all extras; made by src/extras/CMakeLists.txt.
-void add_extras(Extras& extras);
-
 }  // namespace charnn::cli

@@ -64,9 +64,8 @@ int info(const Options& options) {
   const TrainState& train = loaded.checkpoint.train;
   const ModelConfig& model = loaded.config.model;
   std::string text = fmt::format("checkpoint  {} ({} bytes)\n", loaded.path, std::filesystem::file_size(loaded.path));
-  text += fmt::format("network     {}, {} layers of {}, embedding {}, {} parameters\n",
-                      cell_names[static_cast<std::size_t>(model.cell)], model.layers, model.hidden, model.embedding,
-                      loaded.checkpoint.layout.size());
+  text += fmt::format("network     {}, {} layers of {}, embedding {}, {} parameters\n", name_of(model.cell, cell_names),
+                      model.layers, model.hidden, model.embedding, loaded.checkpoint.layout.size());
   text += fmt::format("trained     {} steps, {} characters, epoch {}\n", train.step, train.chars, train.cursor.epoch);
   if (train.best_loss)
     text += fmt::format("best        {:.6f} nats/char ({:.6f} bits/char) at step {}\n", *train.best_loss,

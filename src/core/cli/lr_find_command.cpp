@@ -7,8 +7,8 @@
 
 #include "core/base/error.h"
 #include "core/base/files.h"
-#include "core/cli/extras.h"
 #include "core/cli/config.h"
+#include "core/cli/extras.h"
 #include "core/cli/runtime.h"
 #include "core/cli/training_setup.h"
 #include "core/train/bar_sink.h"
@@ -111,9 +111,8 @@ int lr_find(const Options& options, const Globals& globals, const Extras& extras
   std::optional<AtomicFile> picture;  // opened before the work, which would be lost on a wrong name
   if (!options.svg.empty() && options.svg != "-") picture.emplace(options.svg);
 
-  const std::string title =
-      fmt::format("learning-rate range test: {} {} x {}", cell_names[static_cast<std::size_t>(config.model.cell)],
-                  config.model.layers, config.model.hidden);
+  const std::string title = fmt::format("learning-rate range test: {} {} x {}", name_of(config.model.cell, cell_names),
+                                        config.model.layers, config.model.hidden);
   auto bar = show_start(title, range, globals);
   const RangeCurve curve = lr_range_test(
       *setup.network, *setup.adam, *setup.batcher, config.optimizer, range, [] { return StopSignals::received() != 0; },
@@ -154,7 +153,7 @@ void add_lr_find(CLI::App& app, const Globals& globals, Action& action, const Ex
       ->check(CLI::Range(20, 1'000'000));
   if (extras.range_test_svg)
     command->add_option("--svg", options->svg, "write the curve as a picture to this file; -: to stdout")
-      ->type_name("FILE");
+        ->type_name("FILE");
   command->add_flag("--json", options->json, "print suggestion and curve as JSON");
   add_config_flags(*command, options->input, {"data", "model", "optimizer", "schedule", "train"});
   on_chosen(command, action, [options, &globals, &extras] { return lr_find(*options, globals, extras); });

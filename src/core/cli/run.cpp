@@ -1,3 +1,5 @@
+#include "core/cli/run.h"
+
 #include <csignal>
 #include <unistd.h>
 

@@ -11,7 +11,7 @@ std::vector<Section> describe(Config& c) {
           charnn::describe(c.schedule), charnn::describe(c.train), charnn::describe(c.sample)};
 }
 
-std::string to_json_text(Config config) { return config_to_json(describe(config)).dump(2) + "\n"; }
+std::string to_json_text(const Config& config) { return config_to_json(describe_const(config)).dump(2) + "\n"; }
 
 Config config_from_json(std::string_view json, const std::string& source) {
   Config config;

@@ -25,7 +25,7 @@ struct Config {
 std::vector<Section> describe(Config& config);
 
 /// As config.json holds it.
-std::string to_json_text(Config config);
+std::string to_json_text(const Config& config);
 
 /// From a config.json or the metadata of a checkpoint; `source` names it in messages.
 Config config_from_json(std::string_view json, const std::string& source);

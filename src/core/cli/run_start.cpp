@@ -26,11 +26,11 @@ std::string default_out(const TrainRequest& request, const Config& config) {
 }
 
 /// Refuses fields that `given` set to another value than `before` has; `reason` and `cure` end the message.
-void require_unchanged(Config config, Config before, const KeySet& given,
+void require_unchanged(const Config& config, const Config& before, const KeySet& given,
                        bool (*concerned)(const std::string&, const Field&), const std::string& owner,
                        const std::string& cure) {
-  const auto now_sections = describe(config);
-  const auto before_sections = describe(before);
+  const auto now_sections = describe_const(config);
+  const auto before_sections = describe_const(before);
   for (std::size_t s = 0; s < now_sections.size(); ++s)
     for (std::size_t f = 0; f < now_sections[s].fields.size(); ++f) {
       const Field& now = now_sections[s].fields[f];
@@ -42,7 +42,7 @@ void require_unchanged(Config config, Config before, const KeySet& given,
     }
 }
 
-std::string schedule_text(ScheduleConfig schedule) { return config_to_json({describe(schedule)}).dump(); }
+std::string schedule_text(const ScheduleConfig& schedule) { return config_to_json({describe_const(schedule)}).dump(); }
 
 TrainStart resume(const TrainRequest& request) {
   if (request.out.empty()) fail_input("--resume without a run folder", "the run to go on with", "add --out DIR");

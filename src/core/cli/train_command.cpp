@@ -107,11 +107,11 @@ RunInfo run_info(const Config& config, const TrainingSetup& setup, const Trainer
   const ModelConfig& m = config.model;
   const Corpus& corpus = setup.corpus;
   RunInfo info;
-  info.title =
-      fmt::format("{} {} x {}, {} parameters; {} training and {} validation characters, vocabulary {}; {}, {} thread{}",
-                  cell_names[static_cast<std::size_t>(m.cell)], m.layers, m.hidden, setup.network->layout().size(),
-                  corpus.train().size(), corpus.val().size(), corpus.vocabulary().size(), setup.device == Device::cuda ? "cuda" : "cpu",
-                  setup.network->pool().size(), setup.network->pool().size() == 1 ? "" : "s");
+  info.title = fmt::format(
+      "{} {} x {}, {} parameters; {} training and {} validation characters, vocabulary {}; {}, {} thread{}",
+      name_of(m.cell, cell_names), m.layers, m.hidden, setup.network->layout().size(), corpus.train().size(),
+      corpus.val().size(), corpus.vocabulary().size(), setup.device == Device::cuda ? "cuda" : "cpu",
+      setup.network->pool().size(), setup.network->pool().size() == 1 ? "" : "s");
   info.config = config_json;
   info.parameters = setup.network->layout().size();
   info.vocabulary = corpus.vocabulary().size();

@@ -49,7 +49,8 @@ class CheckpointReader {
   }
 
   std::vector<float> flat(const char* prefix, const NetworkLayout& layout) {
-    for (const WeightInfo& weight : layout.weights()) find(prefix + weight.name, weight.shape);  // before any memory is taken
+    for (const WeightInfo& weight : layout.weights())
+      find(prefix + weight.name, weight.shape);  // before any memory is taken
     std::vector<float> all(static_cast<std::size_t>(layout.size()));
     for (const WeightInfo& weight : layout.weights()) {
       const Tensor& tensor = find(prefix + weight.name, weight.shape);
@@ -132,12 +133,13 @@ class CheckpointReader {
 
 }  // namespace
 
-std::vector<Tensor> weight_tensors(const std::string& prefix, const NetworkLayout& layout, std::span<const float> flat) {
+std::vector<Tensor> weight_tensors(const std::string& prefix, const NetworkLayout& layout,
+                                   std::span<const float> flat) {
   std::vector<Tensor> tensors;
   for (const WeightInfo& weight : layout.weights())
-    tensors.push_back({prefix + weight.name, Dtype::f32, weight.shape,
-                       bytes_of(flat.subspan(static_cast<std::size_t>(weight.offset),
-                                             static_cast<std::size_t>(weight.size)))});
+    tensors.push_back(
+        {prefix + weight.name, Dtype::f32, weight.shape,
+         bytes_of(flat.subspan(static_cast<std::size_t>(weight.offset), static_cast<std::size_t>(weight.size)))});
   return tensors;
 }
 
@@ -175,7 +177,7 @@ Checkpoint load_checkpoint(const std::string& path) {
     const NetworkLayout layout = reader.layout(vocabulary.size());
     Checkpoint c{reader.metadata("config"),
                  vocabulary,
-                 train_state_from_json(parse_strict(reader.metadata("train_state"))),
+                 train_state_from_json(parse_strict(reader.metadata("train_state")), what),
                  layout,
                  reader.flat(model_prefix, layout),
                  reader.flat(exp_avg_prefix, layout),

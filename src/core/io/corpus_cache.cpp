@@ -23,7 +23,9 @@ std::string lengths_name(std::size_t file) { return fmt::format("block_lengths.{
 template <class Number>
 Tensor tensor_of(std::string name, const std::vector<Number>& numbers) {
   const std::size_t size = numbers.size() * sizeof(Number);
-  return {std::move(name), Dtype::u8, {static_cast<std::int64_t>(size)},
+  return {std::move(name),
+          Dtype::u8,
+          {static_cast<std::int64_t>(size)},
           {static_cast<const char*>(static_cast<const void*>(numbers.data())), size}};
 }
 
@@ -58,7 +60,7 @@ ordered_json to_json(const CorpusIndex::File& file) {
 }  // namespace
 
 void save_corpus_index(const std::string& path, const CorpusIndex& index) {
-  ordered_json json = {{"tokens", token_names[static_cast<std::size_t>(index.tokens)]},
+  ordered_json json = {{"tokens", name_of(index.tokens, token_names)},
                        {"bytes", index.fingerprint.bytes},
                        {"hash", fmt::format("{:016x}", index.fingerprint.hash)},
                        {"files", ordered_json::array()}};
@@ -80,7 +82,7 @@ CorpusIndex load_corpus_index(const std::string& path) {
     const json json = parse_strict(*text);
     CorpusIndex index;
     index.tokens = json.at("tokens") == token_names[1] ? Tokens::bytes : Tokens::chars;
-    if (json.at("tokens") != token_names[static_cast<std::size_t>(index.tokens)])
+    if (json.at("tokens") != name_of(index.tokens, token_names))
       throw std::invalid_argument("tokens are neither chars nor bytes");
     index.fingerprint = {count_of(json, "bytes"), hash_of(json, "hash")};
     index.characters = numbers_of<char32_t>(file, characters_name);

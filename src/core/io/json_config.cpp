@@ -2,10 +2,11 @@
 
 #include <algorithm>
 #include <cmath>
-#include <iterator>
 #include <limits>
+#include <type_traits>
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include "core/base/error.h"
 
@@ -14,26 +15,6 @@ namespace {
 
 using nlohmann::json;
 using nlohmann::ordered_json;
-
-/// Character iterator that reports how far the parser has read: nlohmann's events carry no position.
-struct TrackedIterator {
-  using iterator_category = std::input_iterator_tag;
-  using value_type = char;
-  using difference_type = std::ptrdiff_t;
-  using pointer = const char*;
-  using reference = const char&;
-
-  const char* at;
-  const char** furthest;
-
-  reference operator*() const { return *at; }
-  TrackedIterator& operator++() {
-    *furthest = ++at;
-    return *this;
-  }
-  bool operator==(const TrackedIterator& other) const { return at == other.at; }
-  bool operator!=(const TrackedIterator& other) const { return at != other.at; }
-};
 
 /// Beside the sections, a config may name its schema.
 constexpr const char* schema_key = "$schema";
@@ -54,166 +35,167 @@ std::string suggestion(const std::vector<Section>& sections, const std::string& 
   return nearest(key, keys);
 }
 
-/// Receives the parser's events and sets the fields; a config is an object of sections, a section an object of options.
-class ConfigReader : public nlohmann::json_sax<json> {
+/// A config's text, with line and column of its keys.
+class ConfigText {
  public:
-  ConfigReader(std::string_view text, const std::string& source, const std::vector<Section>& sections)
-      : text_(text), source_(source), sections_(sections), furthest_(text.data()) {}
+  ConfigText(std::string_view text, const std::string& source) : text_(text), source_(source) { blank_comments(); }
 
-  KeySet read() {
-    const TrackedIterator begin{text_.data(), &furthest_};
-    const TrackedIterator end{text_.data() + text_.size(), &furthest_};
-    json::sax_parse(begin, end, this, nlohmann::detail::input_format_t::json, /*strict=*/true,
-                    /*ignore_comments=*/true);
-    return std::move(seen_);
-  }
-
-  bool null() override { return refuse("null"); }
-  bool boolean(bool value) override { return refuse(value ? "true" : "false"); }
-  bool binary(binary_t&) override { return refuse("binary data"); }
-  bool number_integer(number_integer_t value) override { return scalar(Value(std::int64_t{value})); }
-  bool number_unsigned(number_unsigned_t value) override {
-    if (value > static_cast<number_unsigned_t>(std::numeric_limits<std::int64_t>::max()))
-      return scalar(Value(static_cast<double>(value)));  // no integer option is that large: refused by type
-    return scalar(Value(static_cast<std::int64_t>(value)));
-  }
-  bool number_float(number_float_t value, const string_t&) override { return scalar(Value(value)); }
-  bool string(string_t& value) override {
-    if (depth_ == 1 && key_ == schema_key) return true;
-    if (!in_list_) return scalar(Value(std::move(value)));
-    list_.push_back(std::move(value));
-    return true;
-  }
-
-  bool start_object(std::size_t) override {
-    if (depth_ == 2 || in_list_ || (depth_ == 1 && key_ == schema_key)) return refuse("an object");
-    ++depth_;
-    return true;
-  }
-  bool end_object() override {
-    --depth_;
-    return true;
-  }
-  bool start_array(std::size_t) override {
-    if (depth_ != 2 || in_list_) return refuse("a list");
-    in_list_ = true;
-    list_.clear();
-    return true;
-  }
-  bool end_array() override {
-    in_list_ = false;
-    assign(*field_, Value(std::move(list_)), where());
-    return true;
-  }
-
-  bool key(string_t& name) override {
-    key_end_ = furthest_;
-    key_ = depth_ == 1 ? name : section_ + "." + name;
-    if (key_ == schema_key) {
-      // For editors; charnn has no use for it.
-    } else if (depth_ == 1) {
-      section_ = name;
-      const auto same = [&](const Section& section) { return section.name == name; };
-      if (std::none_of(sections_.begin(), sections_.end(), same)) unknown_section();
-    } else {
-      field_ = &find_field(sections_, key_, position());
+  /// Throws Error (usage) for broken JSON and for a repeated key.
+  ordered_json parse() const {
+    KeySet seen;
+    std::string section;
+    const auto check = [&](int depth, ordered_json::parse_event_t event, ordered_json& parsed) {
+      if (event != ordered_json::parse_event_t::key || depth > 2) return true;
+      const auto key = parsed.get<std::string>();
+      if (depth == 1) section = key;
+      const std::string path = depth == 1 ? key : section + "." + key;
+      if (!seen.insert(path).second)
+        fail_input(fmt::format("{} appears twice", where(path)), "each key once", "remove one of them");
+      return true;
+    };
+    try {
+      return ordered_json::parse(text_, check);
+    } catch (const ordered_json::exception& error) {
+      const auto* syntax = dynamic_cast<const ordered_json::parse_error*>(&error);
+      std::string reason = error.what();  // "[json.exception.parse_error.101] parse error at line 1, column 2: ..."
+      if (const auto colon = reason.find("] "); colon != std::string::npos) reason.erase(0, colon + 2);
+      const std::size_t at = syntax != nullptr && syntax->byte > 0 ? syntax->byte - 1 : 0;
+      fail_input(fmt::format("{}: {}", position_of(at), reason), "a JSON object; // comments are allowed",
+                 "correct the config file at this place");
     }
-    if (!seen_.insert(key_).second)
-      fail_input(fmt::format("{} appears twice", where()), "each key once", "remove one of them");
-    return true;
   }
 
-  bool parse_error(std::size_t, const std::string& token, const json::exception& error) override {
-    key_end_ = furthest_;
-    std::string reason = error.what();  // "[json.exception.parse_error.101] parse error at line 1, column 2: ..."
-    if (const auto colon = reason.find("] "); colon != std::string::npos) reason.erase(0, colon + 2);
-    fail_input(fmt::format("{}: {} (at '{}')", position_of(furthest_), reason, token),
-               "a JSON object; // comments are allowed", "correct the config file at this place");
+  /// "file:line:column", 1-based, of a key such as "train.lr" or "train".
+  std::string position(const std::string& path) const {
+    const std::size_t dot = path.find('.');
+    std::size_t at = key_at(path.substr(0, dot), 0);
+    if (dot != std::string::npos) at = key_at(path.substr(dot + 1), at + 1);
+    return position_of(at);
   }
+  std::string where(const std::string& path) const { return fmt::format("{}: {}", position(path), path); }
 
  private:
-  bool scalar(const Value& value) {
-    if (depth_ != 2 || in_list_) return refuse(to_text(value));
-    assign(*field_, value, where());
-    return true;
+  /// Spaces in their place, so that nothing moves.
+  void blank_comments() {
+    bool quoted = false;
+    for (std::size_t i = 0; i < text_.size(); ++i) {
+      if (quoted && text_[i] == '\\')
+        ++i;
+      else if (text_[i] == '"')
+        quoted = !quoted;
+      if (quoted || (text_.compare(i, 2, "//") != 0 && text_.compare(i, 2, "/*") != 0)) continue;
+      const bool line = text_[i + 1] == '/';
+      const std::size_t close = text_.find(line ? "\n" : "*/", i + 2);
+      if (close == std::string::npos && !line) return;  // the parser says so
+      const std::size_t end = close == std::string::npos ? text_.size() : line ? close : close + 2;
+      for (; i < end; ++i)
+        if (text_[i] != '\n') text_[i] = ' ';
+      --i;
+    }
   }
 
-  [[noreturn]] bool refuse(const std::string& found) const {
-    if (depth_ == 2) fail_input(fmt::format("{} = {}", where(), found), field_->allowed_text(), field_->help);
-    if (depth_ == 1 && key_ == schema_key)
-      fail_input(fmt::format("{} = {}", where(), found), "a text: where an editor finds the JSON Schema",
-                 "remove it, or name the file that charnn schema has written");
-    fail_input(fmt::format("{}: found {}", depth_ == 0 ? position_of(furthest_) : where(), found),
-               depth_ == 0 ? "an object { ... } with sections" : "an object { ... } with this section's options",
-               "see the config reference in the README");
+  std::size_t key_at(const std::string& key, std::size_t from) const {
+    const std::string quoted = json(key).dump();
+    for (std::size_t at = from; (at = text_.find(quoted, at)) != std::string::npos; ++at) {
+      const std::size_t next = text_.find_first_not_of(" \t\r\n", at + quoted.size());
+      if (next != std::string::npos && text_[next] == ':') return at;
+    }
+    return 0;
   }
 
-  [[noreturn]] void unknown_section() const {
-    std::vector<std::string> names;
-    for (const Section& section : sections_) names.push_back(section.name);
-    for (const std::string& key : all_keys(sections_))
-      if (key.substr(key.rfind('.') + 1) == key_)
-        fail_input(fmt::format("{}: unknown section", where()),
-                   "a section of the config: " + fmt::format("{}", fmt::join(names, ", ")),
-                   fmt::format("it is an option of a section: write \"{}\": {{\"{}\": ...}}",
-                               key.substr(0, key.find('.')), key_));
-    fail_input(fmt::format("{}: unknown section", where()),
-               "a section of the config: " + fmt::format("{}", fmt::join(names, ", ")),
-               fmt::format("nearest: \"{}\"", nearest(key_, names)));
+  std::string position_of(std::size_t at) const {
+    at = std::min(at, text_.size());
+    const auto line = std::count(text_.begin(), text_.begin() + static_cast<std::ptrdiff_t>(at), '\n') + 1;
+    const std::size_t newline = at == 0 ? std::string::npos : text_.rfind('\n', at - 1);
+    return fmt::format("{}:{}:{}", source_, line, at - (newline == std::string::npos ? 0 : newline + 1) + 1);
   }
 
-  /// "file:line:column" of the last key, 1-based.
-  std::string position() const {
-    const char* quote = key_end_ == text_.data() ? key_end_ : key_end_ - 1;  // the key's closing quote
-    while (quote > text_.data() && *(quote - 1) != '"') --quote;
-    return position_of(quote == text_.data() ? quote : quote - 1);
-  }
-  std::string position_of(const char* at) const {
-    const std::string_view before = text_.substr(0, static_cast<std::size_t>(at - text_.data()));
-    const auto line = std::count(before.begin(), before.end(), '\n') + 1;
-    const auto newline = before.rfind('\n');
-    const auto column = before.size() - (newline == std::string_view::npos ? 0 : newline + 1) + 1;
-    return fmt::format("{}:{}:{}", source_, line, column);
-  }
-  std::string where() const { return fmt::format("{}: {}", position(), key_); }
-
-  std::string_view text_;
+  std::string text_;
   const std::string& source_;
-  const std::vector<Section>& sections_;
-  const char* furthest_;
-  const char* key_end_ = nullptr;
-  int depth_ = 0;
-  bool in_list_ = false;
-  std::string section_;
-  std::string key_;
-  const Field* field_ = nullptr;
-  std::vector<std::string> list_;
-  KeySet seen_;
 };
+
+[[noreturn]] void unknown_section(const std::string& where, const std::string& name,
+                                  const std::vector<Section>& sections) {
+  std::vector<std::string> names;
+  for (const Section& section : sections) names.push_back(section.name);
+  std::string hint = fmt::format("did you mean \"{}\"?", nearest(name, names));
+  for (const std::string& key : all_keys(sections))
+    if (key.substr(key.rfind('.') + 1) == name)
+      hint = fmt::format("it is an option of a section: write \"{}\": {{\"{}\": ...}}", key.substr(0, key.find('.')),
+                         name);
+  fail_input(fmt::format("{}: unknown section", where),
+             fmt::format("a section of the config: {}", fmt::join(names, ", ")), hint);
+}
 
 }  // namespace
 
-KeySet read_config(std::string_view text, const std::string& source, const std::vector<Section>& sections) {
-  return ConfigReader(text, source, sections).read();
+KeySet read_config(std::string_view json_text, const std::string& source, std::vector<Section> sections) {
+  const ConfigText text(json_text, source);
+  const ordered_json config = text.parse();
+  const auto require_object = [](const ordered_json& item, const std::string& where, const char* expected) {
+    if (!item.is_object()) fail_input(fmt::format("{}: found {}", where, item.dump()), expected, "see docs/config.md");
+  };
+  require_object(config, text.position(""), "an object { ... } with sections");
+  KeySet given;
+  for (const auto& [name, options] : config.items()) {
+    if (name == schema_key) {
+      if (!options.is_string())
+        fail_input(fmt::format("{} = {}", text.where(name), options.dump()),
+                   "a string: where an editor finds the JSON Schema",
+                   "remove it, or name the file that charnn schema has written");
+      continue;  // for editors; charnn has no use for it
+    }
+    if (std::none_of(sections.begin(), sections.end(), [&, &name = name](const Section& s) { return s.name == name; }))
+      unknown_section(text.where(name), name, sections);
+    require_object(options, text.where(name), "an object { ... } with this section's options");
+    for (const auto& [key, item] : options.items()) {
+      const std::string path = name + "." + key;
+      Field& field = find_field(sections, path, text.position(path));
+      const auto value = to_value(json(item));
+      if (!value || std::holds_alternative<std::monostate>(*value))
+        fail_input(fmt::format("{} = {}", text.where(path), item.dump()), field.allowed_text(), field.help);
+      assign(field, *value, text.where(path));
+      given.insert(path);
+    }
+  }
+  return given;
 }
 
-const Field& find_field(const std::vector<Section>& sections, const std::string& key, const std::string& where) {
-  for (const Section& section : sections)
-    for (const Field& field : section.fields)
+Field& find_field(std::vector<Section>& sections, const std::string& key, const std::string& where) {
+  for (Section& section : sections)
+    for (Field& field : section.fields)
       if (section.name + "." + field.name == key) return field;
-  fail_input(fmt::format("{}: unknown key \"{}\"", where, key),
-             "a key of the config reference (charnn schema --markdown)",
-             fmt::format("nearest known key: \"{}\"", suggestion(sections, key)));
+  fail_input(fmt::format("{}: unknown key \"{}\"", where, key), "a key of docs/config.md (charnn schema --markdown)",
+             fmt::format("did you mean \"{}\"?", suggestion(sections, key)));
 }
 
 json to_json(const Value& value) {
-  return std::visit([](const auto& alternative) { return json(alternative); }, value);
+  return std::visit(
+      [](const auto& alternative) {
+        if constexpr (std::is_same_v<std::decay_t<decltype(alternative)>, std::monostate>)
+          return json();
+        else
+          return json(alternative);
+      },
+      value);
+}
+
+std::optional<Value> to_value(const json& item) {
+  if (item.is_null()) return Value(std::monostate());
+  if (item.is_number_integer() && (!item.is_number_unsigned() || item <= std::numeric_limits<std::int64_t>::max()))
+    return Value(item.get<std::int64_t>());
+  if (item.is_number()) return Value(item.get<double>());
+  if (item.is_string()) return Value(item.get<std::string>());
+  if (!item.is_array()) return std::nullopt;
+  if (!std::all_of(item.begin(), item.end(), [](const json& part) { return part.is_string(); })) return std::nullopt;
+  return Value(item.get<std::vector<std::string>>());
 }
 
 ordered_json config_to_json(const std::vector<Section>& sections) {
   ordered_json config = ordered_json::object();
   for (const Section& section : sections)
-    for (const Field& field : section.fields) config[section.name][field.name] = to_json(field.get());
+    for (const Field& field : section.fields)
+      (section.name.empty() ? config : config[section.name])[field.name] = to_json(field.get());
   return config;
 }
 
@@ -230,6 +212,7 @@ ordered_json field_schema(const Field& field) {
       schema["type"] = "array";
       schema["items"] = {{"type", "string"}};
       break;
+    case Field::Type::optional_real: schema["type"] = {"number", "null"}; break;
   }
   if (std::isfinite(field.range.min))
     schema[field.range.min_excluded ? "exclusiveMinimum" : "minimum"] = field.range.min;

@@ -7,6 +7,7 @@
 
 #include <nlohmann/json_fwd.hpp>
 
+#include "core/base/describe.h"
 #include "core/base/running_average.h"
 #include "core/data/corpus.h"
 #include "core/data/cursor.h"
@@ -27,21 +28,20 @@ struct GuardState {
   std::int64_t steps = 0;           ///< since the run began or was rolled back
   std::int64_t bad_in_row = 0;      ///< steps that were not finite, up to the last one
   std::int64_t skipped = 0;         ///< such steps in all
-  std::int64_t rollbacks = 0;       ///< in all
   std::int64_t vain_rollbacks = 0;  ///< since the last new best
 };
 
 /// What the watch (train/watch.h) remembers.
 struct WatchState {
-  double marked_loss = 0;         ///< smoothed loss some hundred steps ago; 0: none yet
-  double clipped_share = 0;       ///< exponential average of: was the gradient clipped?
-  std::int64_t odd_ratio = 0;     ///< records in a row with updates too large (> 0) or too small (< 0)
-  std::int64_t odd_hidden = 0;    ///< records in a row with a saturated (> 0) or vanished (< 0) state
-  double train_loss_sum = 0;      ///< over the steps since the last evaluation
-  std::int64_t train_steps = 0;   ///< their number
-  double train_loss_at_best = 0;  ///< mean training loss before the best evaluation
-  std::int64_t rising_evals = 0;  ///< evaluations in a row that were clearly worse than the best
-  std::vector<std::string> said;  ///< names of the warnings given
+  double marked_loss = 0;                   ///< smoothed loss some hundred steps ago; 0: none yet
+  double clipped_share = 0;                 ///< exponential average of: was the gradient clipped?
+  std::int64_t odd_ratio = 0;               ///< records in a row with updates too large (> 0) or too small (< 0)
+  std::int64_t odd_hidden = 0;              ///< records in a row with a saturated (> 0) or vanished (< 0) state
+  double train_loss_sum = 0;                ///< over the steps since the last evaluation
+  std::int64_t train_steps = 0;             ///< their number
+  double train_loss_at_best = 0;            ///< mean training loss before the best evaluation
+  std::int64_t rising_evals = 0;            ///< evaluations in a row that were clearly worse than the best
+  std::vector<std::string> warnings_given;  ///< their names
 };
 
 /// Everything about a run's progress that is not a tensor.
@@ -63,10 +63,12 @@ struct TrainState {
   WatchState watch;
 };
 
+std::vector<Section> describe(TrainState& state);
+
 /// As a checkpoint's metadata holds it.
 nlohmann::ordered_json train_state_to_json(const TrainState& state);
-/// What is absent from an older checkpoint is as in a new run. Throws nlohmann::json::exception or std::logic_error if
-/// a value is missing or wrong.
-TrainState train_state_from_json(const nlohmann::json& json);
+/// What is absent from an older checkpoint is as in a new run. `what` names the file in messages. Throws Error (usage), or
+/// nlohmann::json::exception, if a value is missing or wrong.
+TrainState train_state_from_json(const nlohmann::json& json, const std::string& what);
 
 }  // namespace charnn

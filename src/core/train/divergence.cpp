@@ -51,7 +51,6 @@ void DivergenceGuard::rolled_back() {
   const std::int64_t in_vain = state_.vain_rollbacks + 1;
   begin_anew();
   state_.vain_rollbacks = in_vain;
-  ++state_.rollbacks;
 }
 
 }  // namespace charnn

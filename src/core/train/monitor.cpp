@@ -25,14 +25,16 @@ void count(std::int64_t& counter, bool large, bool small) {
 
 }  // namespace
 
-TrainingMonitor::TrainingMonitor(const OptimizerConfig& optimizer, const ScheduleConfig& schedule, WatchState& state, double unigram)
+TrainingMonitor::TrainingMonitor(const OptimizerConfig& optimizer, const ScheduleConfig& schedule, WatchState& state,
+                                 double unigram)
     : optimizer_(optimizer), schedule_(schedule), state_(state), unigram_(unigram) {}
 
 bool TrainingMonitor::warm(std::int64_t step) const { return step >= schedule_.warmup_steps + settled; }
 
 void TrainingMonitor::say(std::vector<Warning>& warnings, std::int64_t step, const char* name, std::string message) {
-  if (std::find(state_.said.begin(), state_.said.end(), name) != state_.said.end()) return;
-  state_.said.emplace_back(name);
+  if (std::find(state_.warnings_given.begin(), state_.warnings_given.end(), name) != state_.warnings_given.end())
+    return;
+  state_.warnings_given.emplace_back(name);
   warnings.push_back({step, name, std::move(message)});
 }
 
@@ -89,7 +91,8 @@ void TrainingMonitor::record(const StepInfo& s, double smoothed, std::vector<War
                     s.hidden_rms));
 }
 
-void TrainingMonitor::eval(const EvalInfo& e, double best_loss, std::int64_t best_step, std::vector<Warning>& warnings) {
+void TrainingMonitor::eval(const EvalInfo& e, double best_loss, std::int64_t best_step,
+                           std::vector<Warning>& warnings) {
   const double train = state_.train_steps > 0 ? state_.train_loss_sum / static_cast<double>(state_.train_steps)
                                               : state_.train_loss_at_best;
   state_.train_loss_sum = 0;

@@ -19,7 +19,7 @@ void require_plan(const TrainConfig& train, const ScheduleConfig& schedule) {
   if (train.epochs == 0 && train.max_steps == 0 && train.max_minutes == 0)
     fail_input("train.epochs, train.max_steps and train.max_minutes are all 0", "at least one limit",
                "set one of them, for example --epochs 10");
-  const char* kind = schedule_names[static_cast<std::size_t>(schedule.kind)];
+  const char* kind = name_of(schedule.kind, schedule_names);
   if (needs_horizon(schedule) && train.epochs == 0 && train.max_steps == 0 && schedule.total_steps == 0)
     fail_input(fmt::format("schedule.kind is {}, but nothing says where it ends", kind),
                "epochs, max_steps or schedule.total_steps", "set one of them, or --schedule constant");

@@ -6,8 +6,8 @@
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
 
-#include "core/cli/extras.h"
 #include "core/cli/config.h"
+#include "core/cli/extras.h"
 #include "core/cli/runtime.h"
 #include "core/model/network.h"
 #include "extras/bench/bench_measure.h"
@@ -93,12 +93,11 @@ class Bench {
   }
 
   static std::string title(const BenchCase& b) {
-    return fmt::format("{} {} x {}", cell_names[static_cast<std::size_t>(b.model.cell)], b.model.layers,
-                       b.model.hidden);
+    return fmt::format("{} {} x {}", name_of(b.model.cell, cell_names), b.model.layers, b.model.hidden);
   }
 
   static Json sizes(const BenchCase& b) {
-    return {{"cell", cell_names[static_cast<std::size_t>(b.model.cell)]},
+    return {{"cell", name_of(b.model.cell, cell_names)},
             {"layers", b.model.layers},
             {"hidden", b.model.hidden},
             {"vocabulary", b.vocabulary}};
@@ -139,7 +138,7 @@ class Bench {
 
   void training(const BenchCase& b, Format format, int threads) {
     const Precision precision = format == Format::bf16 ? Precision::bf16 : Precision::fp32;
-    const char* name = precision_names[static_cast<std::size_t>(precision)];
+    const char* name = name_of(precision, precision_names);
     const TrainRate rate = measure_training(b, precision, threads);
     const double share = rate.gflops / peaks_[{format, threads}];
     Json record = sizes(b);
@@ -161,7 +160,7 @@ class Bench {
   }
 
   void sampling(const BenchCase& b, StepWeights weights, std::int64_t streams, int threads) {
-    const char* name = step_weights_names[static_cast<std::size_t>(weights)];
+    const char* name = name_of(weights, step_weights_names);
     const double rate = measure_sampling(b, weights, streams, threads);
     Json record = sizes(b);
     record.update(Json{{"weights", name}, {"streams", streams}, {"threads", threads}, {"chars_per_second", rate}});

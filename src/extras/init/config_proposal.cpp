@@ -141,11 +141,10 @@ class Proposer {
 Proposal propose(const ProposalFacts& facts) { return Proposer(facts).make(); }
 
 std::string commented_json(const Proposal& proposal, const std::vector<std::string>& heading) {
-  Config config = proposal.config;
   std::string text;
   for (const std::string& line : heading) text += "// " + line + "\n";
   std::vector<std::string> parts;
-  for (const Section& section : describe(config)) {
+  for (const Section& section : describe_const(proposal.config)) {
     std::vector<std::string> lines;
     for (const Field& field : section.fields)
       for (const auto& [key, reason] : proposal.reasons)

@@ -114,9 +114,8 @@ std::vector<std::string> summary(const Findings& f) {
       fmt::format("machine  {} CPUs, {}, {:.0f} GB memory; trains this network at {:.0f} characters a second",
                   available_cpus(), bf16_text(), f.memory_gb, f.facts.chars_per_second)};
   const ModelConfig& m = f.proposal.config.model;
-  lines.push_back(fmt::format("config   {} {} x {}, {} steps, learning rate {:g}",
-                              cell_names[static_cast<std::size_t>(m.cell)], m.layers, m.hidden, f.proposal.steps,
-                              f.proposal.config.optimizer.lr));
+  lines.push_back(fmt::format("config   {} {} x {}, {} steps, learning rate {:g}", name_of(m.cell, cell_names),
+                              m.layers, m.hidden, f.proposal.steps, f.proposal.config.optimizer.lr));
   lines.push_back(
       fmt::format("expect   about {} of training, then a validation loss of about {:.2f} nats/char ({:.1f} bits/char)",
                   describe_seconds(f.proposal.seconds), f.loss, bits(f.loss)));
@@ -127,7 +126,7 @@ ordered_json report(const Findings& f, const std::string& out) {
   return {{"config_file", out},
           {"bytes", f.shape.bytes},
           {"chars", f.facts.chars},
-          {"tokens", token_names[static_cast<std::size_t>(f.facts.tokens)]},
+          {"tokens", name_of(f.facts.tokens, token_names)},
           {"vocabulary", f.vocabulary},
           {"lines", f.shape.lines},
           {"longest_line", f.shape.longest_line},

@@ -141,7 +141,8 @@ class Conversation {
       if (!value.empty()) options_.stops.push_back(unescaped(value));
     } else if (name == "seed") {
       std::int64_t seed = 0;
-      assign_text(Field::integer("seed", seed, at_least(0), "seed"), value, ":seed");
+      Field field = Field::integer("seed", seed, at_least(0), "seed");
+      assign_text(field, value, ":seed");
       seed_ = static_cast<std::uint64_t>(seed);
     } else {
       set(name, value);
@@ -152,7 +153,7 @@ class Conversation {
   void set(const std::string& name, const std::string& value) {
     TextOptions changed = options_;
     std::vector<std::string> names{"stop", "seed", "options", "help", "quit"};
-    for (const Field& field : settable(changed.config)) {
+    for (Field& field : settable(changed.config)) {
       names.push_back(field.flag);
       if (field.flag != name) continue;
       if (field.type == Field::Type::text_list)
@@ -164,7 +165,7 @@ class Conversation {
       return;
     }
     fail_input(fmt::format(":{}: unknown command", name), "a command (:help shows them)",
-               fmt::format("nearest: :{}", nearest(name, names)));
+               fmt::format("did you mean :{}?", nearest(name, names)));
   }
 
   void answer(const std::string& prompt, bool echo) {

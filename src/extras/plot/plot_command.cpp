@@ -4,8 +4,8 @@
 #include <fmt/format.h>
 
 #include "core/base/error.h"
-#include "core/cli/extras.h"
 #include "core/cli/config.h"
+#include "core/cli/extras.h"
 #include "core/cli/run_folder.h"
 #include "core/data/batcher.h"
 #include "core/train/plan.h"
@@ -56,7 +56,7 @@ Chart chart_of_schedule(const ConfigInput& input) {
   }
   const std::int64_t total = config.schedule.total_steps > 0 ? config.schedule.total_steps : steps;
   if (steps == 0) steps = total > 0 ? total : std::max<std::int64_t>(1000, 5 * config.schedule.warmup_steps);
-  const char* kind = schedule_names[static_cast<std::size_t>(config.schedule.kind)];
+  const char* kind = name_of(config.schedule.kind, schedule_names);
   return schedule_chart(
       fmt::format("{}: {}, lr {:g}", input.file.empty() ? "schedule" : input.file, kind, config.optimizer.lr),
       config.schedule, config.optimizer.lr, steps, total);

@@ -35,7 +35,7 @@ nlohmann::ordered_json description_of(const LoadedModel& loaded) {
     symbols = text;
   }
   return {{"charnn_version", version},
-          {"cell", cell_names[static_cast<std::size_t>(model.cell)]},
+          {"cell", name_of(model.cell, cell_names)},
           {"layers", model.layers},
           {"hidden", model.hidden},
           {"embedding", model.embedding},
@@ -59,7 +59,8 @@ int export_model(const Options& options, const Globals& globals) {
   const std::string weights = options.out + "/model.safetensors";
   const std::string description = options.out + "/model.json";
   const std::string program = options.out + "/charnn_model.py";
-  write_file(weights, encode_safetensors(weight_tensors("", loaded.checkpoint.layout, loaded.checkpoint.weights), {{"format", "pt"}}));
+  write_file(weights, encode_safetensors(weight_tensors("", loaded.checkpoint.layout, loaded.checkpoint.weights),
+                                         {{"format", "pt"}}));
   write_file(description, description_of(loaded).dump(2) + "\n");
   write_file(program, charnn_model_py);
   if (globals.quiet) return 0;

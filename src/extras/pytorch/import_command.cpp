@@ -49,8 +49,8 @@ int import_model(const Options& options, const Globals& globals) {
   const bool is_json = std::filesystem::path(options.vocabulary).extension() == ".json";
   const auto symbols =
       parse_symbol_order(read_file(options.vocabulary, "vocabulary"), is_json, "vocabulary " + options.vocabulary);
-  ImportedNetwork network = from_state_dict(read_safetensors(options.weights, "weights").tensors, symbols, options.names,
-                                         "weights " + options.weights);
+  ImportedNetwork network = from_state_dict(read_safetensors(options.weights, "weights").tensors, symbols,
+                                            options.names, "weights " + options.weights);
   Config config;
   config.model = network.config;
   const Checkpoint checkpoint = first_checkpoint(std::move(network), config);
@@ -63,9 +63,8 @@ int import_model(const Options& options, const Globals& globals) {
   save_checkpoint(run.last(), checkpoint);
   if (globals.quiet) return 0;
   const ModelConfig& model = config.model;
-  say("charnn: {}: {}, {} layers of {}, embedding {}, {} symbols", run.path(),
-      cell_names[static_cast<std::size_t>(model.cell)], model.layers, model.hidden, model.embedding,
-      checkpoint.vocabulary.size());
+  say("charnn: {}: {}, {} layers of {}, embedding {}, {} symbols", run.path(), name_of(model.cell, cell_names),
+      model.layers, model.hidden, model.embedding, checkpoint.vocabulary.size());
   if (model.cell == Cell::rnn)
     say("taken for a network with tanh: a state_dict does not tell (nonlinearity=\"relu\" writes nonsense)");
   say("sample: charnn sample {}", run.path());

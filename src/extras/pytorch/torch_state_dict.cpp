@@ -222,7 +222,8 @@ Weights take_decoder(Rest& rest, const std::string& weight, std::int64_t V, std:
   Weights taken{{"decoder.weight", rest.take(weight, {V, H})}};
   std::string bias = before_ending(weight, "weight") + "bias";
   if (const Names vectors = rest.of_shape({V}); !rest.has(bias) && vectors.size() == 1) bias = vectors[0];
-  taken.emplace("decoder.bias", rest.has(bias) ? rest.take(bias, {V}) : std::vector<float>(static_cast<std::size_t>(V)));
+  taken.emplace("decoder.bias",
+                rest.has(bias) ? rest.take(bias, {V}) : std::vector<float>(static_cast<std::size_t>(V)));
   return taken;
 }
 
@@ -263,11 +264,11 @@ Weights take_ends(Rest& rest, const StateDictNames& names, std::int64_t V, const
 }  // namespace
 
 ImportedNetwork from_state_dict(const std::vector<Tensor>& tensors, const std::vector<char32_t>& symbols,
-                             const StateDictNames& names, const std::string& what) {
+                                const StateDictNames& names, const std::string& what) {
   Rest rest(tensors, what);
   ModelConfig config;
   Weights weights = take_rnn(rest, find_rnn(rest, names.rnn), config);
-  for (const Field& field : describe(config).fields)
+  for (Field& field : describe(config).fields)
     assign(field, field.get(), fmt::format("{}: model.{}", what, field.name));
   Weights ends = take_ends(rest, names, static_cast<std::int64_t>(symbols.size()), config);
   if (const std::string left = rest.all(); left != "none")

@@ -7,6 +7,7 @@
 #include <fmt/format.h>
 
 #include "core/base/error.h"
+#include "core/io/json_config.h"
 #include "core/io/strict_json.h"
 
 namespace charnn::cli {
@@ -29,21 +30,11 @@ struct Server::Work {
 
 namespace {
 
-std::vector<std::string> texts_of(const json& list, const std::string& where) {
-  std::vector<std::string> texts;
-  for (const json& item : list) {
-    if (!list.is_array() || !item.is_string()) break;
-    texts.push_back(item.get<std::string>());
-  }
-  if (!list.is_array() || texts.size() != list.size()) fail_input(where + " = " + list.dump(), "texts", "");
-  return texts;
-}
-
-Value value_of(const json& item, const std::string& where) {
-  if (item.is_number_integer() && item <= std::int64_t{1} << 62) return item.get<std::int64_t>();
-  if (item.is_number()) return item.get<double>();
-  if (item.is_string()) return item.get<std::string>();
-  return texts_of(item, where);
+/// Assigns what a request says to a field.
+void set(Field field, const json& item, const std::string& where) {
+  const auto value = to_value(item);
+  if (!value) fail_input(where + " = " + item.dump(), field.allowed_text(), "");
+  assign(field, *value, where);
 }
 
 bool flag_of(const json& item, const std::string& where) {
@@ -57,22 +48,18 @@ bool of_a_request(const Field& field) { return field.name != "weights" && field.
 /// What an option of TextOptions is told by `item`; false if `key` is none of them.
 bool set_text_option(TextOptions& options, const std::string& key, const json& item) {
   const std::string where = "\"" + key + "\"";
-  const auto text = [&] {
-    if (!item.is_string()) fail_input(where, "a text", "");
-    return item.get<std::string>();
-  };
   if (key == "prompt") {
-    options.prompt = text();
+    set(Field::text(key, options.prompt, ""), item, where);
   } else if (key == "stop") {
-    options.stops = item.is_string() ? std::vector{text()} : texts_of(item, where);
+    set(Field::text_list(key, options.stops), item.is_string() ? json::array({item}) : item, where);
   } else if (key == "until_line") {
     options.until_line = flag_of(item, where);
   } else if (key == "one_document") {
     options.one_document = flag_of(item, where);
   } else if (key == "max_seconds") {
-    assign(Field::real("max_seconds", options.max_seconds, above(0), ""), value_of(item, where), where);
+    set(Field::real(key, options.max_seconds, above(0)), item, where);
   } else if (key == "unknown") {
-    assign(Field::choice("unknown", options.unknown, on_unknown_names, ""), value_of(item, where), where);
+    set(Field::choice(key, options.unknown, on_unknown_names, ""), item, where);
   } else {
     return false;
   }
@@ -131,7 +118,7 @@ TextOptions Server::options_of(const json& request, Work& work) const {
       work.echo = flag_of(item, where);
     } else if (key == "seed") {
       std::int64_t seed = 0;
-      assign(Field::integer("seed", seed, at_least(0), ""), value_of(item, where), where);
+      set(Field::integer("seed", seed, at_least(0)), item, where);
       work.seed = static_cast<std::uint64_t>(seed);
     } else {
       std::vector<std::string> names{"id",   "prompt", "stop",        "until_line", "one_document", "stream",
@@ -142,8 +129,8 @@ TextOptions Server::options_of(const json& request, Work& work) const {
                                       [&key = key](const Field& f) { return f.name == key; });
       if (field == section.fields.end() || !of_a_request(*field))
         fail_input(fmt::format("unknown key {}", where), "a key of a request",
-                   fmt::format("nearest: \"{}\"", nearest(key, names)));
-      assign(*field, value_of(item, where), where);
+                   fmt::format("did you mean \"{}\"?", nearest(key, names)));
+      set(*field, item, where);
     }
   }
   return options;
@@ -202,7 +189,7 @@ void Server::finish(Work& work, TextEnd end) {
   if (work.stream) send_delta(work);
   ordered_json answer = {{"id", work.id}};
   if (!work.stream) answer["text"] = work.text;
-  answer["end"] = text_end_names[static_cast<std::size_t>(end)];
+  answer["end"] = name_of(end, text_end_names);
   answer["chars"] = work.chars;
   answer["seed"] = work.seed;
   send(answer);

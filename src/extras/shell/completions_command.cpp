@@ -262,8 +262,8 @@ void add_completions_command(CLI::App& app, const Globals&, Action& action) {
       ->check(CLI::IsMember(names))
       ->type_name("SHELL");
   on_chosen(command, action, [&app, chosen] {
-    Config defaults;
-    const OptionTable table = option_table(app, describe(defaults));
+    const Config defaults;
+    const OptionTable table = option_table(app, describe_const(defaults));
     for (const Shell& shell : shells)
       if (*chosen == shell.name) write_stdout(shell.script(table));
     return 0;

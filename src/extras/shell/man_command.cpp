@@ -209,8 +209,8 @@ std::string man_page(const OptionTable& table) {
 void add_man_command(CLI::App& app, const Globals&, Action& action) {
   CLI::App* command = app.add_subcommand("man", "print the manual page (roff, for man -l)");
   on_chosen(command, action, [&app] {
-    Config defaults;
-    write_stdout(man_page(option_table(app, describe(defaults))));
+    const Config defaults;
+    write_stdout(man_page(option_table(app, describe_const(defaults))));
     return 0;
   });
 }

@@ -16,8 +16,8 @@ void add_schema_command(CLI::App& app, const Globals&, Action& action) {
   CLI::App* command = app.add_subcommand("schema", "print the JSON Schema of the config");
   command->add_flag("--markdown", *markdown, "print the config reference as a table instead");
   on_chosen(command, action, [markdown] {
-    Config defaults;
-    const auto sections = describe(defaults);
+    const Config defaults;
+    const auto sections = describe_const(defaults);
     write_stdout(*markdown ? config_markdown(sections) : config_schema(sections).dump(2) + "\n");
     return 0;
   });
