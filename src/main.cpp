@@ -2,18 +2,15 @@
 #include <exception>
 #include <new>
 #include <string>
-
 #include "core/base/error.h"
 #include "core/base/terminal.h"
 #include "core/cli/run.h"
 
 namespace {
-
 int report(const std::string& message, charnn::ExitCode code) {
   std::fprintf(stderr, "charnn: %s\n", charnn::safe_for_terminal(message).c_str());
   return static_cast<int>(code);
 }
-
 }  // namespace
 
 int main(int argc, char** argv) {

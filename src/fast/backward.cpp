@@ -3,17 +3,12 @@
 
 namespace charnn {
 namespace {
-
 constexpr std::int64_t W = block_width;
 
 class Backward {
  public:
   Backward(const PaddedShape& shape, const PackedNetwork& packed, const Workspace& work, StreamShare& share)
-      : s_(shape),
-        packed_(packed),
-        work_(work),
-        share_(share),
-        last_((share.steps - 1) / share.chunk * share.chunk) {}
+      : s_(shape), packed_(packed), work_(work), share_(share), last_((share.steps - 1) / share.chunk * share.chunk) {}
 
   void run() {
     for (t_ = last_; t_ >= 0; t_ -= share_.chunk) {
@@ -25,8 +20,8 @@ class Backward {
       StreamShare::Layer& layer = share_.layers[static_cast<std::size_t>(l)];
       if (s_.cell.has_c) std::fill_n(layer.dc.floats(), share_.count * s_.Hp, 0.0F);
       for (t_ = last_; t_ >= 0; t_ -= share_.chunk) {
-        share_.gates_left.bind(s_.format, layer.gates.floats() + share_.row(t_), share_.block(),
-                               s_.cell.slots * s_.Hb, rows());
+        share_.gates_left.bind(s_.format, layer.gates.floats() + share_.row(t_), share_.block(), s_.cell.slots * s_.Hb,
+                               rows());
         for (std::int64_t t = t_ + steps() - 1; t >= t_; --t) take_step(l, layer, t);
         if (l > 0)
           to_output(l - 1, share_.gates_left.rows(0, rows(), s_.cell.x_first * s_.Hb),
@@ -74,8 +69,7 @@ class Backward {
     });
     if (s_.cell.has_c && share_.starts_at(t))
       for (const std::int64_t b : share_.starts[static_cast<std::size_t>(t)])
-        for (std::int64_t p = 0; p < s_.Hb; ++p)
-          std::fill_n(layer.dc.floats() + (p * share_.count + b) * W, W, 0.0F);
+        for (std::int64_t p = 0; p < s_.Hb; ++p) std::fill_n(layer.dc.floats() + (p * share_.count + b) * W, W, 0.0F);
   }
 
   void pass_step(std::int64_t l, StreamShare::Layer& layer, std::int64_t t) {
@@ -100,15 +94,13 @@ class Backward {
   const PackedNetwork& packed_;
   const Workspace& work_;
   StreamShare& share_;
-  std::int64_t last_;    ///< first step of the last chunk
-  std::int64_t t_ = 0;   ///< first step of the present chunk
+  std::int64_t last_;   ///< first step of the last chunk
+  std::int64_t t_ = 0;  ///< first step of the present chunk
   std::vector<float> aside_;
 };
-
 }  // namespace
 
 void backward_pass(const PaddedShape& shape, const PackedNetwork& packed, const Workspace& work, StreamShare& share) {
   Backward(shape, packed, work, share).run();
 }
-
 }  // namespace charnn

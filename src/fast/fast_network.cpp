@@ -1,10 +1,8 @@
 #include "fast/fast_network.h"
-
 #include "fast/workspace.h"
 #include "kernels/thread_pool.h"
 
 namespace charnn {
-
 struct FastNetwork::Parts {
   PaddedShape shape;
   ThreadPool& pool;
@@ -54,5 +52,4 @@ void FastNetwork::copy_nats(std::span<float> out) const {
       std::copy_n(share.nats.floats() + t * share.count, share.count,
                   out.begin() + t * work.window.streams + share.begin);
 }
-
 }  // namespace charnn

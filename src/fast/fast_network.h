@@ -1,15 +1,12 @@
 #pragma once
-
 #include <cstdint>
 #include <memory>
 #include <span>
-
 #include "core/model/network_layout.h"
 #include "core/model/state.h"
 #include "kernels/gemm.h"
 
 namespace charnn {
-
 class ThreadPool;
 
 /// One window of text, T steps of B streams; arrays are [T, B].
@@ -50,5 +47,4 @@ class FastNetwork {
   struct Parts;
   std::unique_ptr<Parts> parts_;
 };
-
 }  // namespace charnn

@@ -5,7 +5,6 @@
 
 namespace charnn {
 namespace {
-
 constexpr std::int64_t W = block_width;
 
 class Forward {
@@ -115,7 +114,6 @@ class Forward {
   bool drops_;
   std::int64_t t_ = 0, steps_ = 0;  ///< the present chunk
 };
-
 }  // namespace
 
 /// table = W_ih e(symbol) + biases for each symbol that occurs.
@@ -139,5 +137,4 @@ void fill_table(const PaddedShape& s, const PackedNetwork& packed, Workspace& wo
 void forward_pass(const PaddedShape& shape, const PackedNetwork& packed, const Workspace& work, StreamShare& share) {
   Forward(shape, packed, work, share).run();
 }
-
 }  // namespace charnn

@@ -7,7 +7,6 @@
 
 namespace charnn {
 namespace {
-
 constexpr std::int64_t W = block_width;
 constexpr std::int64_t blocks_a_task = 4;                ///< 64 rows of a gradient
 constexpr std::int64_t few_rows = RowMatrix::most_rows;  ///< of the window: their inputs stay near for the next block
@@ -263,12 +262,10 @@ class WeightGradients {
   std::int64_t R_, U_;
   std::int64_t begin_ = 0, chunk_;  ///< the rows of the window whose inputs have been collected
 };
-
 }  // namespace
 
 void weight_gradients(const PaddedShape& shape, const PackedNetwork& packed, Workspace& work, float* gradients,
                       ThreadPool& pool) {
   WeightGradients(shape, packed, work, gradients, pool).run();
 }
-
 }  // namespace charnn

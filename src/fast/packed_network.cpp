@@ -1,9 +1,7 @@
 #include "fast/packed_network.h"
-
 #include <algorithm>
 
 namespace charnn {
-
 PaddedShape::PaddedShape(const NetworkLayout& l, Format f, std::int64_t unit)
     : layout(l),
       format(f),
@@ -28,7 +26,6 @@ BlockedAxis PaddedShape::gates(int first, int count, std::int64_t stride) const 
 }
 
 namespace {
-
 /// What the sums of each slot begin with: both biases where both parts meet in one sum.
 void pack_bias(const PaddedShape& s, const float* ih, const float* hh, Buffer& out) {
   out.reserve(s.cell.slots * s.Hp);
@@ -39,7 +36,6 @@ void pack_bias(const PaddedShape& s, const float* ih, const float* hh, Buffer& o
       out.floats()[slot * s.Hp + j] = (x ? ih[gate + j] : 0.0F) + (h ? hh[gate + j] : 0.0F);
   }
 }
-
 }  // namespace
 
 void PackedNetwork::pack(const PaddedShape& s, const float* weights, bool backward, ThreadPool& pool) {
@@ -69,5 +65,4 @@ void PackedNetwork::pack(const PaddedShape& s, const float* weights, bool backwa
   std::copy_n(data(s.layout.decoder_bias()), s.V, decoder_bias.floats());
   std::fill(decoder_bias.floats() + s.V, decoder_bias.floats() + s.Vp, -1e30F);
 }
-
 }  // namespace charnn

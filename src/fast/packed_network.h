@@ -1,14 +1,11 @@
 #pragma once
-
 #include <cstdint>
 #include <vector>
-
 #include "core/model/network_layout.h"
 #include "kernels/cells.h"
 #include "kernels/matrix.h"
 
 namespace charnn {
-
 /// A network's sizes, and what the kernels pad them to. V symbols, E embedding, H hidden, L layers.
 struct PaddedShape {
   /// Hidden units and symbols are padded to `unit`, for products in the format given by default.
@@ -47,5 +44,4 @@ struct PackedNetwork {
   /// `weights`: all of them, as the layout has them. `backward`: for training too.
   void pack(const PaddedShape& shape, const float* weights, bool backward, ThreadPool& pool);
 };
-
 }  // namespace charnn

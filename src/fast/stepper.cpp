@@ -1,13 +1,10 @@
 #include "fast/stepper.h"
-
 #include <algorithm>
 #include <bit>
-
 #include "kernels/elementwise.h"
 
 namespace charnn {
 namespace {
-
 constexpr std::int64_t W = block_width;
 
 /// Rounded to bfloat16, ties to even.
@@ -32,7 +29,6 @@ int fastest_threads(const PaddedShape& s, StepWeights kept) {
   constexpr std::int64_t share = 1 << 20;
   return static_cast<int>(std::clamp<std::int64_t>(bytes_a_step(s, kept) / share, 1, available_cpus()));
 }
-
 }  // namespace
 
 void StreamedMatrix::pack(const RightMatrix& matrix, std::int64_t panels_a_unit, std::int64_t units, std::int64_t apart,
@@ -132,8 +128,7 @@ void Stepper::step(State& state, std::span<const std::int64_t> ids, std::vector<
     embedded_.reserve(s.Ep * B);
     for (std::int64_t e = 0; e < s.Eb; ++e)
       for (std::int64_t b = 0; b < B; ++b)
-        std::copy_n(packed_.encoder.row(e, ids[static_cast<std::size_t>(b)]), W,
-                    embedded_.floats() + (e * B + b) * W);
+        std::copy_n(packed_.encoder.row(e, ids[static_cast<std::size_t>(b)]), W, embedded_.floats() + (e * B + b) * W);
   }
   for (std::int64_t l = 0; l < s.L && B > 1; ++l) {
     LeftMatrix& now = left_[static_cast<std::size_t>(2 * l)];
@@ -201,8 +196,7 @@ void Stepper::take_units(State& state, std::int64_t l, std::span<const std::int6
     multiply_units(float_rows(embedded_.floats(), B * W, B), packed.x_forward, cell.x_first, cell.x_count, begin, end);
   if (B == 1) {
     const std::int64_t unit = cell.slots * W;
-    if (l > 0)
-      layers_[layer].x.multiply(h - layer_size, begin, end - begin, sums_.floats() + cell.x_first * W, unit);
+    if (l > 0) layers_[layer].x.multiply(h - layer_size, begin, end - begin, sums_.floats() + cell.x_first * W, unit);
     layers_[layer].h.multiply(h_prev, begin, end - begin, sums_.floats() + cell.h_first * W, unit);
   } else {
     if (l > 0)
@@ -232,5 +226,4 @@ void Stepper::decode(const State& state, std::int64_t begin, std::int64_t end) {
     multiply(left_[static_cast<std::size_t>(last)].rows(0, B), packed_.decoder_forward, {begin, end - begin},
              {logits_.floats() + begin * B * W, B * W, true});
 }
-
 }  // namespace charnn

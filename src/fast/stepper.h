@@ -1,16 +1,13 @@
 #pragma once
-
 #include <cstdint>
 #include <memory>
 #include <span>
 #include <vector>
-
 #include "core/model/state.h"
 #include "fast/packed_network.h"
 #include "kernels/thread_pool.h"
 
 namespace charnn {
-
 /// A matrix in the order in which a product with one vector reads it: groups of up to 8 panels, [groups][k][panels][16].
 class StreamedMatrix {
  public:
@@ -78,5 +75,4 @@ class Stepper {
   AlignedFloats h_next_;          ///< as State::h
   std::vector<LeftMatrix> left_;  ///< of state.h, and of h_next_: [2 layers]
 };
-
 }  // namespace charnn

@@ -1,14 +1,11 @@
 // What surrounds the passes through a window: memory, symbols, states.
 #include "fast/workspace.h"
-
 #include <fmt/format.h>
-
 #include "core/base/error.h"
 #include "kernels/elementwise.h"
 
 namespace charnn {
 namespace {
-
 constexpr std::int64_t W = block_width;
 
 void share_out(const PaddedShape& s, Workspace& work, int threads) {
@@ -92,7 +89,6 @@ void each_state_block(const PaddedShape& s, const StreamShare& share, const Stat
   for (std::int64_t p = 0; p < s.Hb; ++p)
     copy(((l * state.blocks() + p) * state.streams + share.begin) * W, p * share.state_block(), share.count * W);
 }
-
 }  // namespace
 
 void prepare(const PaddedShape& s, Workspace& work, int threads) {
@@ -161,5 +157,4 @@ void drop_out(const PaddedShape& s, const FastWindow& window, const StreamShare&
   const std::int64_t first = (p * window.steps + t) * window.streams + share.begin;
   dropout(in, out, share.count * W, s.layout.config().dropout, seed, static_cast<std::uint32_t>(first * W));
 }
-
 }  // namespace charnn

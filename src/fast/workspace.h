@@ -1,10 +1,8 @@
 #pragma once
-
 #include <algorithm>
 #include <cstdint>
 #include <span>
 #include <vector>
-
 #include "core/model/state.h"
 #include "fast/fast_network.h"
 #include "fast/packed_network.h"
@@ -13,7 +11,6 @@
 
 // What the passes of FastNetwork work on. Only the sources of this folder include it.
 namespace charnn {
-
 /// The streams [begin, begin + count) of a window, which one thread takes through all layers and steps. Memory of its
 /// own: threads whose data lay between each other's would keep taking cache lines from one another (on two cores that
 /// cost a quarter of the speed).
@@ -22,13 +19,13 @@ namespace charnn {
 /// first step. The left factors of products exist for a chunk of steps at a time.
 struct StreamShare {
   struct Layer {
-    Buffer gates;           ///< [slots * Hb][R][16]; after the backward pass the gradients of the sums
-    Buffer c;               ///< [Hb][R + count][16], lstm only
-    Buffer h;               ///< [Hb][R + count][16]
-    Buffer out;             ///< [Hb][R][16], where dropout makes the layer's output another than h
-    Buffer dc;              ///< [Hb][count][16], lstm only
-    LeftMatrix h_left;      ///< chunk + 1 steps
-    LeftMatrix out_left;    ///< chunk steps
+    Buffer gates;         ///< [slots * Hb][R][16]; after the backward pass the gradients of the sums
+    Buffer c;             ///< [Hb][R + count][16], lstm only
+    Buffer h;             ///< [Hb][R + count][16]
+    Buffer out;           ///< [Hb][R][16], where dropout makes the layer's output another than h
+    Buffer dc;            ///< [Hb][count][16], lstm only
+    LeftMatrix h_left;    ///< chunk + 1 steps
+    LeftMatrix out_left;  ///< chunk steps
   };
 
   std::int64_t begin = 0, count = 0, steps = 0, rows = 0;
@@ -101,5 +98,4 @@ void forward_pass(const PaddedShape& shape, const PackedNetwork& packed, const W
 void backward_pass(const PaddedShape& shape, const PackedNetwork& packed, const Workspace& work, StreamShare& share);
 void weight_gradients(const PaddedShape& shape, const PackedNetwork& packed, Workspace& work, float* gradients,
                       ThreadPool& pool);
-
 }  // namespace charnn

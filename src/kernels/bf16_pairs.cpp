@@ -9,7 +9,6 @@
 
 namespace charnn {
 namespace {
-
 /// A float's leading 8 bits, rounded to nearest, as a float.
 CHARNN_AVX512_BF16 inline __m512 leading(__m512 x) {
   const __m512i half = _mm512_add_epi32(_mm512_castps_si512(x), _mm512_set1_epi32(0x8000));
@@ -73,7 +72,6 @@ CHARNN_AVX512_BF16 void pair_rows_avx512(Format format, const float* from, std::
       _mm512_store_si512(to + part * to_plane, merge(even_part[part], odd_part[part]));
   }
 }
-
 }  // namespace
 
 void to_pairs(Format format, const float* from, std::int64_t from_block, std::uint32_t* to, std::int64_t to_block,
@@ -84,17 +82,14 @@ void to_pairs(Format format, const float* from, std::int64_t from_block, std::ui
 void pair_rows(Format format, const float* from, std::uint32_t* to, std::int64_t to_plane, std::int64_t rows) {
   pair_rows_avx512(format, from, to, to_plane, rows);
 }
-
 }  // namespace charnn
 
 #else  // no x86-64: bf16_unit() keeps these from being called
 
 namespace charnn {
-
 void to_pairs(Format, const float*, std::int64_t, std::uint32_t*, std::int64_t, std::int64_t, std::int64_t,
               std::int64_t) {}
 void pair_rows(Format, const float*, std::uint32_t*, std::int64_t, std::int64_t) {}
-
 }  // namespace charnn
 
 #endif

@@ -1,12 +1,10 @@
 #pragma once
-
 #include <cstddef>
 #include <cstdint>
 #include <new>
 #include <vector>
 
 namespace charnn {
-
 /// Memory on multiples of 64 bytes, as the kernels want it.
 template <class T>
 struct AlignedAllocator {
@@ -14,8 +12,8 @@ struct AlignedAllocator {
   AlignedAllocator() = default;
   template <class U>
   AlignedAllocator(const AlignedAllocator<U>&) noexcept {}  // NOLINT(google-explicit-constructor): as the standard asks
-  T* allocate(std::size_t n) { return static_cast<T*>(::operator new(n * sizeof(T), std::align_val_t{64})); }
-  void deallocate(T* memory, std::size_t) noexcept { ::operator delete(memory, std::align_val_t{64}); }
+  T* allocate(std::size_t n) { return static_cast<T*>(::operator new (n * sizeof(T), std::align_val_t{64})); }
+  void deallocate(T* memory, std::size_t) noexcept { ::operator delete (memory, std::align_val_t{64}); }
   bool operator==(const AlignedAllocator&) const noexcept { return true; }
 };
 using AlignedFloats = std::vector<float, AlignedAllocator<float>>;
@@ -41,5 +39,4 @@ class Buffer {
  private:
   AlignedFloats memory_;
 };
-
 }  // namespace charnn

@@ -1,5 +1,4 @@
 #include "kernels/cells.h"
-
 #include "kernels/gemm.h"
 
 // Compiled once for every instruction set that Highway knows; the best that the CPU has is chosen at run time.
@@ -96,7 +95,10 @@ HWY_INLINE void store(const Floats& value, float* to) { hn::Store(value.v, d, to
 struct Slots {
   HWY_INLINE Slots(const CellArrays& arrays, std::int64_t j)
       : at{arrays.slot[0] + j, arrays.slot[1] + j, arrays.slot[2] + j, arrays.slot[3] + j},
-        s0(load(at[0])), s1(load(at[1])), s2(load(at[2])), s3(load(at[3])) {}
+        s0(load(at[0])),
+        s1(load(at[1])),
+        s2(load(at[2])),
+        s3(load(at[3])) {}
   HWY_INLINE void store_all() const { store(s0, at[0]), store(s1, at[1]), store(s2, at[2]), store(s3, at[3]); }
   float* at[4];
   Floats s0, s1, s2, s3;
@@ -159,14 +161,12 @@ void LstmBackward(const CellArrays& a, std::int64_t n) {
     store(dc, a.dc + j);
   }
 }
-
 }  // namespace HWY_NAMESPACE
 }  // namespace charnn
 HWY_AFTER_NAMESPACE();
 
 #if HWY_ONCE
 namespace charnn {
-
 HWY_EXPORT(RnnForward);
 HWY_EXPORT(RnnBackward);
 HWY_EXPORT(GruForward);
@@ -177,17 +177,37 @@ HWY_EXPORT(LstmBackward);
 #define CHARNN_BEST(kernel) [](const CellArrays& a, std::int64_t n) { HWY_DYNAMIC_DISPATCH(kernel)(a, n); }
 
 const CellKind& kind_of(Cell cell) {
-  static const CellKind rnn{
-      .gates = 1, .slots = 1, .x_first = 0, .x_count = 1, .h_first = 0, .h_count = 1, .gate_of_slot = {0},
-      .has_c = false, .forward = CHARNN_BEST(RnnForward), .backward = CHARNN_BEST(RnnBackward)};
-  static const CellKind gru{
-      .gates = 3, .slots = 4, .x_first = 0, .x_count = 3, .h_first = 1, .h_count = 3, .gate_of_slot = {2, 0, 1, 2},
-      .has_c = false, .forward = CHARNN_BEST(GruForward), .backward = CHARNN_BEST(GruBackward)};
-  static const CellKind lstm{
-      .gates = 4, .slots = 4, .x_first = 0, .x_count = 4, .h_first = 0, .h_count = 4, .gate_of_slot = {0, 1, 2, 3},
-      .has_c = true, .forward = CHARNN_BEST(LstmForward), .backward = CHARNN_BEST(LstmBackward)};
+  static const CellKind rnn{.gates = 1,
+                            .slots = 1,
+                            .x_first = 0,
+                            .x_count = 1,
+                            .h_first = 0,
+                            .h_count = 1,
+                            .gate_of_slot = {0},
+                            .has_c = false,
+                            .forward = CHARNN_BEST(RnnForward),
+                            .backward = CHARNN_BEST(RnnBackward)};
+  static const CellKind gru{.gates = 3,
+                            .slots = 4,
+                            .x_first = 0,
+                            .x_count = 3,
+                            .h_first = 1,
+                            .h_count = 3,
+                            .gate_of_slot = {2, 0, 1, 2},
+                            .has_c = false,
+                            .forward = CHARNN_BEST(GruForward),
+                            .backward = CHARNN_BEST(GruBackward)};
+  static const CellKind lstm{.gates = 4,
+                             .slots = 4,
+                             .x_first = 0,
+                             .x_count = 4,
+                             .h_first = 0,
+                             .h_count = 4,
+                             .gate_of_slot = {0, 1, 2, 3},
+                             .has_c = true,
+                             .forward = CHARNN_BEST(LstmForward),
+                             .backward = CHARNN_BEST(LstmBackward)};
   return cell == Cell::rnn ? rnn : cell == Cell::gru ? gru : lstm;
 }
-
 }  // namespace charnn
 #endif

@@ -1,10 +1,8 @@
 #pragma once
-
 #include <array>
 #include <cstdint>
 
 namespace charnn {
-
 enum class Cell { rnn, gru, lstm };
 
 /// The arrays of one step of one cell, forwards or backwards. Each has n floats (a multiple of 16), aligned to 64 bytes.
@@ -42,5 +40,4 @@ struct CellKind {
 
 /// tanh and the sigmoid are rational approximations, correct to 4e-7 (absolute) everywhere; NaN stays NaN.
 const CellKind& kind_of(Cell cell);
-
 }  // namespace charnn

@@ -1,7 +1,5 @@
 #include "kernels/elementwise.h"
-
 #include <cmath>
-
 #include "kernels/gemm.h"
 
 #undef HWY_TARGET_INCLUDE
@@ -161,14 +159,12 @@ void SumRows(const float* HWY_RESTRICT x, float* HWY_RESTRICT out, std::int64_t 
     hn::Store(sum, d, out + j);
   }
 }
-
 }  // namespace HWY_NAMESPACE
 }  // namespace charnn
 HWY_AFTER_NAMESPACE();
 
 #if HWY_ONCE
 namespace charnn {
-
 HWY_EXPORT(CrossEntropyRows);
 HWY_EXPORT(AdamVectors);
 HWY_EXPORT(ExpOf);
@@ -199,6 +195,5 @@ void scatter_rows(const float* x, const std::int32_t* index, float* table, std::
   HWY_DYNAMIC_DISPATCH(ScatterRows)(x, index, table, rows);
 }
 void sum_rows(const float* x, float* out, std::int64_t rows) { HWY_DYNAMIC_DISPATCH(SumRows)(x, out, rows); }
-
 }  // namespace charnn
 #endif

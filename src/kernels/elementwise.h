@@ -1,10 +1,8 @@
 #pragma once
-
 #include <cstddef>
 #include <cstdint>
 
 namespace charnn {
-
 /// What surrounds the cells, vectorised. Arrays are aligned to 64 bytes, and n is a multiple of 16, unless said
 /// otherwise.
 
@@ -48,5 +46,4 @@ void gather_rows(const float* table, const std::int32_t* index, float* out,
 void scatter_rows(const float* x, const std::int32_t* index, float* table,
                   std::int64_t rows);                          ///< table[..] += x[r]
 void sum_rows(const float* x, float* out, std::int64_t rows);  ///< out += sum x[r]
-
 }  // namespace charnn

@@ -1,5 +1,4 @@
 #include "kernels/gemm.h"
-
 #include "kernels/gemm_tiles.h"
 
 // Compiled once for every instruction set that Highway knows; the best that the CPU has is chosen at run time.
@@ -46,8 +45,7 @@ struct FloatTile {
       const float* column = Transposed ? a + k0 * block_width : a + k0 / block_width * g.a_block;
       const std::int64_t steps = HWY_MIN(block_width, t.k_end - k0);
       if (t.next)
-        for (std::int64_t k = 0; k < steps; ++k)
-          __builtin_prefetch(t.next + (k0 - t.k_begin + k) * block_width, 0, 2);
+        for (std::int64_t k = 0; k < steps; ++k) __builtin_prefetch(t.next + (k0 - t.k_begin + k) * block_width, 0, 2);
       for (std::int64_t k = 0; k < steps; ++k) {
         Vec row[Vectors];
 #pragma GCC unroll 8
@@ -114,19 +112,16 @@ void MultiplyVector(const Gemv& g) {
       sum_panels_of<gemv_panels>(g, static_cast<const float*>(g.weights), p, panels);
   }
 }
-
 }  // namespace HWY_NAMESPACE
 }  // namespace charnn
 HWY_AFTER_NAMESPACE();
 
 #if HWY_ONCE
 namespace charnn {
-
 HWY_EXPORT(Multiply);
 HWY_EXPORT(MultiplyVector);
 
 void gemm_f32(const Gemm& gemm) { HWY_DYNAMIC_DISPATCH(Multiply)(gemm); }
 void gemv(const Gemv& gemv) { HWY_DYNAMIC_DISPATCH(MultiplyVector)(gemv); }
-
 }  // namespace charnn
 #endif

@@ -1,10 +1,8 @@
 #pragma once
-
 #include <cstddef>
 #include <cstdint>
 
 namespace charnn {
-
 /// Columns of one block. All matrices are stored in blocks of 16 columns, each block holding its 16 values of every row
 /// one after the other ("blocked": [columns / 16][rows][16]). So an operand, a result and the gradient of either are read
 /// in straight lines, whatever the sizes, and no edge of a matrix needs special code: what does not fill a block is
@@ -94,5 +92,4 @@ struct Gemv {
   float* sums[8];
 };
 void gemv(const Gemv& gemv);
-
 }  // namespace charnn

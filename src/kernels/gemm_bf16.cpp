@@ -1,6 +1,5 @@
 // Products of bfloat16. Highway has no tiles, so they are written with the compiler's intrinsics.
 #include <algorithm>
-
 #include "kernels/gemm.h"
 #include "kernels/gemm_tiles.h"
 
@@ -13,7 +12,6 @@
 
 namespace charnn {
 namespace {
-
 #define CHARNN_AVX512_BF16 __attribute__((target("avx512f,avx512bw,avx512vl,avx512bf16")))
 #define CHARNN_AMX __attribute__((target("avx512f,avx512bw,avx512vl,avx512bf16,amx-tile,amx-bf16")))
 
@@ -190,7 +188,7 @@ CHARNN_AMX void multiply_tile_rows(const Gemm& g, const TileRows& tiles, float* 
 template <Format format>
 CHARNN_AMX void multiply_rows(const Gemm& g, const TileRows& tiles, float* c, std::int64_t rows) {
   rows > block_width ? multiply_tile_rows<2, format>(g, tiles, c, rows)
-                       : multiply_tile_rows<1, format>(g, tiles, c, rows);
+                     : multiply_tile_rows<1, format>(g, tiles, c, rows);
 }
 
 template <Format format>
@@ -221,7 +219,6 @@ CHARNN_AMX void multiply_tiles(const Gemm& g) {
   }
   _tile_release();
 }
-
 }  // namespace
 
 Bf16Unit bf16_unit() {
@@ -234,28 +231,23 @@ void gemm_avx512_bf16(const Gemm& gemm) { multiply_in_tiles<PairTile, 6, 4, std:
 void gemm_amx(const Gemm& gemm, Format format) {
   format == Format::bf16x3 ? multiply_tiles<Format::bf16x3>(gemm) : multiply_tiles<Format::bf16>(gemm);
 }
-
 }  // namespace charnn
 
 #else  // no x86-64: bf16_unit() keeps the others from being called
 
 namespace charnn {
-
 Bf16Unit bf16_unit() { return Bf16Unit::none; }
 void gemm_avx512_bf16(const Gemm&) {}
 void gemm_amx(const Gemm&, Format) {}
-
 }  // namespace charnn
 
 #endif
 
 namespace charnn {
-
 Format exact_format() { return bf16_unit() == Bf16Unit::amx ? Format::bf16x3 : Format::f32; }
 
 void multiply(Format format, const Gemm& gemm) {
   if (format == Format::f32) return gemm_f32(gemm);
   bf16_unit() == Bf16Unit::amx ? gemm_amx(gemm, format) : gemm_avx512_bf16(gemm);
 }
-
 }  // namespace charnn

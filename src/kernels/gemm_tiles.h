@@ -1,11 +1,8 @@
 #pragma once
-
 #include <algorithm>
-
 #include "kernels/gemm.h"
 
 namespace charnn {
-
 /// The part of a product that one call of a tile kernel makes: k in [k_begin, k_end) of a few rows and panels.
 template <class Element>
 struct Tile {
@@ -66,5 +63,4 @@ void multiply_in_tiles(const Gemm& g) {
     }
   }
 }
-
 }  // namespace charnn

@@ -1,12 +1,9 @@
 #include "kernels/matrix.h"
-
 #include <algorithm>
-
 #include "kernels/thread_pool.h"
 
 namespace charnn {
 namespace {
-
 constexpr std::int64_t W = block_width;
 
 /// A block of 16 x 16: out[16 k + n], what does not exist filled with zeros.
@@ -18,7 +15,6 @@ void pack_block(const float* matrix, const BlockedAxis& k_axis, std::int64_t k_b
   for (std::int64_t i = 0; i < k.valid; ++i)
     for (std::int64_t j = 0; j < n.valid; ++j) out[i * W + j] = from[i * k_axis.stride + j * n_axis.stride];
 }
-
 }  // namespace
 
 void LeftMatrix::bind(Format format, const float* floats, std::ptrdiff_t stride, std::int64_t blocks,
@@ -117,5 +113,4 @@ void multiply_transposed(const RowMatrix& a, std::int64_t a_blocks, const RowMat
                         .c_panel = c.panel,
                         .accumulate = c.accumulate});
 }
-
 }  // namespace charnn

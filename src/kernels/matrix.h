@@ -1,14 +1,11 @@
 #pragma once
-
 #include <cstddef>
 #include <cstdint>
 #include <vector>
-
 #include "kernels/buffer.h"
 #include "kernels/gemm.h"
 
 namespace charnn {
-
 class ThreadPool;
 
 // The factors of matrix products, whatever their format. Who multiplies writes and reads floats; what the format wants
@@ -126,5 +123,4 @@ class RowMatrix {
 /// C = A^T B over rows [0, rows) of A and [b_first, b_first + rows) of B: C is [16 a_blocks][16 b_blocks].
 void multiply_transposed(const RowMatrix& a, std::int64_t a_blocks, const RowMatrix& b, std::int64_t b_blocks,
                          std::int64_t b_first, std::int64_t rows, const Result& c);
-
 }  // namespace charnn

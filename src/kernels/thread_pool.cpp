@@ -1,5 +1,4 @@
 #include "kernels/thread_pool.h"
-
 #include <chrono>
 #include <sched.h>
 
@@ -9,7 +8,6 @@
 
 namespace charnn {
 namespace {
-
 void pause() noexcept {
 #if defined(__x86_64__)
   _mm_pause();
@@ -30,7 +28,6 @@ std::uint32_t wait_for_change(const std::atomic<std::uint32_t>& value, std::uint
   value.wait(old, std::memory_order_acquire);
   return value.load(std::memory_order_acquire);
 }
-
 }  // namespace
 
 ThreadPool::ThreadPool(int threads) {
@@ -99,5 +96,4 @@ FlushDenormals::~FlushDenormals() {
   _mm_setcsr(before_);
 #endif
 }
-
 }  // namespace charnn

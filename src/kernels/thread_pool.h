@@ -1,5 +1,4 @@
 #pragma once
-
 #include <atomic>
 #include <cstdint>
 #include <memory>
@@ -7,7 +6,6 @@
 #include <vector>
 
 namespace charnn {
-
 /// A fixed number of threads that share out the parts of one job at a time. Waiting threads spin for some microseconds,
 /// since the next job mostly comes at once, and then sleep, so that an idle pool leaves the CPU to others.
 class ThreadPool {
@@ -68,5 +66,4 @@ class FlushDenormals {
  private:
   unsigned before_ = 0;
 };
-
 }  // namespace charnn

@@ -1,18 +1,14 @@
 #include "core/base/describe.h"
-
 #include <algorithm>
 #include <charconv>
 #include <cmath>
 #include <numeric>
 #include <utility>
-
 #include <fmt/format.h>
 #include <fmt/ranges.h>
-
 #include "core/base/error.h"
 
 namespace charnn {
-
 bool Range::contains(double number) const {
   if (!std::isfinite(number)) return false;
   return (min_excluded ? number > min : number >= min) && (max_excluded ? number < max : number <= max);
@@ -181,5 +177,4 @@ std::string nearest(std::string_view word, const std::vector<std::string>& candi
   }
   return best;
 }
-
 }  // namespace charnn

@@ -1,5 +1,4 @@
 #pragma once
-
 #include <array>
 #include <cstdint>
 #include <limits>
@@ -11,7 +10,6 @@
 #include <vector>
 
 namespace charnn {
-
 /// The value of a field; monostate: none.
 using Value = std::variant<std::int64_t, double, std::string, std::vector<std::string>, std::monostate>;
 
@@ -114,5 +112,4 @@ std::string to_text(const Value& value);
 
 /// The candidate with the smallest edit distance to `word` (Levenshtein 1966); empty if there is none.
 std::string nearest(std::string_view word, const std::vector<std::string>& candidates);
-
 }  // namespace charnn

@@ -1,11 +1,9 @@
 #pragma once
-
 #include <stdexcept>
 #include <string>
 #include <string_view>
 
 namespace charnn {
-
 /// Exit status of the program. Stopping on a signal gives 128 + its number (130 SIGINT, 143 SIGTERM).
 enum class ExitCode : int {
   success = 0,
@@ -31,5 +29,4 @@ class Error : public std::runtime_error {
 
 /// Throws Error with ExitCode::failure; `action` failed with the present `errno` ("No space left on device", ...).
 [[noreturn]] void fail_errno(std::string_view action, std::string_view cure);
-
 }  // namespace charnn

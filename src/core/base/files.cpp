@@ -1,5 +1,4 @@
 #include "core/base/files.h"
-
 #include <cerrno>
 #include <cstdio>
 #include <fcntl.h>
@@ -8,14 +7,11 @@
 #include <system_error>
 #include <unistd.h>
 #include <utility>
-
 #include <fmt/format.h>
-
 #include "core/base/error.h"
 
 namespace charnn {
 namespace {
-
 FileDescriptor open_for_reading(const std::string& path, std::string_view what) {
   // O_NONBLOCK: opening a FIFO by mistake must give the message below, not wait for a writer.
   const int fd = ::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK);
@@ -63,7 +59,6 @@ int open_new(const std::string& path) {
   ::unlink(path.c_str());  // of a crash, or a link that leads elsewhere
   return ::open(path.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0644);
 }
-
 }  // namespace
 
 FileDescriptor::FileDescriptor(FileDescriptor&& other) noexcept : fd_(std::exchange(other.fd_, -1)) {}
@@ -218,5 +213,4 @@ std::string read_file(const std::string& path, std::string_view what, std::size_
   file.read(0, text);
   return text;
 }
-
 }  // namespace charnn

@@ -1,5 +1,4 @@
 #pragma once
-
 #include <cstddef>
 #include <cstdint>
 #include <span>
@@ -8,7 +7,6 @@
 #include <utility>
 
 namespace charnn {
-
 /// An open file descriptor, closed on destruction.
 class FileDescriptor {
  public:
@@ -128,5 +126,4 @@ void require_own_file(const std::string& path);
 
 /// The whole of a file as text. Errors as InputFile's; Error (usage) too if it has more than `most` bytes.
 std::string read_file(const std::string& path, std::string_view what, std::size_t most = std::size_t{1} << 26);
-
 }  // namespace charnn

@@ -1,15 +1,11 @@
 #include "core/base/hash.h"
-
 #include <new>
-
 #define XXH_INLINE_ALL
 #include <xxhash.h>
 
 namespace charnn {
 namespace {
-
 XXH3_state_t* of(void* state) { return static_cast<XXH3_state_t*>(state); }
-
 }  // namespace
 
 void Hash64::Free::operator()(void* state) const noexcept { XXH3_freeState(of(state)); }
@@ -24,5 +20,4 @@ void Hash64::add(std::string_view text) { XXH3_64bits_update(of(state_.get()), t
 std::uint64_t Hash64::value() const { return XXH3_64bits_digest(of(state_.get())); }
 
 std::uint64_t hash64(std::string_view text) { return XXH3_64bits(text.data(), text.size()); }
-
 }  // namespace charnn

@@ -1,11 +1,9 @@
 #pragma once
-
 #include <cstdint>
 #include <memory>
 #include <string_view>
 
 namespace charnn {
-
 /// XXH3, 64 bits (Collet, github.com/Cyan4973/xxHash), of text that comes in pieces.
 class Hash64 {
  public:
@@ -23,5 +21,4 @@ class Hash64 {
 
 /// The same of a text that is there as a whole.
 std::uint64_t hash64(std::string_view text);
-
 }  // namespace charnn

@@ -1,9 +1,7 @@
 #pragma once
-
 #include <cstdint>
 
 namespace charnn {
-
 /// SplitMix64 (Steele, Lea, Flood 2014, "Fast splittable pseudorandom number generators"): 64 bits of state, and the
 /// same numbers on every machine, which the standard library's distributions do not promise. Used for sampling; initial
 /// weights and dropout come from LibTorch's own generator.
@@ -24,5 +22,4 @@ class Random {
  private:
   std::uint64_t state_;
 };
-
 }  // namespace charnn

@@ -1,7 +1,6 @@
 #pragma once
 
 namespace charnn {
-
 /// Exponential average of a series, divided by the weight that its terms have so far, so that it is right from the
 /// first one on (as Adam does with its moments: Kingma, Ba 2014, section 3).
 struct RunningAverage {
@@ -16,5 +15,4 @@ struct RunningAverage {
 
   double value() const { return weight > 0 ? sum / weight : 0; }  ///< 0 before the first term
 };
-
 }  // namespace charnn

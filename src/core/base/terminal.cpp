@@ -1,15 +1,11 @@
 #include "core/base/terminal.h"
-
 #include <sys/ioctl.h>
 #include <utility>
-
 #include <fmt/format.h>
-
 #include "core/base/utf8.h"
 
 namespace charnn {
 namespace {
-
 std::string escaped(char32_t code_point) {
   const auto number = static_cast<unsigned>(code_point);
   return number < 0x80 ? fmt::format("\\x{:02x}", number) : fmt::format("\\u{:04x}", number);
@@ -26,7 +22,6 @@ void append_safe(std::string& out, std::string_view valid) {
       out += encode_utf8(symbol);
   }
 }
-
 }  // namespace
 
 bool acts_on_terminal(char32_t c) noexcept {
@@ -97,5 +92,4 @@ std::string on_one_line(std::string_view text) {
   }
   return out;
 }
-
 }  // namespace charnn

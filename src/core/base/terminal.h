@@ -1,12 +1,10 @@
 #pragma once
-
 #include <cstddef>
 #include <optional>
 #include <string>
 #include <string_view>
 
 namespace charnn {
-
 /// True for what could act on a terminal, or make text look other than it is: control characters (C0 and C1, with which
 /// escape sequences begin), characters that turn the direction of writing (Boucher, Anderson 2021, "Trojan source"),
 /// and noncharacters.
@@ -36,5 +34,4 @@ std::optional<std::size_t> terminal_columns(int fd);
 
 /// Tabs, line breaks, backslashes and other control characters of ASCII as \t, \n, \\, \x1b: for a column or a line.
 std::string on_one_line(std::string_view text);
-
 }  // namespace charnn

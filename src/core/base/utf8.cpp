@@ -1,14 +1,11 @@
 #include "core/base/utf8.h"
-
 #include <algorithm>
 #include <array>
 #include <iterator>
-
 #include <utf8.h>
 
 namespace charnn {
 namespace {
-
 bool is_ascii(std::string_view text) {
   unsigned together = 0;
   for (const char byte : text) together |= static_cast<unsigned char>(byte);
@@ -67,7 +64,6 @@ bool is_valid(std::string_view text) {
   }
   return (state & 63) == character;
 }
-
 }  // namespace
 
 std::optional<std::size_t> find_invalid_utf8(std::string_view text) {
@@ -138,5 +134,4 @@ std::string encode_utf8(char32_t code_point) {
   utf8::append(code_point, std::back_inserter(text));
   return text;
 }
-
 }  // namespace charnn

@@ -1,5 +1,4 @@
 #pragma once
-
 #include <cstddef>
 #include <cstdint>
 #include <optional>
@@ -8,7 +7,6 @@
 #include <vector>
 
 namespace charnn {
-
 /// Byte offset of the first place where `text` is not valid UTF-8 (RFC 3629: no overlong forms, no surrogates, nothing
 /// above U+10FFFF), or nothing if it is valid throughout.
 std::optional<std::size_t> find_invalid_utf8(std::string_view text);
@@ -34,5 +32,4 @@ char32_t take_code_point(std::string_view& text);
 
 /// UTF-8 of one code point (1 to 4 bytes).
 std::string encode_utf8(char32_t code_point);
-
 }  // namespace charnn

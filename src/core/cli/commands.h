@@ -1,12 +1,9 @@
 #pragma once
-
 #include <functional>
 #include <utility>
-
 #include <CLI/CLI.hpp>
 
 namespace charnn::cli {
-
 struct Extras;
 
 /// What every command knows.
@@ -29,5 +26,4 @@ void add_sample(CLI::App& app, const Globals& globals, Action& action, const Ext
 void add_eval(CLI::App& app, Action& action);
 void add_lr_find(CLI::App& app, const Globals& globals, Action& action, const Extras& extras);
 void add_info(CLI::App& app, Action& action);
-
 }  // namespace charnn::cli

@@ -1,15 +1,11 @@
 #include "core/cli/config.h"
-
 #include <algorithm>
 #include <map>
-
 #include <fmt/format.h>
-
 #include "core/base/error.h"
 #include "core/base/files.h"
 
 namespace charnn::cli {
-
 KeySet ConfigInput::apply(Config& config) const {
   std::vector<Section> sections = describe(config);
   KeySet given;
@@ -56,5 +52,4 @@ void add_config_flags(CLI::App& command, ConfigInput& input, const std::vector<s
       ->allow_extra_args(false)
       ->type_name("KEY=VALUE");
 }
-
 }  // namespace charnn::cli

@@ -1,16 +1,12 @@
 #pragma once
-
 #include <string>
 #include <utility>
 #include <vector>
-
 #include <CLI/CLI.hpp>
-
 #include "core/cli/run_config.h"
 #include "core/io/json_config.h"
 
 namespace charnn::cli {
-
 /// What was typed: a config file and options that override it.
 struct ConfigInput {
   std::string file;                                        ///< may be empty
@@ -23,5 +19,4 @@ struct ConfigInput {
 
 /// Adds a flag for every option of the sections named, and --set, to `command`.
 void add_config_flags(CLI::App& command, ConfigInput& input, const std::vector<std::string>& section_names);
-
 }  // namespace charnn::cli

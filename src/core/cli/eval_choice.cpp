@@ -1,9 +1,7 @@
 #include "core/cli/eval_choice.h"
-
 #include "core/cli/runtime.h"
 
 namespace charnn::cli {
-
 void add_eval_choice(CLI::App& command, EvalChoice& choice) {
   command
       .add_option("--window", choice.options.window,
@@ -27,11 +25,10 @@ void add_eval_choice(CLI::App& command, EvalChoice& choice) {
 }
 
 std::unique_ptr<Network> make_network(const LoadedModel& model, const EvalChoice& choice) {
-  const Device device = prepare_device(model.config.train.device == DeviceChoice::cpu ? DeviceChoice::cpu
-                                                                                      : DeviceChoice::automatic);
+  const Device device =
+      prepare_device(model.config.train.device == DeviceChoice::cpu ? DeviceChoice::cpu : DeviceChoice::automatic);
   auto network = std::make_unique<Network>(model.checkpoint.layout, model.checkpoint.weights, device);
   network->configure_cpu({.evaluation = choice.precision, .threads = cpu_threads(choice.threads)});
   return network;
 }
-
 }  // namespace charnn::cli

@@ -1,19 +1,15 @@
 #include <cmath>
 #include <memory>
-
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
-
 #include "core/base/error.h"
 #include "core/cli/commands.h"
 #include "core/cli/eval_choice.h"
 #include "core/cli/run_folder.h"
-#include "core/cli/run_text.h"
 #include "core/cli/runtime.h"
 
 namespace charnn::cli {
 namespace {
-
 struct Options {
   ModelChoice model;
   std::vector<std::string> files;
@@ -64,7 +60,6 @@ int eval(const Options& options) {
                   bits(result.loss()), std::exp(result.loss())));
   return 0;
 }
-
 }  // namespace
 
 void add_eval(CLI::App& app, Action& action) {
@@ -82,5 +77,4 @@ void add_eval(CLI::App& app, Action& action) {
   command->add_flag("--json", options->json, "print the result as JSON");
   on_chosen(command, action, [options] { return eval(*options); });
 }
-
 }  // namespace charnn::cli

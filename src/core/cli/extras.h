@@ -1,14 +1,11 @@
 #pragma once
-
 #include <functional>
 #include <memory>
 #include <optional>
 #include <string>
 #include <vector>
-
 #include <CLI/CLI.hpp>
 #include <nlohmann/json_fwd.hpp>
-
 #include "core/cli/commands.h"
 #include "core/cli/run_folder.h"
 #include "core/cli/text_maker.h"
@@ -16,7 +13,6 @@
 #include "core/train/sink.h"
 
 namespace charnn::cli {
-
 /// A text that `charnn sample` has written.
 struct WrittenText {
   std::uint64_t seed = 0;

@@ -1,10 +1,8 @@
 #include <algorithm>
 #include <filesystem>
 #include <memory>
-
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
-
 #include "core/base/terminal.h"
 #include "core/base/utf8.h"
 #include "core/cli/commands.h"
@@ -14,7 +12,6 @@
 
 namespace charnn::cli {
 namespace {
-
 struct Options {
   ModelChoice model;
   bool json = false;
@@ -77,7 +74,6 @@ int info(const Options& options) {
   write_report(text);
   return 0;
 }
-
 }  // namespace
 
 void add_info(CLI::App& app, Action& action) {
@@ -87,5 +83,4 @@ void add_info(CLI::App& app, Action& action) {
   command->add_flag("--json", options->json, "print it as JSON");
   on_chosen(command, action, [options] { return info(*options); });
 }
-
 }  // namespace charnn::cli

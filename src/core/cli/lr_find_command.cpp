@@ -1,10 +1,8 @@
 #include <memory>
 #include <optional>
 #include <unistd.h>
-
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
-
 #include "core/base/error.h"
 #include "core/base/files.h"
 #include "core/cli/config.h"
@@ -16,7 +14,6 @@
 
 namespace charnn::cli {
 namespace {
-
 using nlohmann::ordered_json;
 
 struct Options {
@@ -136,7 +133,6 @@ int lr_find(const Options& options, const Globals& globals, const Extras& extras
                                : "a higher --max-lr, more --steps, or a text with some order in it");
   return 0;
 }
-
 }  // namespace
 
 void add_lr_find(CLI::App& app, const Globals& globals, Action& action, const Extras& extras) {
@@ -158,5 +154,4 @@ void add_lr_find(CLI::App& app, const Globals& globals, Action& action, const Ex
   add_config_flags(*command, options->input, {"data", "model", "optimizer", "schedule", "train"});
   on_chosen(command, action, [options, &globals, &extras] { return lr_find(*options, globals, extras); });
 }
-
 }  // namespace charnn::cli

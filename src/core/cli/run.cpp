@@ -1,11 +1,8 @@
 #include "core/cli/run.h"
-
 #include <csignal>
 #include <unistd.h>
-
 #include <CLI/CLI.hpp>
 #include <fmt/format.h>
-
 #include "core/base/error.h"
 #include "core/base/version.h"
 #include "core/cli/extras.h"
@@ -13,7 +10,6 @@
 #include "core/model/torch_runtime.h"
 
 namespace charnn::cli {
-
 int run(int argc, char** argv, const Extras& extras) {
   std::signal(SIGXFSZ, SIG_IGN);  // a limit on the size of files is seen as EFBIG
   std::signal(SIGPIPE, SIG_IGN);  // a reader that goes away is seen as EPIPE where it is written
@@ -46,5 +42,4 @@ int run(int argc, char** argv, const Extras& extras) {
   }
   return action();
 }
-
 }  // namespace charnn::cli

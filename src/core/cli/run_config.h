@@ -1,16 +1,13 @@
 #pragma once
-
 #include <string>
 #include <string_view>
 #include <vector>
-
 #include "core/data/data_config.h"
 #include "core/model/model_config.h"
 #include "core/sample/sample_config.h"
 #include "core/train/train_config.h"
 
 namespace charnn::cli {
-
 /// All options of a run: what config.json holds.
 struct Config {
   DataConfig data;
@@ -29,5 +26,4 @@ std::string to_json_text(const Config& config);
 
 /// From a config.json or the metadata of a checkpoint; `source` names it in messages.
 Config config_from_json(std::string_view json, const std::string& source);
-
 }  // namespace charnn::cli

@@ -1,30 +1,24 @@
 #include "core/cli/run_folder.h"
-
 #include <algorithm>
 #include <charconv>
 #include <filesystem>
 #include <optional>
 #include <system_error>
-
 #include <fmt/format.h>
 #include <fmt/ranges.h>
-
 #include "core/base/error.h"
 #include "core/cli/runtime.h"
 
 namespace charnn::cli {
-
 namespace fs = std::filesystem;
 
 namespace {
-
 /// The number that is all of `text`.
 std::optional<std::int64_t> number_of(std::string_view text) {
   std::int64_t number = 0;
   const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
   return error == std::errc() && end == text.data() + text.size() ? std::optional(number) : std::nullopt;
 }
-
 }  // namespace
 
 bool RunFolder::holds_run() const {
@@ -107,4 +101,9 @@ LoadedModel load_model(const ModelChoice& choice) {
   return loaded;
 }
 
+Corpus open_text_of(const LoadedModel& model, const std::vector<std::string>& files) {
+  DataConfig data = model.config.data;
+  if (!files.empty()) data.files = files;
+  return Corpus(data, model.checkpoint.vocabulary);
+}
 }  // namespace charnn::cli

@@ -1,14 +1,12 @@
 #pragma once
-
 #include <string>
 #include <vector>
-
 #include "core/base/files.h"
 #include "core/cli/config.h"
+#include "core/data/corpus.h"
 #include "core/io/checkpoint.h"
 
 namespace charnn::cli {
-
 /// The files of a run.
 class RunFolder {
  public:
@@ -21,7 +19,6 @@ class RunFolder {
   std::string metrics() const { return path_ + "/metrics.jsonl"; }
   std::string picture() const { return path_ + "/loss.svg"; }
   std::string log() const { return path_ + "/train.log"; }
-  std::string text_index() const { return path_ + "/text-index.safetensors"; }
 
   std::string kept(std::int64_t step) const;  ///< of train.keep_every
 
@@ -41,7 +38,7 @@ class RunFolder {
   /// Of the files that are named as kept checkpoints, with `ending` after that.
   std::vector<std::int64_t> steps_with(const std::string& ending) const;
   std::vector<std::string> files() const {
-    return {config(), last(), best(), metrics(), picture(), log(), text_index()};
+    return {config(), last(), best(), metrics(), picture(), log(), path_ + "/text-index.safetensors" /* of charnn 0.1.0 */};
   }
 
   std::string path_;
@@ -66,7 +63,9 @@ struct ModelChoice {
 /// Adds RUN|CKPT and --checkpoint to `command`.
 void add_model_choice(CLI::App& command, ModelChoice& choice);
 
+/// The text that a trained network was trained on, or other `files` if there are any.
+Corpus open_text_of(const LoadedModel& model, const std::vector<std::string>& files);
+
 /// Throws Error (usage) if there is no such checkpoint, or it is not a sound one.
 LoadedModel load_model(const ModelChoice& choice);
-
 }  // namespace charnn::cli

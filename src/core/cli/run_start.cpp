@@ -1,20 +1,15 @@
 #include "core/cli/run_start.h"
-
 #include <algorithm>
 #include <filesystem>
 #include <iterator>
 #include <utility>
-
 #include <fmt/format.h>
-
 #include "core/base/error.h"
 #include "core/base/files.h"
-#include "core/cli/run_text.h"
 #include "core/cli/runtime.h"
 
 namespace charnn::cli {
 namespace {
-
 namespace fs = std::filesystem;
 
 /// runs/NAME, after the config, else after the first text.
@@ -108,7 +103,6 @@ Vocabulary joined(const Vocabulary& a, const Vocabulary& b) {
                  std::back_inserter(symbols));
   return {a.tokens(), std::move(symbols)};
 }
-
 }  // namespace
 
 TrainStart prepare_start(const TrainRequest& request) {
@@ -122,28 +116,22 @@ Corpus open_corpus(const TrainStart& start, bool extend) {
   const DataConfig& data = start.config.data;
   std::optional<Vocabulary> known;  // may have more symbols than the text, after --init-from
   if (start.checkpoint) known = start.checkpoint->vocabulary;
-  if (!start.resumed && !extend) return open_text(data, known, start.run.text_index());
-  // The text's own symbols first; the separator need not be of them.
+  if (!start.resumed && !extend) return Corpus(data, known);
   DataConfig undivided = data;
-  undivided.document_separator.clear();
-  Corpus corpus = open_text(undivided, std::nullopt, start.run.text_index());
+  undivided.document_separator.clear();  // its symbols need not be in the text
+  Corpus corpus(undivided);
   const Vocabulary all = joined(*known, corpus.vocabulary());
-  const CorpusIndex index = corpus.index();
-  if (!start.resumed) return Corpus(data, all, &index);
-  const bool other_letters = !(all == *known);
-  const Fingerprint& before = start.checkpoint->train.corpus;
-  const Fingerprint& now = corpus.fingerprint();
-  if (now == before && other_letters)
+  const Fingerprint &before = start.checkpoint->train.corpus, &now = corpus.fingerprint();
+  if (start.resumed && now == before && !(all == *known))
     fail_input(fmt::format("{}: its vocabulary is not that of the text", start.run.last()),
                "at least the characters that occur in the text", "the checkpoint is damaged; use another");
-  if (now != before)
-    fail_input(fmt::format("the corpus has changed since this run began: {} bytes, hash {:016x}", now.bytes, now.hash),
-               fmt::format("{} bytes, hash {:016x}", before.bytes, before.hash),
-               "restore the text, or start a new run from these weights: charnn train --init-from CKPT --data FILE "
-               "--out NEW");
-  if (all == corpus.vocabulary() && data.document_separator.empty()) return corpus;
-  keep_index(corpus, start.run.text_index());  // the next one has not gone through the text
-  return Corpus(data, all, &index);
+  if (start.resumed && now != before)
+    fail_input(
+        fmt::format("the corpus has changed since this run began: {} bytes, hash {:016x}", now.bytes, now.hash),
+        fmt::format("{} bytes, hash {:016x}", before.bytes, before.hash),
+        "restore the text, or start a new run from these weights: charnn train --init-from CKPT --data FILE --out NEW");
+  corpus.use(all, data.document_separator);
+  return corpus;
 }
 
 void claim_folder(TrainStart& start, bool overwrite) {
@@ -157,5 +145,4 @@ void claim_folder(TrainStart& start, bool overwrite) {
     say("charnn: this file system has no locks: nothing keeps a second training out of {}", start.run.path());
   start.run.remove_rest();
 }
-
 }  // namespace charnn::cli

@@ -1,15 +1,12 @@
 #pragma once
-
 #include <optional>
 #include <string>
-
 #include "core/cli/config.h"
 #include "core/cli/run_folder.h"
 #include "core/data/corpus.h"
 #include "core/io/checkpoint.h"
 
 namespace charnn::cli {
-
 /// What the user asked `charnn train` for.
 struct TrainRequest {
   ConfigInput input;
@@ -44,5 +41,4 @@ Corpus open_corpus(const TrainStart& start, bool extend);
 /// Makes the folder ready for this process alone: for a new run it is made, locked, and what `overwrite` allows to be
 /// replaced is removed. Throws Error if another process was faster.
 void claim_folder(TrainStart& start, bool overwrite);
-
 }  // namespace charnn::cli

@@ -1,14 +1,11 @@
 #include "core/cli/runtime.h"
-
 #include <algorithm>
 #include <cerrno>
 #include <csignal>
 #include <cstdlib>
 #include <unistd.h>
-
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
-
 #include "core/base/error.h"
 #include "core/base/terminal.h"
 #include "core/model/torch_runtime.h"
@@ -16,7 +13,6 @@
 
 namespace charnn::cli {
 namespace {
-
 volatile std::sig_atomic_t stop_signal = 0;
 
 extern "C" void on_stop_signal(int number) {
@@ -31,7 +27,6 @@ void handle(int number, void (*handler)(int)) {
   action.sa_flags = SA_RESTART;
   ::sigaction(number, &action, nullptr);
 }
-
 }  // namespace
 
 StopSignals::StopSignals() {
@@ -61,7 +56,8 @@ int training_threads(const TrainConfig& train, const ModelConfig& model, std::in
 Device prepare_device(DeviceChoice choice) {
   const bool gpu = choice != DeviceChoice::cpu && cuda_available();
   if (choice == DeviceChoice::cuda && !gpu)
-    fail_input("train.device = \"cuda\": LibTorch sees no CUDA GPU", "a CUDA build of LibTorch and a GPU with its driver",
+    fail_input("train.device = \"cuda\": LibTorch sees no CUDA GPU",
+               "a CUDA build of LibTorch and a GPU with its driver",
                "use --device auto or --device cpu, or build charnn against a CUDA build of LibTorch");
   const Device device = gpu ? Device::cuda : Device::cpu;
   set_up_torch(device);
@@ -92,5 +88,4 @@ bool wants_color(int fd) {
   const char* no_color = std::getenv("NO_COLOR");
   return ::isatty(fd) == 1 && (no_color == nullptr || *no_color == '\0');
 }
-
 }  // namespace charnn::cli

@@ -1,17 +1,13 @@
 #pragma once
-
 #include <string>
 #include <string_view>
 #include <utility>
-
 #include <fmt/format.h>
 #include <nlohmann/json_fwd.hpp>
-
 #include "core/model/flat_array.h"
 #include "core/train/train_config.h"
 
 namespace charnn::cli {
-
 /// Turns SIGINT and SIGTERM into a wish to stop while it lives; a second signal ends the process at once.
 class StopSignals {
  public:
@@ -51,5 +47,4 @@ void say(fmt::format_string<Parts...> format, Parts&&... parts) {
 
 /// True if `fd` is a terminal that may be coloured (NO_COLOR unset: https://no-color.org).
 bool wants_color(int fd);
-
 }  // namespace charnn::cli

@@ -5,10 +5,8 @@
 #include <random>
 #include <unistd.h>
 #include <utility>
-
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
-
 #include "core/base/error.h"
 #include "core/base/files.h"
 #include "core/cli/extras.h"
@@ -18,7 +16,6 @@
 
 namespace charnn::cli {
 namespace {
-
 using SampleExtras = std::vector<std::unique_ptr<SampleExtra>>;
 
 void read_prompt(SampleOptions& options) {
@@ -31,10 +28,12 @@ void read_prompt(SampleOptions& options) {
 /// The most likely text; there is no chance in it.
 std::vector<std::int64_t> search(TextMaker& maker, const TextJob& job) {
   const auto start = std::chrono::steady_clock::now();
-  return beam_search(maker.stepper(), job.prompt, maker.separator(), job.stops, *job.sampler, [&] {
-           const std::chrono::duration<double> passed = std::chrono::steady_clock::now() - start;
-           return job.max_seconds == 0 || passed.count() < job.max_seconds;
-         }).ids;
+  return beam_search(maker.stepper(), job.prompt, maker.separator(), job.stops, *job.sampler,
+                     [&] {
+                       const std::chrono::duration<double> passed = std::chrono::steady_clock::now() - start;
+                       return job.max_seconds == 0 || passed.count() < job.max_seconds;
+                     })
+      .ids;
 }
 
 /// Writes one text to stdout while it is made.
@@ -119,8 +118,7 @@ int sample(SampleOptions options, const SampleExtras& extras, const Globals& glo
   read_prompt(options);
   const StepWeights weights = config.weights;
   TextMaker maker(std::move(loaded), weights, options.threads, options.num > 1 || config.beams > 1);
-  const std::uint64_t seed =
-      options.seed >= 0 ? static_cast<std::uint64_t>(options.seed) : std::random_device()();
+  const std::uint64_t seed = options.seed >= 0 ? static_cast<std::uint64_t>(options.seed) : std::random_device()();
   for (const auto& extra : extras)
     if (const auto status = extra->take_over(maker, options, seed)) return *status;
   const PreparedText prepared = maker.prepare(options.text);
@@ -139,7 +137,6 @@ int sample(SampleOptions options, const SampleExtras& extras, const Globals& glo
   write_all(maker, all, options.no_echo ? "" : prepared.shown_prompt, extras, options.folder);
   return 0;
 }
-
 }  // namespace
 
 void add_sample(CLI::App& app, const Globals& globals, Action& action, const Extras& extras) {
@@ -150,8 +147,7 @@ void add_sample(CLI::App& app, const Globals& globals, Action& action, const Ext
   command->add_option("--prompt-file", options->prompt_file, "file with the text to continue; - for stdin")
       ->excludes(prompt)
       ->type_name("FILE|-");
-  command
-      ->add_option("--seed", options->seed, "the same seed writes the same text; default: a new one each time")
+  command->add_option("--seed", options->seed, "the same seed writes the same text; default: a new one each time")
       ->check(CLI::NonNegativeNumber);
   command
       ->add_option("--num", options->num,
@@ -174,5 +170,4 @@ void add_sample(CLI::App& app, const Globals& globals, Action& action, const Ext
   add_config_flags(*command, options->config, {"sample"});
   on_chosen(command, action, [options, parts, &globals] { return sample(*options, *parts, globals); });
 }
-
 }  // namespace charnn::cli

@@ -1,18 +1,14 @@
 #include "core/cli/text_maker.h"
-
 #include <algorithm>
 #include <utility>
-
 #include "core/base/error.h"
 
 namespace charnn::cli {
 namespace {
-
 /// Several texts share out the threads among them; one text's fastest number depends on the network.
 int threads_for(std::int64_t asked, bool many) {
   return asked == 0 && many ? available_cpus() : static_cast<int>(asked);
 }
-
 }  // namespace
 
 TextMaker::TextMaker(LoadedModel model, StepWeights weights, std::int64_t threads, bool many)
@@ -63,12 +59,11 @@ void add_text_options(CLI::App& command, TextOptions& text) {
       .add_option_function<std::string>(
           "--unknown",
           [&text](const std::string& name) {
-            text.unknown = static_cast<OnUnknown>(
-                std::find(on_unknown_names.begin(), on_unknown_names.end(), name) - on_unknown_names.begin());
+            text.unknown = static_cast<OnUnknown>(std::find(on_unknown_names.begin(), on_unknown_names.end(), name) -
+                                                  on_unknown_names.begin());
           },
           "characters of the prompt that the network does not know: refuse them (error), leave them out (skip), or "
           "put a space in their place (replace)")
       ->check(CLI::IsMember(std::vector<std::string>(on_unknown_names.begin(), on_unknown_names.end())));
 }
-
 }  // namespace charnn::cli

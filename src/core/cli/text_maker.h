@@ -1,13 +1,10 @@
 #pragma once
-
 #include <string>
 #include <vector>
-
 #include "core/cli/run_folder.h"
 #include "core/sample/generator.h"
 
 namespace charnn::cli {
-
 /// How a text is asked for.
 struct TextOptions {
   std::string prompt;
@@ -52,5 +49,4 @@ class TextMaker {
 
 /// Adds --stop, --until-line, --one-document, --max-seconds and --unknown to `command`.
 void add_text_options(CLI::App& command, TextOptions& text);
-
 }  // namespace charnn::cli

@@ -1,12 +1,9 @@
 #include "core/cli/text_output.h"
-
 #include <unistd.h>
 #include <utility>
-
 #include "core/cli/runtime.h"
 
 namespace charnn::cli {
-
 TextOutput::TextOutput(bool raw) : terminal_(::isatty(STDOUT_FILENO) == 1), safe_(terminal_ && !raw) {}
 
 bool TextOutput::add(std::string_view text) {
@@ -29,5 +26,4 @@ bool TextOutput::flush() {
   const std::string text = std::exchange(buffer_, {});
   return write_stdout(safe_ ? shown_.add(text) : text);
 }
-
 }  // namespace charnn::cli

@@ -1,13 +1,10 @@
 #pragma once
-
 #include <chrono>
 #include <string>
 #include <string_view>
-
 #include "core/base/terminal.h"
 
 namespace charnn::cli {
-
 /// Text on its way to stdout: at once as far as a reader can tell, but not with a system call for every character. A
 /// terminal gets it made harmless, unless `raw`; a file or pipe as it is.
 class TextOutput {
@@ -28,5 +25,4 @@ class TextOutput {
   char last_ = '\n';
   Clock::time_point written_{};
 };
-
 }  // namespace charnn::cli

@@ -5,17 +5,14 @@
 #include <optional>
 #include <unistd.h>
 #include <utility>
-
 #include <fmt/format.h>
 #include <spdlog/sinks/basic_file_sink.h>
 #include <spdlog/sinks/stdout_sinks.h>
-
 #include "core/base/error.h"
 #include "core/base/files.h"
 #include "core/cli/extras.h"
 #include "core/cli/run_folder.h"
 #include "core/cli/run_start.h"
-#include "core/cli/run_text.h"
 #include "core/cli/runtime.h"
 #include "core/cli/training_setup.h"
 #include "core/sample/generator.h"
@@ -27,7 +24,6 @@
 
 namespace charnn::cli {
 namespace {
-
 /// Some text to show at an evaluation, as config.sample says.
 class Sample {
  public:
@@ -203,7 +199,6 @@ int train(const TrainRequest& request, const Globals& globals, const Extras& ext
   const Sample sample(*setup.network, corpus.vocabulary(), config);
 
   claim_folder(start, request.overwrite);
-  keep_index(corpus, run.text_index());
   const std::string config_json = to_json_text(config);
   write_file(run.config(), config_json);
   const Display display(run, globals);
@@ -242,7 +237,6 @@ int train(const TrainRequest& request, const Globals& globals, const Extras& ext
   say_next(globals, run, trainer, config, outcome);
   return outcome == Outcome::stopped ? 128 + signal : 0;
 }
-
 }  // namespace
 
 void add_train(CLI::App& app, const Globals& globals, Action& action, const Extras& extras) {
@@ -271,5 +265,4 @@ void add_train(CLI::App& app, const Globals& globals, Action& action, const Extr
   add_config_flags(*command, request->input, {"data", "model", "optimizer", "schedule", "train", "sample"});
   on_chosen(command, action, [request, &globals, &extras] { return train(*request, globals, extras); });
 }
-
 }  // namespace charnn::cli

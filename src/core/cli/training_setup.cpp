@@ -1,9 +1,6 @@
 #include "core/cli/training_setup.h"
-
 #include <optional>
-
 #include <fmt/format.h>
-
 #include "core/base/error.h"
 #include "core/cli/runtime.h"
 #include "core/io/extend_vocabulary.h"
@@ -12,7 +9,6 @@
 
 namespace charnn::cli {
 namespace {
-
 /// Refuses what cannot be trained on; passes the text on.
 Corpus checked(const Config& config, Corpus corpus) {
   require_plan(config.train, config.schedule);
@@ -29,7 +25,6 @@ Corpus checked(const Config& config, Corpus corpus) {
                            2.0 / static_cast<double>(corpus.size())));
   return corpus;
 }
-
 }  // namespace
 
 TrainingSetup::TrainingSetup(const Config& config, Corpus text, const Checkpoint* weights, bool with_moments)
@@ -45,8 +40,6 @@ TrainingSetup::TrainingSetup(const Config& config, Corpus text, const Checkpoint
   adam = std::make_unique<Adam>(*network, config.optimizer);
   if (weights != nullptr && with_moments)
     adam->restore(weights->exp_avg, weights->exp_avg_sq, weights->train.optimizer_step);
-  batcher =
-      std::make_unique<Batcher>(corpus, corpus.train(), config.train.batch_size, config.train.sequence_length);
+  batcher = std::make_unique<Batcher>(corpus, corpus.train(), config.train.batch_size, config.train.sequence_length);
 }
-
 }  // namespace charnn::cli

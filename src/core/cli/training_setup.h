@@ -1,7 +1,5 @@
 #pragma once
-
 #include <memory>
-
 #include "core/cli/config.h"
 #include "core/data/batcher.h"
 #include "core/io/checkpoint.h"
@@ -9,7 +7,6 @@
 #include "core/train/adam.h"
 
 namespace charnn::cli {
-
 /// What training works with, made from a config.
 struct TrainingSetup {
   /// `weights`: to begin with, instead of new ones, and, if `with_moments`, Adam's moments too; may be null. They are
@@ -25,5 +22,4 @@ struct TrainingSetup {
   std::unique_ptr<Adam> adam;
   std::unique_ptr<Batcher> batcher;
 };
-
 }  // namespace charnn::cli

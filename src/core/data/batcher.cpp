@@ -1,14 +1,10 @@
 #include "core/data/batcher.h"
-
 #include <algorithm>
 #include <vector>
-
 #include <fmt/format.h>
-
 #include "core/base/error.h"
 
 namespace charnn {
-
 void require_fits(Split split, std::int64_t batch_size, std::int64_t sequence_length) {
   const std::int64_t inputs = std::max<std::int64_t>(split.size() - 1, 0);  // the last symbol is a target only
   // Divided, not multiplied: the product of two large options could overflow.
@@ -63,5 +59,4 @@ Batch Batcher::next() {
   if (cursor_.position == stream_length_) cursor_ = {cursor_.epoch + 1, 0};
   return batch;
 }
-
 }  // namespace charnn

@@ -1,12 +1,15 @@
 #pragma once
-
 #include <cstdint>
 #include <vector>
-
 #include "core/data/corpus.h"
-#include "core/data/cursor.h"
 
 namespace charnn {
+/// Where training stands in the text; saved with every checkpoint.
+struct Cursor {
+  std::int64_t epoch = 0;
+  std::int64_t position = 0;  ///< symbols of each stream already used in this epoch
+  bool operator==(const Cursor&) const = default;
+};
 
 /// One window of every stream: T steps of B streams, arrays [T, B].
 struct Batch {
@@ -52,5 +55,4 @@ class Batcher {
 /// Throws Error (usage), with the numbers and the largest sizes that fit, if a split cannot fill one window of
 /// batch_size x sequence_length with its targets.
 void require_fits(Split split, std::int64_t batch_size, std::int64_t sequence_length);
-
 }  // namespace charnn

@@ -1,17 +1,13 @@
 #include "core/data/corpus.h"
-
 #include <algorithm>
 #include <functional>
-
 #include <fmt/format.h>
-
 #include "core/base/error.h"
 #include "core/base/hash.h"
 #include "core/base/utf8.h"
 
 namespace charnn {
 namespace {
-
 std::vector<TextFile> open_files(const DataConfig& config) {
   if (config.files.empty())
     fail_input("no corpus was named", "at least one text file", "add --data FILE, or data.files in the config file");
@@ -61,54 +57,35 @@ void require_known(const std::vector<char32_t>& characters, const Vocabulary& vo
     });
   unknown.throw_if_any(vocabulary, files.size() == 1 ? files[0].file().path() : "the corpus");
 }
-
 }  // namespace
 
-Corpus::Corpus(const DataConfig& config, std::optional<Vocabulary> vocabulary, const CorpusIndex* known)
-    : vocabulary_(std::move(vocabulary)) {
+Corpus::Corpus(const DataConfig& config, std::optional<Vocabulary> vocabulary) {
   if (config.val_fraction + config.test_fraction >= 1)
-    fail_input(fmt::format("data.val_fraction {} + data.test_fraction {} leave nothing to train on",
-                           config.val_fraction, config.test_fraction),
+    fail_input(fmt::format("data.val_fraction {} + data.test_fraction {} leave nothing to train on", config.val_fraction,
+                           config.test_fraction),
                "a sum below 1", "lower one of them");
   files_ = open_files(config);
-  const Tokens tokens = vocabulary_ ? vocabulary_->tokens() : config.tokens;
-  if (known == nullptr || !take(*known, tokens)) {
-    Scan scan = scan_files(files_, tokens);
-    fingerprint_ = scan.fingerprint;
-    characters_ = std::move(scan.characters);
-    scanned_ = true;
-  }
+  const Tokens tokens = vocabulary ? vocabulary->tokens() : config.tokens;
+  Scan scan = scan_files(files_, tokens);
+  fingerprint_ = scan.fingerprint;
+  characters_ = std::move(scan.characters);
   if (tokens == Tokens::bytes)
-    vocabulary_ = Vocabulary::all_bytes();
-  else if (vocabulary_)
-    require_known(characters_, *vocabulary_, files_);
-  else
-    vocabulary_ = Vocabulary(tokens, characters_);
-  separator_ = vocabulary_->encode(config.document_separator, "data.document_separator");
+    vocabulary = Vocabulary::all_bytes();
+  else if (!vocabulary)
+    vocabulary = Vocabulary(tokens, characters_);
+  use(std::move(*vocabulary), config.document_separator);
   for (const TextFile& file : files_) size_ += file.size();
-  const auto part = [&](double fraction) { return static_cast<std::int64_t>(static_cast<double>(size_) * fraction); };
+  const auto part = [&](double fraction) {
+    return static_cast<std::int64_t>(static_cast<double>(size_) * fraction);
+  };
   test_begin_ = size_ - part(config.test_fraction);
   val_begin_ = test_begin_ - part(config.val_fraction);
 }
 
-bool Corpus::take(const CorpusIndex& known, Tokens tokens) {
-  std::int64_t bytes = 0;
-  if (known.tokens != tokens || known.files.size() != files_.size()) return false;
-  if (tokens == Tokens::chars ? !Vocabulary::can_be(tokens, known.characters) : !known.characters.empty()) return false;
-  for (std::size_t i = 0; i < files_.size(); ++i) {
-    if (!files_[i].take(known.files[i], tokens)) return false;
-    bytes += known.files[i].stamp.size;
-  }
-  if (known.fingerprint.bytes != bytes) return false;
-  fingerprint_ = known.fingerprint;
-  characters_ = known.characters;
-  return true;
-}
-
-CorpusIndex Corpus::index() const {
-  CorpusIndex index{vocabulary_->tokens(), fingerprint_, characters_, {}};
-  for (const TextFile& file : files_) index.files.push_back(file.index());
-  return index;
+void Corpus::use(Vocabulary vocabulary, const std::string& document_separator) {
+  require_known(characters_, vocabulary, files_);
+  vocabulary_ = std::move(vocabulary);
+  separator_ = vocabulary_->encode(document_separator, "data.document_separator");
 }
 
 std::vector<std::int64_t> Corpus::copy_with_starts(std::int64_t first, std::span<std::int64_t> out) const {
@@ -139,5 +116,4 @@ void Corpus::copy(std::int64_t first, std::span<std::int64_t> out) const {
     if (out.empty()) return;
   }
 }
-
 }  // namespace charnn

@@ -1,16 +1,19 @@
 #pragma once
-
 #include <cstdint>
 #include <optional>
 #include <span>
 #include <vector>
-
-#include "core/data/corpus_index.h"
 #include "core/data/data_config.h"
 #include "core/data/text_file.h"
 #include "core/data/vocabulary.h"
 
 namespace charnn {
+/// Tells one corpus from another when a run is resumed.
+struct Fingerprint {
+  std::int64_t bytes = 0;
+  std::uint64_t hash = 0;  ///< XXH3, 64 bits, of the joined text
+  bool operator==(const Fingerprint&) const = default;
+};
 
 /// A contiguous part of a corpus: symbols [begin, end).
 struct Split {
@@ -19,37 +22,29 @@ struct Split {
   std::int64_t size() const noexcept { return end - begin; }
 };
 
-/// The text as numbered symbols. It stays on the disk: the files are gone through once, and then read where and when
-/// symbols are needed, so that memory does not grow with the text (but for 0.5 MB a GB where characters have several
-/// bytes).
+/// The text as numbered symbols. It stays on the disk: the files are scanned once, and then read where and when symbols are
+/// needed, so that memory does not grow with the text (but for 0.5 MB a GB where characters have several bytes).
 class Corpus {
  public:
-  /// Without `vocabulary` the text's own is made (all 256 bytes, or the code points that occur). With it, the text must
-  /// be covered by it. Throws Error (usage): no files, empty text, invalid UTF-8, unknown symbols, fractions above 1, a
+  /// Without `vocabulary` the text's own is made (all 256 bytes, or the code points that occur). With it, the text must be
+  /// covered by it. Throws Error (usage): no files, empty text, invalid UTF-8, unknown symbols, fractions above 1, a
   /// document separator with symbols that do not occur.
-  ///
-  /// `known`: what an earlier Corpus of these files has told, index(); if they have not changed since (as far as times,
-  /// sizes and samples tell), they are not gone through again.
-  explicit Corpus(const DataConfig& config, std::optional<Vocabulary> vocabulary = std::nullopt,
-                  const CorpusIndex* known = nullptr);
-
-  bool was_scanned() const noexcept { return scanned_; }  ///< `known` was of no use
-  CorpusIndex index() const;
+  explicit Corpus(const DataConfig& config, std::optional<Vocabulary> vocabulary = std::nullopt);
+  /// Numbers the symbols by another vocabulary. Errors as above.
+  void use(Vocabulary vocabulary, const std::string& document_separator);
 
   const Vocabulary& vocabulary() const noexcept { return *vocabulary_; }
   std::int64_t size() const noexcept { return size_; }  ///< in symbols
   const Fingerprint& fingerprint() const noexcept { return fingerprint_; }
 
-  /// Ids of symbols [first, first + out.size()). Throws Error: a file cannot be read, or has become shorter or
-  /// otherwise other than it was.
+  /// Ids of symbols [first, first + out.size()). Throws Error if a file cannot be read or has changed.
   void copy(std::int64_t first, std::span<std::int64_t> out) const;
 
   /// Whether the text is split into documents (data.document_separator).
   bool has_documents() const noexcept { return !separator_.empty(); }
 
-  /// As copy(); returns the places in `out`, ascending, at which a document starts: of the last symbol of every
-  /// separator, which thus is to a document what a line break is to a line: the first thing that is read, from a zero
-  /// state, and from which its first letter is predicted.
+  /// Like copy(); also returns the offsets in `out`, ascending, where a document starts. A document starts at the last
+  /// symbol of its separator: it is fed from a zero state and predicts the document's first character.
   std::vector<std::int64_t> copy_with_starts(std::int64_t first, std::span<std::int64_t> out) const;
 
   Split all() const noexcept { return {0, size_}; }
@@ -58,11 +53,8 @@ class Corpus {
   Split test() const noexcept { return {test_begin_, size_}; }
 
  private:
-  bool take(const CorpusIndex& known, Tokens tokens);
-
   std::vector<TextFile> files_;
   std::vector<char32_t> characters_;  ///< that occur; none for bytes
-  bool scanned_ = false;
   std::optional<Vocabulary> vocabulary_;
   std::vector<std::int64_t> separator_;
   std::int64_t size_ = 0;
@@ -70,5 +62,4 @@ class Corpus {
   std::int64_t test_begin_ = 0;
   Fingerprint fingerprint_;
 };
-
 }  // namespace charnn

@@ -1,7 +1,6 @@
 #include "core/data/data_config.h"
 
 namespace charnn {
-
 Section describe(DataConfig& c) {
   return {
       "data",
@@ -25,5 +24,4 @@ Section describe(DataConfig& c) {
                    "after it, and no gradient passes it; empty: one continuous text")
            .fixed_for_run()}};
 }
-
 }  // namespace charnn

@@ -1,13 +1,10 @@
 #pragma once
-
 #include <array>
 #include <string>
 #include <vector>
-
 #include "core/base/describe.h"
 
 namespace charnn {
-
 /// What one symbol of the text is.
 enum class Tokens { chars, bytes };
 inline constexpr std::array<const char*, 2> token_names{"chars", "bytes"};
@@ -21,5 +18,4 @@ struct DataConfig {
 };
 
 Section describe(DataConfig& config);
-
 }  // namespace charnn

@@ -1,27 +1,48 @@
 #include "core/data/text_file.h"
-
 #include <algorithm>
 #include <array>
 #include <memory>
-#include <vector>
-
+#include <numeric>
 #include <fmt/format.h>
-
 #include "core/base/error.h"
-#include "core/base/hash.h"
 #include "core/base/utf8.h"
 
 namespace charnn {
 namespace {
-
 constexpr std::size_t piece_bytes = std::size_t{1} << 20;
 
 [[noreturn]] void fail_changed(const std::string& path, std::int64_t position) {
   fail_input(fmt::format("corpus {} has changed while it was in use: other text near character {}", path, position),
              "the text as it was when the program began", "restore the file, then start again");
 }
-
 }  // namespace
+
+CharacterIndex::CharacterIndex(std::size_t bytes) {
+  // Growing would take both the old and the new memory for a while; what is reserved and not used takes none.
+  const std::size_t blocks = bytes / block_size + 1;
+  lengths_.reserve(blocks);
+  group_begins_.reserve(blocks / group + 1);
+}
+
+void CharacterIndex::add(std::string_view text) {
+  while (!text.empty()) {
+    const std::size_t before = text.size();
+    size_ += drop_code_points(text, block_size - size_ % block_size);
+    bytes_ += before - text.size();
+    if (size_ % block_size != 0) continue;
+    if (lengths_.size() % group == 0) group_begins_.push_back(last_begin_);
+    lengths_.push_back(static_cast<std::uint16_t>(bytes_ - last_begin_));
+    last_begin_ = bytes_;
+  }
+}
+
+std::size_t CharacterIndex::block_begin(std::int64_t block) const noexcept {
+  const std::size_t full = lengths_.size();
+  const auto index = static_cast<std::size_t>(block);
+  if (index >= full) return index == full ? last_begin_ : bytes_;
+  const auto first = static_cast<std::ptrdiff_t>(index - index % group);
+  return std::accumulate(lengths_.begin() + first, lengths_.begin() + block, group_begins_[index / group]);
+}
 
 void TextFile::read_pieces(Tokens tokens, const std::function<void(std::string_view)>& use) const {
   const std::size_t capacity = std::min(piece_bytes, file_.size());
@@ -48,35 +69,6 @@ void TextFile::scan(Tokens tokens, const std::function<void(std::string_view)>& 
   if (index.size() == size_) return;
   size_ = index.size();
   index_ = std::move(index);
-}
-
-std::uint64_t TextFile::sample() const {
-  constexpr std::size_t pieces = 64, length = 4096;
-  std::vector<char> text(std::min(pieces * length, file_.size()));
-  if (text.size() == file_.size()) {
-    file_.read(0, text);
-  } else {
-    for (std::size_t i = 0; i < pieces; ++i)
-      file_.read((file_.size() - length) / (pieces - 1) * i, std::span(text).subspan(i * length, length));
-  }
-  return hash64({text.data(), text.size()});
-}
-
-bool TextFile::take(const CorpusIndex::File& known, Tokens tokens) {
-  const auto bytes = static_cast<std::int64_t>(file_.size());
-  if (known.stamp != file_.stamp() || known.sample != sample()) return false;
-  std::optional<CharacterIndex> index;
-  if (!known.block_lengths.empty() || known.symbols != bytes) {
-    index = CharacterIndex::from(known.block_lengths, known.symbols, file_.size());
-    if (!index || tokens == Tokens::bytes) return false;
-  }
-  size_ = known.symbols;
-  index_ = std::move(index);
-  return true;
-}
-
-CorpusIndex::File TextFile::index() const {
-  return {file_.stamp(), sample(), size_, index_ ? index_->block_lengths() : std::vector<std::uint16_t>()};
 }
 
 void TextFile::copy(std::int64_t first, const Vocabulary& vocabulary, std::span<std::int64_t> out) const {
@@ -115,5 +107,4 @@ std::size_t TextFile::copy_some(std::int64_t first, const Vocabulary& vocabulary
   }
   return count;
 }
-
 }  // namespace charnn

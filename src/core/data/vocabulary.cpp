@@ -1,15 +1,23 @@
 #include "core/data/vocabulary.h"
-
 #include <algorithm>
 #include <numeric>
-
 #include <fmt/format.h>
-
 #include "core/base/error.h"
 #include "core/base/terminal.h"
 #include "core/base/utf8.h"
 
 namespace charnn {
+namespace {
+bool are_valid(Tokens tokens, const std::vector<char32_t>& symbols) noexcept {
+  const char32_t limit = tokens == Tokens::bytes ? 0x100 : code_point_limit;
+  if (symbols.empty() || symbols.back() >= limit ||
+      std::adjacent_find(symbols.begin(), symbols.end(), std::greater_equal<>()) != symbols.end())
+    return false;
+  // Halves of UTF-16's pairs, which UTF-8 cannot hold.
+  const auto surrogate = std::lower_bound(symbols.begin(), symbols.end(), char32_t{0xd800});
+  return surrogate == symbols.end() || *surrogate >= 0xe000;
+}
+}  // namespace
 
 char32_t take_symbol(std::string_view& text, Tokens tokens) {
   if (tokens == Tokens::chars) return take_code_point(text);
@@ -27,18 +35,8 @@ void require_utf8(std::string_view text, Tokens tokens, std::string_view what, s
                "convert the text (for example iconv -f LATIN1 -t UTF-8), or train with --tokens bytes");
 }
 
-bool Vocabulary::can_be(Tokens tokens, const std::vector<char32_t>& symbols) noexcept {
-  const char32_t limit = tokens == Tokens::bytes ? 0x100 : code_point_limit;
-  if (symbols.empty() || symbols.back() >= limit ||
-      std::adjacent_find(symbols.begin(), symbols.end(), std::greater_equal<>()) != symbols.end())
-    return false;
-  // Halves of UTF-16's pairs, which UTF-8 cannot hold.
-  const auto surrogate = std::lower_bound(symbols.begin(), symbols.end(), char32_t{0xd800});
-  return surrogate == symbols.end() || *surrogate >= 0xe000;
-}
-
 Vocabulary::Vocabulary(Tokens tokens, std::vector<char32_t> symbols) : tokens_(tokens), symbols_(std::move(symbols)) {
-  if (!can_be(tokens, symbols_))
+  if (!are_valid(tokens, symbols_))
     fail_input("vocabulary is empty, not ascending, or has a symbol that cannot be", "ascending symbols",
                "the file that holds it is damaged; use another checkpoint");
   id_of_.assign(symbols_.back() + 1, -1);
@@ -108,5 +106,4 @@ void UnknownSymbols::throw_if_any(const Vocabulary& vocabulary, std::string_view
       fmt::format("only the {} characters that the model was trained on (charnn info lists them)", vocabulary.size()),
       "remove or replace them, or train a model on text that has them");
 }
-
 }  // namespace charnn

@@ -1,5 +1,4 @@
 #pragma once
-
 #include <array>
 #include <cstddef>
 #include <cstdint>
@@ -8,11 +7,9 @@
 #include <string>
 #include <string_view>
 #include <vector>
-
 #include "core/data/data_config.h"
 
 namespace charnn {
-
 /// The symbols a model knows, numbered 0..size-1 in ascending order of code point (or byte), so that the same text
 /// gives the same numbers everywhere.
 class Vocabulary {
@@ -84,5 +81,4 @@ class UnknownSymbols {
   };
   std::map<char32_t, Places> places_;
 };
-
 }  // namespace charnn

@@ -1,13 +1,10 @@
 #include "core/io/checkpoint.h"
-
 #include <algorithm>
 #include <cmath>
 #include <string_view>
-
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 #include <nlohmann/json.hpp>
-
 #include "core/base/error.h"
 #include "core/base/files.h"
 #include "core/base/version.h"
@@ -18,7 +15,6 @@
 
 namespace charnn {
 namespace {
-
 using nlohmann::json;
 
 constexpr const char* format_name = "charnn-checkpoint-1";
@@ -130,7 +126,6 @@ class CheckpointReader {
   std::string what_;
   std::size_t used_ = 0;  ///< tensors
 };
-
 }  // namespace
 
 std::vector<Tensor> weight_tensors(const std::string& prefix, const NetworkLayout& layout,
@@ -193,5 +188,4 @@ Checkpoint load_checkpoint(const std::string& path) {
                "the file is damaged; use another checkpoint");
   }
 }
-
 }  // namespace charnn

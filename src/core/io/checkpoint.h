@@ -1,9 +1,7 @@
 #pragma once
-
 #include <span>
 #include <string>
 #include <vector>
-
 #include "core/data/vocabulary.h"
 #include "core/io/safetensors.h"
 #include "core/io/train_state.h"
@@ -12,7 +10,6 @@
 #include "core/model/torch_runtime.h"
 
 namespace charnn {
-
 /// One file with everything: weights, Adam's moments, recurrent state, random generators, config, vocabulary.
 struct Checkpoint {
   std::string config;  ///< JSON
@@ -32,5 +29,4 @@ void save_checkpoint(const std::string& path, const Checkpoint& checkpoint);
 
 /// Throws Error (usage) if the file is not a whole and valid checkpoint of charnn.
 Checkpoint load_checkpoint(const std::string& path);
-
 }  // namespace charnn

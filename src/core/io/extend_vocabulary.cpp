@@ -1,12 +1,9 @@
 #include "core/io/extend_vocabulary.h"
-
 #include <algorithm>
-
 #include "core/base/error.h"
 
 namespace charnn {
 namespace {
-
 bool has_a_row_a_symbol(const WeightInfo& weight) {
   return weight.name == "encoder.weight" || weight.name.starts_with("decoder.");
 }
@@ -15,12 +12,12 @@ bool has_a_row_a_symbol(const WeightInfo& weight) {
 std::vector<float> mean_row(const WeightInfo& weight, const float* values) {
   const std::int64_t V = weight.shape[0], width = weight.size / V;
   std::vector<double> sums(static_cast<std::size_t>(width));
-  for (std::int64_t i = 0; i < weight.size; ++i) sums[static_cast<std::size_t>(i % width)] += static_cast<double>(values[i]);
+  for (std::int64_t i = 0; i < weight.size; ++i)
+    sums[static_cast<std::size_t>(i % width)] += static_cast<double>(values[i]);
   std::vector<float> mean;
   for (const double sum : sums) mean.push_back(static_cast<float>(sum / static_cast<double>(V)));
   return mean;
 }
-
 }  // namespace
 
 Checkpoint extend_vocabulary(Checkpoint checkpoint, const Vocabulary& wider, const std::vector<float>& fresh) {
@@ -58,5 +55,4 @@ Checkpoint extend_vocabulary(Checkpoint checkpoint, const Vocabulary& wider, con
   checkpoint.vocabulary = wider;
   return checkpoint;
 }
-
 }  // namespace charnn

@@ -1,9 +1,7 @@
 #pragma once
-
 #include "core/io/checkpoint.h"
 
 namespace charnn {
-
 /// The same network for a vocabulary that has all symbols of its own and more. The rows of old symbols in encoder and
 /// decoder, and their moments, stay bit for bit; they move, since symbols are numbered in ascending order. A new symbol
 /// has zero moments, its encoder row from `fresh`, the weights of a new network of that size, and in the decoder the
@@ -13,5 +11,4 @@ namespace charnn {
 ///
 /// Throws Error (usage) if `wider` lacks a symbol of the checkpoint.
 Checkpoint extend_vocabulary(Checkpoint checkpoint, const Vocabulary& wider, const std::vector<float>& fresh);
-
 }  // namespace charnn

@@ -1,18 +1,14 @@
 #include "core/io/json_config.h"
-
 #include <algorithm>
 #include <cmath>
 #include <limits>
 #include <type_traits>
-
 #include <fmt/format.h>
 #include <fmt/ranges.h>
-
 #include "core/base/error.h"
 
 namespace charnn {
 namespace {
-
 using nlohmann::json;
 using nlohmann::ordered_json;
 
@@ -126,7 +122,6 @@ class ConfigText {
   fail_input(fmt::format("{}: unknown section", where),
              fmt::format("a section of the config: {}", fmt::join(names, ", ")), hint);
 }
-
 }  // namespace
 
 KeySet read_config(std::string_view json_text, const std::string& source, std::vector<Section> sections) {
@@ -200,7 +195,6 @@ ordered_json config_to_json(const std::vector<Section>& sections) {
 }
 
 namespace {
-
 ordered_json field_schema(const Field& field) {
   ordered_json schema = {{"description", field.help}, {"default", to_json(field.get())}};
   switch (field.type) {
@@ -220,7 +214,6 @@ ordered_json field_schema(const Field& field) {
     schema[field.range.max_excluded ? "exclusiveMaximum" : "maximum"] = field.range.max;
   return schema;
 }
-
 }  // namespace
 
 ordered_json config_schema(const std::vector<Section>& sections) {
@@ -249,5 +242,4 @@ std::string config_markdown(const std::vector<Section>& sections) {
                           field.fixed ? " (fixed for a run)" : "");
   return text;
 }
-
 }  // namespace charnn

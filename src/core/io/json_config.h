@@ -1,17 +1,13 @@
 #pragma once
-
 #include <optional>
 #include <set>
 #include <string>
 #include <string_view>
 #include <vector>
-
 #include <nlohmann/json.hpp>
-
 #include "core/base/describe.h"
 
 namespace charnn {
-
 /// Keys ("train.batch_size") that the user set explicitly; all others hold their defaults.
 using KeySet = std::set<std::string>;
 
@@ -35,5 +31,4 @@ std::string config_markdown(const std::vector<Section>& sections);
 nlohmann::json to_json(const Value& value);
 /// Nothing if no field can have such a value: true, an object, ...
 std::optional<Value> to_value(const nlohmann::json& item);
-
 }  // namespace charnn

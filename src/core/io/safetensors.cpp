@@ -1,5 +1,4 @@
 #include "core/io/safetensors.h"
-
 #include <algorithm>
 #include <array>
 #include <bit>
@@ -9,10 +8,8 @@
 #include <span>
 #include <stdexcept>
 #include <tuple>
-
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
-
 #include "core/base/error.h"
 #include "core/base/files.h"
 #include "core/base/hash.h"
@@ -22,7 +19,6 @@ static_assert(std::endian::native == std::endian::little, "safetensors data is l
 
 namespace charnn {
 namespace {
-
 using nlohmann::json;
 using nlohmann::ordered_json;
 
@@ -132,9 +128,10 @@ Header parse_header(std::string text, std::uint64_t data_bytes, const std::strin
   std::uint64_t expected = 0;
   for (const Entry& entry : header.entries) {
     if (entry.begin != expected || entry.end > data_bytes)
-      refuse(what,
-             fmt::format("tensor {}: bytes {} to {}", json(entry.tensor.name).dump(-1, ' ', true), entry.begin, entry.end),
-             fmt::format("bytes from {} on, up to {} at most", expected, data_bytes));
+      refuse(
+          what,
+          fmt::format("tensor {}: bytes {} to {}", json(entry.tensor.name).dump(-1, ' ', true), entry.begin, entry.end),
+          fmt::format("bytes from {} on, up to {} at most", expected, data_bytes));
     expected = entry.end;
   }
   if (expected != data_bytes)
@@ -150,7 +147,6 @@ std::string blank_out(std::string text, const std::string& checksum, const std::
     refuse(what, "the checksum has another form", "16 hexadecimal digits");
   return text.replace(at + checksum_key.size(), blank_checksum.size(), blank_checksum);
 }
-
 }  // namespace
 
 std::vector<float> Tensor::floats() const {
@@ -244,5 +240,4 @@ SafeTensors read_safetensors(const std::string& path, const std::string& kind) {
   const auto read = [&](std::uint64_t offset, std::span<char> out) { file.read(offset, out); };
   return decode_safetensors(file.size(), read, kind + " " + path);
 }
-
 }  // namespace charnn

@@ -1,5 +1,4 @@
 #pragma once
-
 #include <cstdint>
 #include <functional>
 #include <map>
@@ -9,9 +8,7 @@
 #include <utility>
 #include <vector>
 
-
 namespace charnn {
-
 // The safetensors format (https://github.com/huggingface/safetensors): 8 bytes little-endian length N, N bytes of JSON
 // {"__metadata__": {string: string}, name: {"dtype", "shape", "data_offsets"}}, then the tensors' bytes without gaps.
 
@@ -54,5 +51,4 @@ SafeTensors decode_safetensors(std::uint64_t size, const ReadBytes& read, const 
 
 /// The same of the file at `path`, whose role `kind` names ("checkpoint"). Throws as InputFile, too.
 SafeTensors read_safetensors(const std::string& path, const std::string& kind);
-
 }  // namespace charnn

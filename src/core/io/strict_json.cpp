@@ -1,11 +1,9 @@
 #include "core/io/strict_json.h"
-
 #include <set>
 #include <stdexcept>
 #include <vector>
 
 namespace charnn {
-
 using nlohmann::json;
 
 json parse_strict(std::string_view text) {
@@ -29,5 +27,4 @@ std::uint64_t parse_hash(const std::string& text) {
     throw std::invalid_argument("a hash has another form than 16 hexadecimal digits");
   return std::stoull(text, nullptr, 16);
 }
-
 }  // namespace charnn

@@ -1,8 +1,6 @@
 #include "core/io/train_state.h"
-
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
-
 #include "core/base/describe.h"
 #include "core/base/error.h"
 #include "core/io/json_config.h"
@@ -10,13 +8,11 @@
 
 namespace charnn {
 namespace {
-
 constexpr double most = 9007199254740992.0;  // far more than can be counted; sums stay in range
 
 Field count(const char* name, std::int64_t& value) { return Field::integer(name, value, from_to(0, most)); }
 Field signed_count(const char* name, std::int64_t& value) { return Field::integer(name, value, from_to(-most, most)); }
 Field real(const char* name, double& value) { return Field::real(name, value, {}); }
-
 }  // namespace
 
 std::vector<Section> describe(TrainState& s) {
@@ -70,5 +66,4 @@ TrainState train_state_from_json(const nlohmann::json& json, const std::string& 
   s.corpus.hash = parse_hash(json.at("corpus_hash").get<std::string>());
   return s;
 }
-
 }  // namespace charnn

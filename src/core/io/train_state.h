@@ -1,19 +1,14 @@
 #pragma once
-
 #include <cstdint>
 #include <optional>
 #include <string>
 #include <vector>
-
 #include <nlohmann/json_fwd.hpp>
-
 #include "core/base/describe.h"
 #include "core/base/running_average.h"
-#include "core/data/corpus.h"
-#include "core/data/cursor.h"
+#include "core/data/batcher.h"
 
 namespace charnn {
-
 /// What the learning rate depends on besides the step.
 struct RateState {
   double factor = 1;                   ///< of the schedule's rate: made smaller by plateaus and divergence
@@ -70,5 +65,4 @@ nlohmann::ordered_json train_state_to_json(const TrainState& state);
 /// What is absent from an older checkpoint is as in a new run. `what` names the file in messages. Throws Error (usage), or
 /// nlohmann::json::exception, if a value is missing or wrong.
 TrainState train_state_from_json(const nlohmann::json& json, const std::string& what);
-
 }  // namespace charnn

@@ -1,11 +1,8 @@
 #include "core/io/vocabulary_json.h"
-
 #include <nlohmann/json.hpp>
-
 #include "core/base/utf8.h"
 
 namespace charnn {
-
 using nlohmann::json;
 using nlohmann::ordered_json;
 
@@ -30,5 +27,4 @@ Vocabulary vocabulary_from_json(const json& value) {
   }
   return {Tokens::chars, std::move(symbols)};
 }
-
 }  // namespace charnn

@@ -1,12 +1,10 @@
 #include "core/model/char_rnn.h"
-
 #include <tuple>
 #include <utility>
 #include <vector>
 
 namespace charnn {
 namespace {
-
 std::variant<torch::nn::RNN, torch::nn::GRU, torch::nn::LSTM> make_rnn(const ModelConfig& c) {
   // PyTorch warns about dropout that has no layer to act between; the dropout before the decoder is in forward().
   const double between_layers = c.layers > 1 ? c.dropout : 0.0;
@@ -18,7 +16,6 @@ std::variant<torch::nn::RNN, torch::nn::GRU, torch::nn::LSTM> make_rnn(const Mod
   }
   return torch::nn::LSTM(with(torch::nn::LSTMOptions(c.embedding, c.hidden)));
 }
-
 }  // namespace
 
 CharRnn::CharRnn(const NetworkLayout& layout) : layout_(layout), rnn_(torch::nn::RNN(nullptr)) {
@@ -64,7 +61,8 @@ CharRnn::Output CharRnn::forward(const torch::Tensor& ids, const State& state, c
   const auto starts_at = [&](std::int64_t t) { return starts.defined() && starts[t].any().item<bool>(); };
   for (std::int64_t begin = 0, end; begin < steps; begin = end) {
     if (starts_at(begin)) {
-      const torch::Tensor keep = starts[begin].eq(0).to(embedded.device(), embedded.scalar_type()).unsqueeze(1);  // [B, 1]
+      const torch::Tensor keep =
+          starts[begin].eq(0).to(embedded.device(), embedded.scalar_type()).unsqueeze(1);  // [B, 1]
       now = {now.h * keep, now.c.defined() ? now.c * keep : now.c};
     }
     for (end = begin + 1; end < steps && !starts_at(end);) ++end;
@@ -91,5 +89,4 @@ void CharRnn::move_into(const FlatArray& weights, const FlatArray& gradients) {
     parameter.mutable_grad() = view(gradients);
   }
 }
-
 }  // namespace charnn

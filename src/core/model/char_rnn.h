@@ -1,13 +1,10 @@
 #pragma once
-
 #include <variant>
-
 #include "core/model/flat_array.h"
 #include "core/model/network_layout.h"
 #include "core/model/torch.h"
 
 namespace charnn {
-
 /// The network as a LibTorch module: embedding -> recurrent layers -> linear decoder. It trains on a GPU, and is what
 /// the CPU path is held against in the tests.
 class CharRnn : public torch::nn::Module {
@@ -43,5 +40,4 @@ class CharRnn : public torch::nn::Module {
   std::variant<torch::nn::RNN, torch::nn::GRU, torch::nn::LSTM> rnn_;
   torch::nn::Linear decoder_{nullptr};
 };
-
 }  // namespace charnn

@@ -1,19 +1,15 @@
 #include "core/model/flat_array.h"
-
 #include <algorithm>
 #include <numeric>
-
 #include "core/model/torch.h"
-#include "kernels/thread_pool.h"
 #include "kernels/elementwise.h"
+#include "kernels/thread_pool.h"
 
 namespace charnn {
 namespace {
-
 constexpr std::int64_t grain = 1 << 14;  ///< floats that a thread takes at a time
 
 torch::Tensor slice(const FlatArray& array, FlatRange range) { return array.tensor().slice(0, range.begin, range.end); }
-
 }  // namespace
 
 FlatArray::FlatArray(std::int64_t size, Device device)
@@ -62,5 +58,4 @@ void adam_step(const AdamStep& s, FlatRange range, const FlatArray& weights, con
     adam_step(s, weights.data() + at, gradients.data() + at, exp_avg.data() + at, exp_avg_sq.data() + at, end - begin);
   });
 }
-
 }  // namespace charnn

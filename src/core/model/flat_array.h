@@ -1,5 +1,4 @@
 #pragma once
-
 #include <cstdint>
 #include <memory>
 #include <span>
@@ -10,7 +9,6 @@ class Tensor;
 }
 
 namespace charnn {
-
 struct AdamStep;
 class ThreadPool;
 
@@ -44,5 +42,4 @@ struct FlatRange {
 double sum_of_squares(const FlatArray& array, FlatRange range, ThreadPool& pool);
 void adam_step(const AdamStep& step, FlatRange range, const FlatArray& weights, const FlatArray& gradients,
                const FlatArray& exp_avg, const FlatArray& exp_avg_sq, ThreadPool& pool);
-
 }  // namespace charnn

@@ -1,7 +1,6 @@
 #include "core/model/model_config.h"
 
 namespace charnn {
-
 Section describe(ModelConfig& c) {
   return {
       "model",
@@ -24,5 +23,4 @@ double training_flops(const ModelConfig& config, std::int64_t vocabulary_size) {
   const double gates = static_cast<double>(gate_count(config.cell));
   return 6 * (gates * H * H * (2 * L - 1) + H * static_cast<double>(vocabulary_size));
 }
-
 }  // namespace charnn

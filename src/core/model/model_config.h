@@ -1,13 +1,10 @@
 #pragma once
-
 #include <array>
 #include <cstdint>
-
 #include "core/base/describe.h"
 #include "kernels/cells.h"
 
 namespace charnn {
-
 inline constexpr std::array<const char*, 3> cell_names{"rnn", "gru", "lstm"};
 
 /// Number format of the products in training: bf16 rounds their factors to bfloat16 and sums in float.
@@ -37,5 +34,4 @@ inline std::int64_t gate_count(Cell cell) { return kind_of(cell).gates; }
 /// Multiplications and additions a symbol in a training step's products: forward once, backward twice. The first
 /// layer's input is a table and counts nothing.
 double training_flops(const ModelConfig& config, std::int64_t vocabulary_size);
-
 }  // namespace charnn

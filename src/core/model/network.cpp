@@ -1,9 +1,7 @@
 #include "core/model/network.h"
-
 #include <algorithm>
 #include <numeric>
 #include <vector>
-
 #include "core/base/error.h"
 #include "core/model/char_rnn.h"
 #include "core/model/torch_runtime.h"
@@ -12,7 +10,6 @@
 
 namespace charnn {
 namespace {
-
 FastWindow window_of(const Batch& batch) {
   return {batch.steps, batch.streams, batch.input.data(), batch.target.data(),
           batch.starts.empty() ? nullptr : batch.starts.data()};
@@ -42,7 +39,6 @@ void from_torch(const CharRnn::State& from, State& state) {
   copy(from.h, state.h);
   if (state.has_c) copy(from.c, state.c);
 }
-
 }  // namespace
 
 void require_supported(Precision precision) {
@@ -64,8 +60,7 @@ Network::Network(const ModelConfig& config, std::int64_t vocabulary_size, Device
   make_module();
 }
 
-Network::Network(const NetworkLayout& layout, std::span<const float> weights, Device device)
-    : Network(layout, device) {
+Network::Network(const NetworkLayout& layout, std::span<const float> weights, Device device) : Network(layout, device) {
   if (device != Device::cpu) make_module();
   weights_.assign(weights);
 }
@@ -150,5 +145,4 @@ void Network::score_by_torch(const Batch& batch, State& state, std::span<float> 
   std::copy_n(losses.data_ptr<float>(), nats.size(), nats.begin());
   from_torch(next, state);
 }
-
 }  // namespace charnn

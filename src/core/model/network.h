@@ -1,10 +1,8 @@
 #pragma once
-
 #include <cstdint>
 #include <map>
 #include <memory>
 #include <span>
-
 #include "core/data/batcher.h"
 #include "core/model/flat_array.h"
 #include "core/model/network_layout.h"
@@ -12,7 +10,6 @@
 #include "kernels/gemm.h"
 
 namespace charnn {
-
 class CharRnn;
 class FastNetwork;
 class ThreadPool;
@@ -76,5 +73,4 @@ class Network {
 
 /// Throws Error (usage) if this CPU has no instructions for products in that precision.
 void require_supported(Precision precision);
-
 }  // namespace charnn

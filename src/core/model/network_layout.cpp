@@ -1,11 +1,8 @@
 #include "core/model/network_layout.h"
-
 #include <utility>
-
 #include <fmt/format.h>
 
 namespace charnn {
-
 NetworkLayout::NetworkLayout(const ModelConfig& config, std::int64_t vocabulary_size)
     : config_(config), vocabulary_size_(vocabulary_size) {
   const std::int64_t V = vocabulary_size, E = config.embedding, H = config.hidden, rows = gate_count(config.cell) * H;
@@ -25,5 +22,4 @@ NetworkLayout::NetworkLayout(const ModelConfig& config, std::int64_t vocabulary_
   add("decoder.weight", {V, H});
   add("decoder.bias", {V});
 }
-
 }  // namespace charnn

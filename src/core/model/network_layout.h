@@ -1,14 +1,11 @@
 #pragma once
-
 #include <cstddef>
 #include <cstdint>
 #include <string>
 #include <vector>
-
 #include "core/model/model_config.h"
 
 namespace charnn {
-
 /// One weight matrix or bias, and its place in a flat buffer.
 struct WeightInfo {
   std::string name;                 ///< PyTorch's name: "rnn.weight_ih_l0"
@@ -50,5 +47,4 @@ class NetworkLayout {
   std::vector<WeightInfo> weights_;
   std::int64_t size_ = 0;
 };
-
 }  // namespace charnn

@@ -1,12 +1,9 @@
 #include "core/model/state.h"
-
 #include <algorithm>
-
 #include "kernels/gemm.h"
 
 namespace charnn {
 namespace {
-
 constexpr std::int64_t W = block_width;
 
 /// Calls use(place of 16 units in h or c, layer, block) for all blocks of a stream.
@@ -25,7 +22,6 @@ void each_row_part(const State& s, Use use) {
         use(at, (l * s.streams + b) * s.hidden + p * W, n);
     });
 }
-
 }  // namespace
 
 State State::zeros(const ModelConfig& config, std::int64_t streams) {
@@ -70,5 +66,4 @@ void from_rows(std::span<const float> rows, const State& s, AlignedFloats& part)
     std::copy_n(rows.begin() + row, n, part.begin() + at);
   });
 }
-
 }  // namespace charnn

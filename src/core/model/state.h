@@ -1,14 +1,11 @@
 #pragma once
-
 #include <cstdint>
 #include <span>
 #include <vector>
-
 #include "core/model/model_config.h"
 #include "kernels/buffer.h"
 
 namespace charnn {
-
 /// Recurrent state of some streams; one type for all cells. Stored as the kernels read it: [layers][blocks][streams][16],
 /// each block 16 hidden units, zeros where `hidden` does not fill the last ones.
 struct State {
@@ -26,5 +23,4 @@ struct State {
 /// h or c in PyTorch's order, [layers, streams, hidden], and back.
 std::vector<float> to_rows(const State& state, const AlignedFloats& part);
 void from_rows(std::span<const float> rows, const State& state, AlignedFloats& part);
-
 }  // namespace charnn

@@ -1,18 +1,14 @@
 #include "core/model/torch_runtime.h"
-
 #include <cstring>
 #include <limits>
-
 #include <ATen/Context.h>
 #include <fmt/format.h>
 #include <torch/version.h>
-
 #include "core/base/error.h"
 #include "core/model/torch.h"
 
 namespace charnn {
 namespace {
-
 at::Generator generator(Device device) {
   return at::globalContext().defaultGenerator(torch::Device(device == Device::cuda ? torch::kCUDA : torch::kCPU));
 }
@@ -21,7 +17,6 @@ std::string state_of(Device device) {
   const torch::Tensor state = generator(device).get_state().contiguous();
   return {static_cast<const char*>(state.data_ptr()), state.nbytes()};
 }
-
 }  // namespace
 
 const char* torch_version() { return TORCH_VERSION; }
@@ -61,5 +56,4 @@ void restore_generators(const GeneratorStates& states, Device device) {
     }
   }
 }
-
 }  // namespace charnn

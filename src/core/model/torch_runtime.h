@@ -1,14 +1,11 @@
 #pragma once
-
 #include <cstdint>
 #include <string>
 #include <utility>
 #include <vector>
-
 #include "core/model/flat_array.h"
 
 namespace charnn {
-
 /// What charnn needs of LibTorch itself, without its headers.
 
 const char* torch_version();
@@ -25,5 +22,4 @@ using GeneratorStates = std::vector<std::pair<std::string, std::string>>;
 GeneratorStates capture_generators(Device device);
 /// A GPU's state is ignored on a CPU. Throws Error (usage) for a state that another LibTorch wrote.
 void restore_generators(const GeneratorStates& states, Device device);
-
 }  // namespace charnn

@@ -1,15 +1,12 @@
 #include "core/sample/beam_search.h"
-
 #include <algorithm>
 #include <cmath>
 #include <optional>
 #include <tuple>
-
 #include "core/sample/stops.h"
 
 namespace charnn {
 namespace {
-
 using Ids = std::vector<std::int64_t>;
 
 struct Beam {
@@ -63,12 +60,10 @@ class Best {
   std::optional<BeamText> text_;
   double mean_ = 0;
 };
-
 }  // namespace
 
-BeamText beam_search(Stepper& stepper, std::span<const std::int64_t> prompt,
-                     std::span<const std::int64_t> separator, const std::vector<Ids>& stops, const Sampler& sampler,
-                     const std::function<bool()>& keep_on) {
+BeamText beam_search(Stepper& stepper, std::span<const std::int64_t> prompt, std::span<const std::int64_t> separator,
+                     const std::vector<Ids>& stops, const Sampler& sampler, const std::function<bool()>& keep_on) {
   const auto width = static_cast<std::size_t>(sampler.config().beams);
   State state = stepper.zero_state(1);
   std::vector<Beam> beams{{{}, 0, sampler.no_symbols_yet(), DocumentStarts(separator)}};
@@ -109,5 +104,4 @@ BeamText beam_search(Stepper& stepper, std::span<const std::int64_t> prompt,
   for (const Beam& beam : beams) best.offer(beam, 0);
   return best.text();
 }
-
 }  // namespace charnn

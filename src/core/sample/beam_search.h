@@ -1,15 +1,12 @@
 #pragma once
-
 #include <cstdint>
 #include <functional>
 #include <span>
 #include <vector>
-
 #include "core/sample/sampler.h"
 #include "fast/stepper.h"
 
 namespace charnn {
-
 /// A text as beam search finds it.
 struct BeamText {
   std::vector<std::int64_t> ids;  ///< without the stop it ended with
@@ -22,8 +19,7 @@ struct BeamText {
 /// `config().length` symbols, the one with the fewest nats per symbol is returned. Bias, only and the penalties count;
 /// temperature, filters and chance do not. `keep_on` is asked before each symbol, the prompt's too; false ends the
 /// search with the best so far. The same arguments give the same text.
-BeamText beam_search(Stepper& stepper, std::span<const std::int64_t> prompt,
-                     std::span<const std::int64_t> separator, const std::vector<std::vector<std::int64_t>>& stops,
-                     const Sampler& sampler, const std::function<bool()>& keep_on);
-
+BeamText beam_search(Stepper& stepper, std::span<const std::int64_t> prompt, std::span<const std::int64_t> separator,
+                     const std::vector<std::vector<std::int64_t>>& stops, const Sampler& sampler,
+                     const std::function<bool()>& keep_on);
 }  // namespace charnn

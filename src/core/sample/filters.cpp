@@ -1,17 +1,14 @@
 #include "core/sample/filters.h"
-
 #include <algorithm>
 #include <array>
 #include <cmath>
 #include <limits>
 #include <numeric>
 #include <vector>
-
 #include "kernels/elementwise.h"
 
 namespace charnn {
 namespace {
-
 constexpr float never = -std::numeric_limits<float>::infinity();
 
 /// Working memory, since a row is shaped for every symbol that is written.
@@ -68,7 +65,6 @@ void keep_share(LogRow row, double share, Key key) {
   for (auto left = order.begin(); left != end; ++left) row[left->second] = never;
   normalize(row);
 }
-
 }  // namespace
 
 void normalize(LogRow row) {
@@ -154,5 +150,4 @@ std::int64_t draw_from(std::span<const float> row, Random& random) {
 }
 
 std::int64_t likeliest(std::span<const float> row) { return std::max_element(row.begin(), row.end()) - row.begin(); }
-
 }  // namespace charnn

@@ -1,12 +1,9 @@
 #pragma once
-
 #include <cstdint>
 #include <span>
-
 #include "core/base/random.h"
 
 namespace charnn {
-
 /// What shapes a row of probabilities before a symbol is drawn from it. A row p of V probabilities is held as log p, in
 /// nats; -infinity: never. Each function takes a row that adds up to 1 and leaves one that does, and depends on nothing
 /// else. At least one symbol stays possible; equals are told apart by their number, the lower first.
@@ -50,5 +47,4 @@ std::int64_t draw_from(std::span<const float> row, Random& random);
 
 /// The likeliest symbol.
 std::int64_t likeliest(std::span<const float> row);
-
 }  // namespace charnn

@@ -1,18 +1,14 @@
 #include "core/sample/generator.h"
-
 #include <algorithm>
 #include <chrono>
 #include <numeric>
 #include <utility>
-
 #include "core/base/utf8.h"
 #include "core/sample/stops.h"
 
 namespace charnn {
 namespace {
-
 using Clock = std::chrono::steady_clock;
-
 }  // namespace
 
 std::vector<std::int64_t> beginning(const Vocabulary& vocabulary, const std::string& separator) {
@@ -170,5 +166,4 @@ TextEnd generate(Generator& generator, TextJob job, const std::function<bool()>&
       if (ended.number == number) return ended.end;
   }
 }
-
 }  // namespace charnn

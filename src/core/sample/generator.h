@@ -1,5 +1,4 @@
 #pragma once
-
 #include <array>
 #include <cstddef>
 #include <cstdint>
@@ -9,13 +8,11 @@
 #include <string>
 #include <string_view>
 #include <vector>
-
 #include "core/data/vocabulary.h"
 #include "core/sample/sampler.h"
 #include "fast/stepper.h"
 
 namespace charnn {
-
 /// What is read before every prompt, and not shown: the last symbol of the document separator, so that the prompt begins
 /// as a document does, else a newline. A network that was trained on one long text has seen a zero state only in the
 /// middle of it, and makes little of a prompt that follows nothing. Empty if the vocabulary has no newline.
@@ -83,5 +80,4 @@ class Generator {
 
 /// Writes one text. `keep_on` (may be empty) is asked before every symbol, the prompt's too; false cancels the text.
 TextEnd generate(Generator& generator, TextJob job, const std::function<bool()>& keep_on = {});
-
 }  // namespace charnn

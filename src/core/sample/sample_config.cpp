@@ -1,7 +1,6 @@
 #include "core/sample/sample_config.h"
 
 namespace charnn {
-
 Section describe(SampleConfig& c) {
   const Range share{.min = 0, .max = 1, .min_excluded = true};
   return {
@@ -34,5 +33,4 @@ Section describe(SampleConfig& c) {
                      "number format of the weights while sampling; auto: bf16 for networks too large for the "
                      "processor's cache (twice as fast there), else fp32")}};
 }
-
 }  // namespace charnn

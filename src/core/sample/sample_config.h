@@ -1,14 +1,11 @@
 #pragma once
-
 #include <cstdint>
 #include <string>
 #include <vector>
-
 #include "core/base/describe.h"
 #include "core/model/model_config.h"
 
 namespace charnn {
-
 struct SampleConfig {
   double temperature = 0.8;
   std::int64_t length = 500;
@@ -26,5 +23,4 @@ struct SampleConfig {
 };
 
 Section describe(SampleConfig& config);
-
 }  // namespace charnn

@@ -1,19 +1,15 @@
 #include "core/sample/sampler.h"
-
 #include <algorithm>
 #include <charconv>
 #include <cmath>
 #include <string_view>
-
 #include <fmt/format.h>
-
 #include "core/base/error.h"
 #include "core/sample/filters.h"
 #include "kernels/elementwise.h"
 
 namespace charnn {
 namespace {
-
 struct Bias {
   std::int64_t id;
   float value;
@@ -44,7 +40,6 @@ Bias parse_bias(const std::string& text, const Vocabulary& vocabulary) {
     refuse();
   return {vocabulary.encode(symbol, "sample.bias").at(0), value};
 }
-
 }  // namespace
 
 std::int64_t draw(std::span<const float> logits, double temperature, Random& random) {
@@ -123,5 +118,4 @@ std::int64_t Sampler::operator()(std::span<const float> logits, const RecentSymb
   if (config_.typical < 1) keep_typical(row, config_.typical);
   return draw_from(row, random);
 }
-
 }  // namespace charnn

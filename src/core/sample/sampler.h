@@ -1,16 +1,13 @@
 #pragma once
-
 #include <cstdint>
 #include <deque>
 #include <span>
 #include <vector>
-
 #include "core/base/random.h"
 #include "core/data/vocabulary.h"
 #include "core/sample/sample_config.h"
 
 namespace charnn {
-
 /// Draws an index with probability softmax(logits / temperature); temperature 0 takes the largest logit, the first one
 /// among equals.
 std::int64_t draw(std::span<const float> logits, double temperature, Random& random);
@@ -58,5 +55,4 @@ class Sampler {
   std::vector<float> bias_;            ///< [V] or empty
   std::vector<std::uint8_t> allowed_;  ///< [V] or empty
 };
-
 }  // namespace charnn

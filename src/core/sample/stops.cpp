@@ -1,10 +1,8 @@
 #include "core/sample/stops.h"
-
 #include <algorithm>
 
 namespace charnn {
 namespace {
-
 using Ids = std::vector<std::int64_t>;
 
 /// How many symbols at the end of `text` begin `stop` without completing it; the most, if several do.
@@ -13,7 +11,6 @@ std::size_t begun(const Ids& text, const Ids& stop) {
     if (std::equal(text.end() - static_cast<std::ptrdiff_t>(length), text.end(), stop.begin())) return length;
   return 0;
 }
-
 }  // namespace
 
 std::size_t stop_at_end(const Ids& ids, const std::vector<Ids>& stops) {
@@ -43,5 +40,4 @@ bool DocumentStarts::at(std::int64_t id) {
   latest_.push_back(id);
   return latest_ == separator_;
 }
-
 }  // namespace charnn

@@ -1,5 +1,4 @@
 #pragma once
-
 #include <cstddef>
 #include <cstdint>
 #include <span>
@@ -7,7 +6,6 @@
 #include <vector>
 
 namespace charnn {
-
 /// Length of the longest of `stops` that `ids` ends with; 0: it ends with none. None may be empty.
 std::size_t stop_at_end(const std::vector<std::int64_t>& ids, const std::vector<std::vector<std::int64_t>>& stops);
 
@@ -42,5 +40,4 @@ class DocumentStarts {
   std::vector<std::int64_t> separator_;
   std::vector<std::int64_t> latest_;
 };
-
 }  // namespace charnn

@@ -1,17 +1,13 @@
 #include "core/train/adam.h"
-
 #include <algorithm>
 #include <cmath>
 #include <string_view>
-
 #include <fmt/format.h>
-
 #include "core/base/error.h"
 #include "kernels/elementwise.h"
 
 namespace charnn {
 namespace {
-
 /// Whether `layer`, as optimizer.freeze names them, has the weight `name`: rnn.1 has rnn.weight_ih_l1.
 bool has_weight(std::string_view layer, std::string_view name) {
   const std::size_t dot = std::min(layer.find('.'), layer.size());
@@ -38,7 +34,6 @@ std::vector<FlatRange> trained_ranges(const NetworkLayout& layout, const std::ve
     fail_input("optimizer.freeze names all layers", "at least one that is trained", "leave one of them out");
   return ranges;
 }
-
 }  // namespace
 
 Adam::Adam(Network& network, const OptimizerConfig& config)
@@ -80,5 +75,4 @@ void Adam::restore(std::span<const float> exp_avg, std::span<const float> exp_av
   exp_avg_sq_.assign(exp_avg_sq);
   steps_ = steps;
 }
-
 }  // namespace charnn

@@ -1,14 +1,11 @@
 #pragma once
-
 #include <cstdint>
 #include <span>
 #include <vector>
-
 #include "core/model/network.h"
 #include "core/train/train_config.h"
 
 namespace charnn {
-
 /// Adam (Kingma, Ba 2014), step for step as torch.optim.Adam: m = b1 m + (1 - b1) g, v = b2 v + (1 - b2) g^2,
 /// w -= lr * (m / (1 - b1^t)) / (sqrt(v / (1 - b2^t)) + eps), with g = gradient + weight_decay * w.
 /// One object lives as long as the run: the learning rate is an argument of every step, so that no change of it can touch
@@ -39,5 +36,4 @@ class Adam {
 
 /// What brings gradients of this norm down to `max_norm` (Pascanu et al. 2013); 1 if they are below, or max_norm is 0.
 double clip_scale(double norm, double max_norm);
-
 }  // namespace charnn

@@ -1,16 +1,12 @@
 #include "core/train/bar_sink.h"
-
 #include <algorithm>
 #include <cmath>
 #include <cstdio>
-
 #include <fmt/format.h>
-
 #include "core/base/terminal.h"
 #include "core/train/line_sink.h"
 
 namespace charnn {
-
 BarSink::BarSink(std::FILE* terminal, bool color) : terminal_(terminal), color_(color) {}
 
 BarSink::~BarSink() { erase(); }
@@ -110,5 +106,4 @@ void BarSink::warn(const Warning& w) {
 void BarSink::end(const EndInfo& e) {
   print(fmt::format("{} at step {} after {}", e.reason, e.step, describe_seconds(e.elapsed_seconds)));
 }
-
 }  // namespace charnn

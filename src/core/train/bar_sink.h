@@ -1,15 +1,12 @@
 #pragma once
-
 #include <chrono>
 #include <cstdio>
 #include <string>
 #include <vector>
-
 #include "core/base/running_average.h"
 #include "core/train/sink.h"
 
 namespace charnn {
-
 /// Training as one line on a terminal, redrawn in place; evaluations and samples scroll above it.
 class BarSink : public Sink {
  public:
@@ -39,5 +36,4 @@ class BarSink : public Sink {
   double val_loss_ = 0;
   std::chrono::steady_clock::time_point next_draw_;
 };
-
 }  // namespace charnn

@@ -1,14 +1,10 @@
 #include "core/train/checkpoint_saver.h"
-
 #include <utility>
-
 #include <fmt/format.h>
 
 namespace charnn {
 namespace {
-
 constexpr const char* tried_again = "the earlier checkpoint is kept; charnn tries again at the next save";
-
 }  // namespace
 
 bool CheckpointSaver::store(CheckpointKind kind, const Checkpoint& checkpoint, const char* consequence) {
@@ -68,5 +64,4 @@ void CheckpointSaver::require_saved(std::int64_t step) const {
               step == 0 ? "when that is fixed, start again"
                         : "the earlier checkpoint is intact: when that is fixed, continue from it with --resume");
 }
-
 }  // namespace charnn

@@ -1,15 +1,12 @@
 #pragma once
-
 #include <cstdint>
 #include <functional>
 #include <optional>
-
 #include "core/base/error.h"
 #include "core/io/checkpoint.h"
 #include "core/train/sink.h"
 
 namespace charnn {
-
 /// last: the newest; best: the one with the lowest validation loss; kept: one that stays (train.keep_every).
 enum class CheckpointKind { last, best, kept };
 
@@ -51,5 +48,4 @@ class CheckpointSaver {
   std::optional<double> saved_best_loss_;  ///< of the best that is saved, and its step
   std::int64_t saved_best_step_ = 0;
 };
-
 }  // namespace charnn

@@ -1,10 +1,8 @@
 #include "core/train/divergence.h"
-
 #include <cmath>
 
 namespace charnn {
 namespace {
-
 constexpr double keep = 0.98;  // of the average, at each step
 
 // So many steps after a beginning the smoothed loss means something. After a rollback the network also gets this time
@@ -14,7 +12,6 @@ constexpr std::int64_t settled = 100;
 // The best drifts up by this share of the distance, each step: where a text really becomes harder for good, it is the
 // new normal after some thousand steps.
 constexpr double drift = 0.001;
-
 }  // namespace
 
 DivergenceGuard::DivergenceGuard(const TrainConfig& config, GuardState& state, double guess)
@@ -52,5 +49,4 @@ void DivergenceGuard::rolled_back() {
   begin_anew();
   state_.vain_rollbacks = in_vain;
 }
-
 }  // namespace charnn

@@ -1,10 +1,8 @@
 #pragma once
-
 #include "core/io/train_state.h"
 #include "core/train/train_config.h"
 
 namespace charnn {
-
 /// Judges every step before its gradient is used, so that nothing that is not a finite number ever reaches the weights,
 /// and sees when the loss explodes. All it remembers is in a GuardState, which checkpoints hold.
 class DivergenceGuard {
@@ -47,5 +45,4 @@ class DivergenceGuard {
   GuardState& state_;
   double guess_;
 };
-
 }  // namespace charnn

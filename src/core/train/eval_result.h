@@ -1,10 +1,8 @@
 #pragma once
-
 #include <cstdint>
 #include <numbers>
 
 namespace charnn {
-
 /// What an evaluation found.
 struct EvalResult {
   double nats = 0;         ///< summed cross-entropy
@@ -14,5 +12,4 @@ struct EvalResult {
 };
 
 inline double bits(double nats) { return nats / std::numbers::ln2; }
-
 }  // namespace charnn

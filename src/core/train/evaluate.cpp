@@ -1,16 +1,12 @@
 #include "core/train/evaluate.h"
-
 #include <algorithm>
 #include <numeric>
 #include <vector>
-
 #include <fmt/format.h>
-
 #include "core/base/error.h"
 
 namespace charnn {
 namespace {
-
 /// One row of predictions: inputs [first, first + steps), of which those from `counted` up to `end` count.
 struct Stream {
   std::int64_t first;
@@ -75,7 +71,6 @@ bool run_streams(Network& network, const Corpus& corpus, Split split, const std:
   }
   return true;
 }
-
 }  // namespace
 
 std::optional<EvalResult> evaluate(Network& network, const Corpus& corpus, Split split, const EvalOptions& options) {
@@ -107,5 +102,4 @@ std::optional<EvalResult> evaluate(Network& network, const Corpus& corpus, Split
   if (!run_streams(network, corpus, split, streams, steps, options, result)) return std::nullopt;
   return result;
 }
-
 }  // namespace charnn

@@ -1,16 +1,13 @@
 #pragma once
-
 #include <cstdint>
 #include <functional>
 #include <optional>
 #include <span>
-
 #include "core/data/corpus.h"
 #include "core/model/network.h"
 #include "core/train/eval_result.h"
 
 namespace charnn {
-
 struct EvalOptions {
   /// 0: the state is carried over the whole split. N: the split is cut into windows of N predictions, each from a zero
   /// state: how transformers with that block size are scored.
@@ -30,6 +27,6 @@ struct EvalOptions {
 
 /// Cross-entropy over the whole split, every character predicted once, without dropout. No state of training is touched. Throws Error (usage) for a split of fewer than two
 /// characters. Returns nothing if stopped.
-std::optional<EvalResult> evaluate(Network& network, const Corpus& corpus, Split split, const EvalOptions& options = {});
-
+std::optional<EvalResult> evaluate(Network& network, const Corpus& corpus, Split split,
+                                   const EvalOptions& options = {});
 }  // namespace charnn

@@ -1,13 +1,9 @@
 #include "core/train/line_sink.h"
-
 #include <cmath>
-
 #include <fmt/format.h>
-
 #include "core/base/terminal.h"
 
 namespace charnn {
-
 std::string describe_loss(double nats) { return fmt::format("{:.4f} nats/char ({:.3f} bits/char)", nats, bits(nats)); }
 
 std::string describe_seconds(double seconds) {
@@ -53,5 +49,4 @@ void LineSink::end(const EndInfo& e) {
   logger_->info("{} at step {} after {}", e.reason, e.step, describe_seconds(e.elapsed_seconds));
   logger_->flush();
 }
-
 }  // namespace charnn

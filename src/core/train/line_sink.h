@@ -1,15 +1,11 @@
 #pragma once
-
 #include <chrono>
 #include <memory>
 #include <string>
-
 #include <spdlog/logger.h>
-
 #include "core/train/sink.h"
 
 namespace charnn {
-
 /// Training as plain lines, for a log file or a pipe: at most one line every `interval`, and one per evaluation.
 class LineSink : public Sink {
  public:
@@ -36,5 +32,4 @@ std::string describe_seconds(double seconds);
 
 /// Where the plan ends, for "step 300 of 5000"; empty without a limit.
 std::string describe_limit(std::int64_t last_step);
-
 }  // namespace charnn

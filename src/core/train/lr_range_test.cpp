@@ -1,17 +1,13 @@
 #include "core/train/lr_range_test.h"
-
 #include <algorithm>
 #include <chrono>
 #include <cmath>
 #include <cstdlib>
-
 #include <fmt/format.h>
-
 #include "core/base/running_average.h"
 
 namespace charnn {
 namespace {
-
 constexpr double keep = 0.95;  // of the running average that tells an explosion
 
 using Clock = std::chrono::steady_clock;
@@ -53,7 +49,6 @@ class Progress {
   Clock::time_point start_ = Clock::now();
   StepInfo info_;
 };
-
 }  // namespace
 
 std::int64_t range_test_steps(std::int64_t chars_per_step) {
@@ -129,5 +124,4 @@ std::optional<LrSuggestion> suggest_lr(const std::vector<RangePoint>& points) {
   suggestion.lr = rounded(suggestion.enough / 2);
   return suggestion;
 }
-
 }  // namespace charnn

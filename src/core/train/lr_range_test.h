@@ -1,11 +1,9 @@
 #pragma once
-
 #include <cstdint>
 #include <functional>
 #include <optional>
 #include <string>
 #include <vector>
-
 #include "core/data/batcher.h"
 #include "core/model/network.h"
 #include "core/train/adam.h"
@@ -13,7 +11,6 @@
 #include "core/train/train_config.h"
 
 namespace charnn {
-
 /// The learning-rate range test (Smith 2015, "Cyclical learning rates for training neural networks"): a short training
 /// whose rate rises exponentially from step to step shows which rates learn and which explode.
 struct RangeTestConfig {
@@ -64,5 +61,4 @@ std::optional<LrSuggestion> suggest_lr(const std::vector<RangePoint>& points);
 /// The losses, each averaged with its neighbours over a 20th of the curve: without the lag of a running average, which
 /// would shift every rate that is read off.
 std::vector<double> smoothed_losses(const std::vector<RangePoint>& points);
-
 }  // namespace charnn

@@ -1,17 +1,13 @@
 #include "core/train/metrics_file.h"
-
 #include <limits>
-
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
-
 #include "core/base/error.h"
 #include "core/base/files.h"
 #include "core/io/strict_json.h"
 
 namespace charnn {
 namespace {
-
 using nlohmann::json;
 
 std::string word(const json& record, const char* key) {
@@ -25,11 +21,9 @@ MetricsPoint point_of(const json& record) {
           number_in(record, "loss"),     number_in(record, "lr"),
           number_in(record, "grad_norm")};
 }
-
 }  // namespace
 
 namespace {
-
 /// Null for what is no JSON, or so long that no record can be.
 json parse_line(std::string_view line) {
   constexpr std::size_t longest = std::size_t{1} << 24;
@@ -39,7 +33,6 @@ json parse_line(std::string_view line) {
     return {};
   }
 }
-
 }  // namespace
 
 double number_in(const json& record, const char* key) {
@@ -79,5 +72,4 @@ Metrics read_metrics(const std::string& path) {
                "name the folder of a run that has begun");
   return metrics;
 }
-
 }  // namespace charnn

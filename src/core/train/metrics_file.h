@@ -1,15 +1,12 @@
 #pragma once
-
 #include <cstdint>
 #include <functional>
 #include <string>
 #include <string_view>
 #include <vector>
-
 #include <nlohmann/json_fwd.hpp>
 
 namespace charnn {
-
 /// Where training stood, and what was measured there; NaN where a record does not say.
 struct MetricsPoint {
   double step = 0, epoch = 0, chars = 0, seconds = 0;
@@ -39,5 +36,4 @@ void read_records(const std::string& path,
 
 /// The number under `key`; NaN if there is none.
 double number_in(const nlohmann::json& record, const char* key);
-
 }  // namespace charnn

@@ -1,15 +1,11 @@
 #include "core/train/metrics_sink.h"
-
 #include <filesystem>
-
 #include <nlohmann/json.hpp>
-
 #include "core/base/files.h"
 #include "core/base/version.h"
 #include "core/train/metrics_file.h"
 
 namespace charnn {
-
 using nlohmann::json;
 using nlohmann::ordered_json;
 
@@ -86,5 +82,4 @@ void MetricsSink::eval(const EvalInfo& e) {
                              {"sample", e.sample}}
                     .dump(-1, ' ', false, json::error_handler_t::replace));
 }
-
 }  // namespace charnn

@@ -1,12 +1,9 @@
 #pragma once
-
 #include <string>
-
 #include "core/io/train_state.h"
 #include "core/train/sink_file.h"
 
 namespace charnn {
-
 /// metrics.jsonl: one JSON object a line; first a "run" record, then "step", "eval" and "warning" records.
 class MetricsSink : public Sink {
  public:
@@ -31,5 +28,4 @@ class MetricsSink : public Sink {
   bool has_run_record_ = false;
   double elapsed_before_ = 0;
 };
-
 }  // namespace charnn

@@ -1,14 +1,11 @@
 #include "core/train/monitor.h"
-
 #include <algorithm>
 #include <cmath>
 #include <utility>
-
 #include <fmt/format.h>
 
 namespace charnn {
 namespace {
-
 constexpr std::int64_t settled = 200;  // steps after the warm-up before anything is judged
 constexpr std::int64_t in_a_row = 10;  // records
 constexpr double clip_keep = 0.99;     // of the average, at each step
@@ -22,7 +19,6 @@ void count(std::int64_t& counter, bool large, bool small) {
   else
     counter = 0;
 }
-
 }  // namespace
 
 TrainingMonitor::TrainingMonitor(const OptimizerConfig& optimizer, const ScheduleConfig& schedule, WatchState& state,
@@ -128,5 +124,4 @@ double unigram_entropy(const Corpus& corpus, Split split) {
     if (count > 0) entropy -= static_cast<double>(count) / total * std::log(static_cast<double>(count) / total);
   return entropy;
 }
-
 }  // namespace charnn

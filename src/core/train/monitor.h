@@ -1,15 +1,12 @@
 #pragma once
-
 #include <optional>
 #include <string>
 #include <vector>
-
 #include "core/io/train_state.h"
 #include "core/train/sink.h"
 #include "core/train/train_config.h"
 
 namespace charnn {
-
 /// Looks at training as an experienced person would and names what goes wrong: what was seen, and what to try. Each
 /// warning comes once in a run; what the watch remembers is in a WatchState, which checkpoints hold.
 ///
@@ -48,5 +45,4 @@ class TrainingMonitor {
 /// Entropy of the characters of `split` by their frequencies alone, in nats: the best loss without context. Of a long
 /// text, from 2^20 characters spread evenly over it.
 double unigram_entropy(const Corpus& corpus, Split split);
-
 }  // namespace charnn

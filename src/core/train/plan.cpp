@@ -1,14 +1,10 @@
 #include "core/train/plan.h"
-
 #include <algorithm>
-
 #include <fmt/format.h>
-
 #include "core/base/error.h"
 #include "core/train/schedule.h"
 
 namespace charnn {
-
 std::int64_t plan_steps(const TrainConfig& train, std::int64_t windows_per_epoch) {
   const std::int64_t by_epochs = train.epochs * windows_per_epoch;
   if (by_epochs == 0 || train.max_steps == 0) return by_epochs + train.max_steps;
@@ -30,5 +26,4 @@ void require_plan(const TrainConfig& train, const ScheduleConfig& schedule) {
     fail_input("schedule.kind is exponential, and schedule.final_lr_ratio is 0",
                "a share above 0: no exponential ever reaches 0", "for example --final-lr-ratio 0.05");
 }
-
 }  // namespace charnn

@@ -1,12 +1,10 @@
 #include "core/train/schedule.h"
-
 #include <algorithm>
 #include <cmath>
 #include <numbers>
 
 namespace charnn {
 namespace {
-
 /// From 1 at p = 0 to `last` at p = 1 along half a cosine.
 double half_cosine(double last, double p) { return last + (1 - last) * 0.5 * (1 + std::cos(std::numbers::pi * p)); }
 
@@ -48,7 +46,6 @@ double share(const ScheduleConfig& s, double t, double length) {
   }
   return 1;
 }
-
 }  // namespace
 
 double learning_rate(const ScheduleConfig& schedule, double lr, std::int64_t step, std::int64_t total_steps,
@@ -90,5 +87,4 @@ bool observe_validation(RateState& rate, const ScheduleConfig& s, double loss) {
   rate.factor = std::min(before, std::max(before * s.decay_factor, s.final_lr_ratio));
   return rate.factor < before;
 }
-
 }  // namespace charnn

@@ -1,12 +1,9 @@
 #pragma once
-
 #include <cstdint>
-
 #include "core/io/train_state.h"
 #include "core/train/train_config.h"
 
 namespace charnn {
-
 /// Learning rate of the step numbered `step` (from 0): a pure function, so there is nothing to save and nothing to
 /// reset. With t = step - warmup_steps, L = total_steps - warmup_steps, p = min(1, t / L), r = final_lr_ratio,
 /// P = period_steps (L / 5 if 0), g = period_growth, f = rise_fraction and s = stable_fraction, the rate is lr times:
@@ -37,5 +34,4 @@ bool needs_horizon(const ScheduleConfig& schedule);
 /// Tells the plateau schedule what an evaluation found (nats per character). Returns true if the rate drops:
 /// rate.factor has become smaller. Does nothing for other schedules.
 bool observe_validation(RateState& rate, const ScheduleConfig& schedule, double loss);
-
 }  // namespace charnn

@@ -1,13 +1,10 @@
 #pragma once
-
 #include <cstdint>
 #include <functional>
 #include <string>
-
 #include "core/train/eval_result.h"
 
 namespace charnn {
-
 /// What a run is, told to every sink once, when it begins or goes on.
 struct RunInfo {
   std::string title = {};   ///< e.g. "lstm 2 x 128, 224,834 parameters, vocabulary 65"
@@ -73,12 +70,11 @@ class Sink {
  public:
   virtual ~Sink() = default;
   virtual void begin(const RunInfo&) {}
-  virtual void step(const StepInfo&) {}              ///< after every step
-  virtual void record(const StepInfo&) {}            ///< every log_every steps; loss is the mean since the last record
+  virtual void step(const StepInfo&) {}    ///< after every step
+  virtual void record(const StepInfo&) {}  ///< every log_every steps; loss is the mean since the last record
   virtual void activity(const std::string& /*what*/) {}  ///< "validating", "saving": no steps are taken meanwhile
   virtual void eval(const EvalInfo&) {}
   virtual void warn(const Warning&) {}
   virtual void end(const EndInfo&) {}
 };
-
 }  // namespace charnn

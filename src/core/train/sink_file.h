@@ -1,13 +1,10 @@
 #pragma once
-
 #include <string>
 #include <string_view>
-
 #include "core/base/files.h"
 #include "core/train/sink.h"
 
 namespace charnn {
-
 /// The file of a sink. Where it cannot be written (a full disk), training goes on: what was to be written waits in
 /// memory, and a person is told, once each time that it begins.
 class SinkFile {
@@ -23,5 +20,4 @@ class SinkFile {
   Warn warn_;
   bool failing_ = false;
 };
-
 }  // namespace charnn

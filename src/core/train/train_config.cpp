@@ -1,7 +1,6 @@
 #include "core/train/train_config.h"
 
 namespace charnn {
-
 Section describe(OptimizerConfig& c) {
   return {"optimizer",
           "Adam (Kingma, Ba 2014), made once for the life of a run",
@@ -85,5 +84,4 @@ Section describe(TrainConfig& c) {
                       "steps in a row with a loss or gradient that is no finite number, each of them skipped, that "
                       "count as divergence")}};
 }
-
 }  // namespace charnn

@@ -1,13 +1,10 @@
 #pragma once
-
 #include <array>
 #include <cstdint>
-
 #include "core/base/describe.h"
 #include "core/model/model_config.h"
 
 namespace charnn {
-
 struct OptimizerConfig {
   double lr = 0.002;
   double beta1 = 0.9;
@@ -83,5 +80,4 @@ struct TrainConfig {
 Section describe(OptimizerConfig& config);
 Section describe(ScheduleConfig& config);
 Section describe(TrainConfig& config);
-
 }  // namespace charnn

@@ -1,11 +1,8 @@
 #include "core/train/trainer.h"
-
 #include <algorithm>
 #include <cmath>
 #include <limits>
-
 #include <fmt/format.h>
-
 #include "core/base/error.h"
 #include "core/train/evaluate.h"
 #include "core/train/plan.h"
@@ -13,7 +10,6 @@
 
 namespace charnn {
 namespace {
-
 using Clock = std::chrono::steady_clock;
 using Verdict = DivergenceGuard::Verdict;
 
@@ -50,7 +46,6 @@ void measure_state(const State& state, StepInfo& info) {
   info.hidden_rms = std::sqrt(least);
   info.hidden_saturated = most;
 }
-
 }  // namespace
 
 Trainer::Trainer(TrainerParts parts)
@@ -89,8 +84,7 @@ bool Trainer::plan_done() const {
 }
 
 double Trainer::rate(std::int64_t step, std::int64_t optimizer_steps) const {
-  return state_.rate.factor *
-         learning_rate(parts_.schedule, parts_.optimizer.lr, step, total_steps(), optimizer_steps);
+  return state_.rate.factor * learning_rate(parts_.schedule, parts_.optimizer.lr, step, total_steps(), optimizer_steps);
 }
 
 StepInfo Trainer::step() {
@@ -236,8 +230,7 @@ Outcome Trainer::train() {
   saver_.require_saved(state_.step);
   for (;;) {
     bool done = plan_done();
-    const bool eval_due =
-        validates() && (due(parts_.train.eval_every) || done) && state_.evaluated_step != state_.step;
+    const bool eval_due = validates() && (due(parts_.train.eval_every) || done) && state_.evaluated_step != state_.step;
     const bool complete = !eval_due || evaluate_now();
     if ((eval_due || due(parts_.train.checkpoint_every) || due(parts_.train.keep_every)) && !unsafe_to_save())
       save_or_recover(CheckpointKind::last);
@@ -250,11 +243,10 @@ Outcome Trainer::train() {
     const StepInfo info = step();
     report_step(info);
     if (verdict_ != Verdict::diverged || parts_.train.on_divergence == OnDivergence::ignore) continue;
-    recover(is_finite(info) ? fmt::format("the loss has risen to {:.3f}, from {:.3f} at its best", guard_.smoothed(),
-                                          guard_.best())
-                            : fmt::format("loss {}, gradient norm {}, {} steps in a row", info.loss, info.grad_norm,
-                                          state_.guard.bad_in_row));
+    recover(is_finite(info)
+                ? fmt::format("the loss has risen to {:.3f}, from {:.3f} at its best", guard_.smoothed(), guard_.best())
+                : fmt::format("loss {}, gradient norm {}, {} steps in a row", info.loss, info.grad_norm,
+                              state_.guard.bad_in_row));
   }
 }
-
 }  // namespace charnn

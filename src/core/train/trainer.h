@@ -1,23 +1,20 @@
 #pragma once
-
 #include <chrono>
 #include <functional>
 #include <optional>
 #include <string>
 #include <vector>
-
 #include "core/data/batcher.h"
 #include "core/io/checkpoint.h"
 #include "core/model/network.h"
 #include "core/train/adam.h"
 #include "core/train/checkpoint_saver.h"
 #include "core/train/divergence.h"
+#include "core/train/monitor.h"
 #include "core/train/sink.h"
 #include "core/train/train_config.h"
-#include "core/train/monitor.h"
 
 namespace charnn {
-
 /// What a trainer works with. It makes none of these and owns none: all must outlive it.
 struct TrainerParts {
   const TrainConfig& train;
@@ -99,7 +96,7 @@ class Trainer {
   /// Saves, unless weights or moments contain NaN or infinity: then it recovers.
   void save_or_recover(CheckpointKind kind, bool at_end = false);
   void save(CheckpointKind kind, Checkpoint checkpoint, bool at_end = false);
-  void end(bool done);                    ///< saves for the last time
+  void end(bool done);                     ///< saves for the last time
   void recover(const std::string& found);  ///< training has diverged: on_divergence decides
   [[noreturn]] void give_up(const std::string& found, CheckpointKind good);
   bool unsafe_to_save() const;  ///< the loss is exploding
@@ -117,5 +114,4 @@ class Trainer {
   std::int64_t training_chars_ = 0;
   double chars_per_second_ = 0;
 };
-
 }  // namespace charnn

@@ -1,21 +1,17 @@
 // What a trainer saves and restores, and what it does when training diverges.
 #include <algorithm>
 #include <cmath>
-
 #include <fmt/format.h>
-
 #include "core/base/error.h"
 #include "core/train/trainer.h"
 
 namespace charnn {
 namespace {
-
 bool is_finite(const Checkpoint& c) {
   for (const std::vector<float>* part : {&c.weights, &c.exp_avg, &c.exp_avg_sq})
     if (!std::all_of(part->begin(), part->end(), [](float value) { return std::isfinite(value); })) return false;
   return true;
 }
-
 }  // namespace
 
 bool Trainer::unsafe_to_save() const {
@@ -42,8 +38,8 @@ void Trainer::save_or_recover(CheckpointKind kind, bool at_end) {
 
 void Trainer::recover(const std::string& found) {
   // The best checkpoint, unless all evaluations came too late; the last one is never replaced by a suspicious one.
-  const CheckpointKind kind = state_.best_loss && guard_.beats_guessing(*state_.best_loss) ? CheckpointKind::best
-                                                                                           : CheckpointKind::last;
+  const CheckpointKind kind =
+      state_.best_loss && guard_.beats_guessing(*state_.best_loss) ? CheckpointKind::best : CheckpointKind::last;
   if (parts_.train.on_divergence != OnDivergence::rollback || !parts_.load || guard_.hopeless()) give_up(found, kind);
   const Checkpoint good =
       kind == CheckpointKind::best && saver_.waiting_best() ? *saver_.waiting_best() : parts_.load(kind);
@@ -111,5 +107,4 @@ void Trainer::restore(const Checkpoint& c, RestoreOptions options) {
   state_.rate = {};
   guard_.begin_anew();
 }
-
 }  // namespace charnn

@@ -2,10 +2,8 @@
 #include <map>
 #include <memory>
 #include <set>
-
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
-
 #include "core/cli/config.h"
 #include "core/cli/extras.h"
 #include "core/cli/runtime.h"
@@ -15,7 +13,6 @@
 
 namespace charnn::cli {
 namespace {
-
 using Json = nlohmann::ordered_json;
 
 struct Options {
@@ -200,9 +197,7 @@ void add_bench_command(CLI::App& app, const Globals& globals, Action& action) {
     };
   });
 }
-
 }  // namespace
 
 void add_bench(Extras& extras) { extras.commands.emplace_back(add_bench_command); }
-
 }  // namespace charnn::cli

@@ -1,5 +1,4 @@
 #include "extras/bench/bench_measure.h"
-
 #include <algorithm>
 #include <array>
 #include <chrono>
@@ -12,19 +11,17 @@
 #include <sys/wait.h>
 #include <unistd.h>
 #include <vector>
-
 #include "core/base/error.h"
 #include "core/base/random.h"
 #include "core/model/network.h"
+#include "core/model/torch_runtime.h"
 #include "core/sample/generator.h"
 #include "core/train/adam.h"
-#include "core/model/torch_runtime.h"
 #include "kernels/matrix.h"
 #include "kernels/thread_pool.h"
 
 namespace charnn::cli {
 namespace {
-
 using Clock = std::chrono::steady_clock;
 
 double seconds_since(Clock::time_point start) { return std::chrono::duration<double>(Clock::now() - start).count(); }
@@ -123,7 +120,6 @@ std::array<double, 5> train(const BenchCase& b, Precision precision, int threads
   const double rate = static_cast<double>(steps * b.batch_size * b.sequence_length) / seconds_since(start);
   return {rate, peak_megabytes(), base, needed_bytes(b, training.parameters()) / (1 << 20), training.loss()};
 }
-
 }  // namespace
 
 TrainRate measure_training(const BenchCase& b, Precision precision, int threads) {
@@ -177,7 +173,8 @@ double measure_products(Format format, int threads, double seconds) {
       while (seconds_since(start) < seconds) {
         constexpr int products = 200;
         const Clock::time_point stretch = Clock::now();
-        for (int j = 0; j < products; ++j) multiply(left.rows(0, m), right, {0, n / block_width}, {c.floats(), m * block_width});
+        for (int j = 0; j < products; ++j)
+          multiply(left.rows(0, m), right, {0, n / block_width}, {c.floats(), m * block_width});
         best = std::max(best, products * 2.0 * m * n * k / seconds_since(stretch) / 1e9);
       }
       rates[static_cast<std::size_t>(i)] = best;
@@ -187,5 +184,4 @@ double measure_products(Format format, int threads, double seconds) {
     return {sum};
   })[0];
 }
-
 }  // namespace charnn::cli

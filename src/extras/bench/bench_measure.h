@@ -1,13 +1,10 @@
 #pragma once
-
 #include <cstdint>
-
 #include "core/model/model_config.h"
 #include "core/train/train_config.h"
 #include "kernels/gemm.h"
 
 namespace charnn::cli {
-
 /// Sizes to measure.
 struct BenchCase {
   ModelConfig model;
@@ -34,5 +31,4 @@ double measure_sampling(const BenchCase& bench, StepWeights weights, std::int64_
 
 /// GFLOP/s of products that stay in the cache, on all of `threads` at once: what training could reach at most.
 double measure_products(Format format, int threads, double seconds);
-
 }  // namespace charnn::cli

@@ -1,17 +1,13 @@
 #include "extras/init/config_proposal.h"
-
 #include <algorithm>
 #include <cmath>
-
 #include <fmt/format.h>
-
 #include "core/base/error.h"
 #include "core/io/json_config.h"
 #include "core/train/plan.h"
 
 namespace charnn::cli {
 namespace {
-
 enum class Size { tiny, small, medium, large };
 
 Size size_of(std::int64_t chars) {
@@ -135,7 +131,6 @@ class Proposer {
   Proposal proposal_;
   std::int64_t train_chars_ = 0, per_step_ = 0, windows_ = 0;
 };
-
 }  // namespace
 
 Proposal propose(const ProposalFacts& facts) { return Proposer(facts).make(); }
@@ -162,5 +157,4 @@ double expected_loss(double held_out, std::int64_t chars) {
   const double above_1mb = std::clamp(std::log10(static_cast<double>(chars) / 1e6) / std::log10(5.0), 0.0, 1.0);
   return held_out * (0.915 + 0.045 * above_1mb);
 }
-
 }  // namespace charnn::cli

@@ -1,14 +1,11 @@
 #pragma once
-
 #include <string>
 #include <utility>
 #include <vector>
-
 #include "core/cli/config.h"
 #include "extras/init/text_statistics.h"
 
 namespace charnn::cli {
-
 /// What a proposal rests on.
 struct ProposalFacts {
   std::vector<std::string> files;
@@ -38,5 +35,4 @@ std::string commented_json(const Proposal& proposal, const std::vector<std::stri
 /// The validation loss to expect of a proposal that is trained to its end, in nats per character, from what a 5-gram
 /// model makes of the same text (TextEntropy::held_out); docs/learning-rates.md has the runs behind it.
 double expected_loss(double held_out, std::int64_t chars);
-
 }  // namespace charnn::cli

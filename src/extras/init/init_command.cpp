@@ -2,10 +2,8 @@
 #include <filesystem>
 #include <memory>
 #include <unistd.h>
-
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
-
 #include "core/base/error.h"
 #include "core/base/files.h"
 #include "core/base/terminal.h"
@@ -22,7 +20,6 @@
 
 namespace charnn::cli {
 namespace {
-
 using nlohmann::ordered_json;
 
 struct Options {
@@ -200,9 +197,7 @@ void add_init_command(CLI::App& app, const Globals& globals, Action& action) {
   command->add_flag("--json", options->json, "print what was found as JSON");
   on_chosen(command, action, [options, &globals] { return init(*options, globals); });
 }
-
 }  // namespace
 
 void add_init(Extras& extras) { extras.commands.emplace_back(add_init_command); }
-
 }  // namespace charnn::cli

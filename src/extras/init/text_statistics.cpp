@@ -1,15 +1,12 @@
 #include "extras/init/text_statistics.h"
-
 #include <algorithm>
 #include <cmath>
 #include <span>
 #include <unordered_map>
-
 #include "core/base/utf8.h"
 
 namespace charnn {
 namespace {
-
 constexpr std::int64_t piece = 1 << 16;
 
 /// Some text that stands for all of `split`: all of it, or evenly spread pieces.
@@ -108,7 +105,6 @@ double held_out_loss(const Corpus& corpus) {
   }
   return test.empty() ? 0 : nats / static_cast<double>(test.size());
 }
-
 }  // namespace
 
 TextShape shape_of(const std::vector<std::string>& files) {
@@ -150,5 +146,4 @@ TextEntropy entropy_of(const Corpus& corpus) {
   entropy.held_out = held_out_loss(corpus);
   return entropy;
 }
-
 }  // namespace charnn

@@ -1,14 +1,11 @@
 #pragma once
-
 #include <array>
 #include <cstdint>
 #include <string>
 #include <vector>
-
 #include "core/data/corpus.h"
 
 namespace charnn {
-
 /// How a text is made up, byte by byte.
 struct TextShape {
   std::int64_t bytes = 0;
@@ -40,5 +37,4 @@ struct TextEntropy {
 };
 
 TextEntropy entropy_of(const Corpus& corpus);
-
 }  // namespace charnn

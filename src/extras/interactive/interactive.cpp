@@ -4,10 +4,8 @@
 #include <iostream>
 #include <optional>
 #include <unistd.h>
-
 #include <editline/readline.h>
 #include <fmt/format.h>
-
 #include "core/base/error.h"
 #include "core/cli/extras.h"
 #include "core/cli/runtime.h"
@@ -15,7 +13,6 @@
 
 namespace charnn::cli {
 namespace {
-
 constexpr const char* help =
     "A line is the beginning of a text; \\n in it is a line break. An empty line goes on with the last "
     "text.\n"
@@ -232,11 +229,9 @@ class Interactive : public SampleExtra {
  private:
   bool chosen_ = false;
 };
-
 }  // namespace
 
 void add_interactive(Extras& extras) {
   extras.sample.emplace_back([] { return std::make_unique<Interactive>(); });
 }
-
 }  // namespace charnn::cli

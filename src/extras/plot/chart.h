@@ -1,11 +1,9 @@
 #pragma once
-
 #include <cstddef>
 #include <string>
 #include <vector>
 
 namespace charnn {
-
 /// One curve of a panel. x and y have the same length; a y that is not finite is a gap.
 struct Series {
   enum class Style { line, faint, dashed, dots };
@@ -48,5 +46,4 @@ std::string to_svg(const Chart& chart);
 /// A sketch in Unicode characters, at most `columns` wide, about `rows` lines for each panel; `color`: with ANSI
 /// colours.
 std::string to_terminal(const Chart& chart, std::size_t columns, std::size_t rows, bool color);
-
 }  // namespace charnn

@@ -1,16 +1,12 @@
 #include "extras/plot/chart_output.h"
-
 #include <algorithm>
 #include <unistd.h>
-
 #include <fmt/format.h>
-
 #include "core/base/files.h"
 #include "core/base/terminal.h"
 #include "core/cli/runtime.h"
 
 namespace charnn::cli {
-
 void add_chart_output(CLI::App& command, ChartOutput& output, const std::string& file_flag) {
   command.add_option(file_flag, output.file, "write the picture (SVG) to this file; -: to stdout")->type_name("FILE");
   command.add_flag("--terminal", output.terminal, "draw a sketch on the terminal");
@@ -34,5 +30,4 @@ void write_chart(const Chart& chart, const ChartOutput& output) {
     write_stdout(to_svg(chart));
   }
 }
-
 }  // namespace charnn::cli

@@ -1,13 +1,9 @@
 #pragma once
-
 #include <string>
-
 #include <CLI/CLI.hpp>
-
 #include "extras/plot/chart.h"
 
 namespace charnn::cli {
-
 /// Where a chart goes.
 struct ChartOutput {
   std::string file;       ///< SVG; "-": stdout
@@ -22,5 +18,4 @@ std::string terminal_sketch(const Chart& chart);
 
 /// Where nothing was asked for: a sketch on a terminal, SVG into a pipe.
 void write_chart(const Chart& chart, const ChartOutput& output);
-
 }  // namespace charnn::cli

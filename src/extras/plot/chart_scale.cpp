@@ -1,14 +1,11 @@
 #include "extras/plot/chart_scale.h"
-
 #include <algorithm>
 #include <cmath>
 #include <limits>
-
 #include <fmt/format.h>
 
 namespace charnn {
 namespace {
-
 /// The smallest of 1, 2, 5, 10 times a power of ten that is at least `size`.
 double round_up(double size) {
   const double power = std::pow(10, std::floor(std::log10(size)));
@@ -16,7 +13,6 @@ double round_up(double size) {
     if (digit * power >= size * (1 - 1e-9)) return digit * power;
   return 10 * power;
 }
-
 }  // namespace
 
 bool Scale::shows(double value) const { return std::isfinite(value) && (!log_ || value > 0); }
@@ -122,5 +118,4 @@ std::vector<double> all_y(const Panel& panel) {
   for (const Series& series : panel.series) all.insert(all.end(), series.y.begin(), series.y.end());
   return all;
 }
-
 }  // namespace charnn

@@ -1,12 +1,9 @@
 #pragma once
-
 #include <string>
 #include <vector>
-
 #include "extras/plot/chart.h"
 
 namespace charnn {
-
 /// How an axis maps values to places, and where it has its ticks.
 class Scale {
  public:
@@ -44,5 +41,4 @@ Series thinned(const Series& series, std::size_t buckets);
 /// All x, or all y, of a panel's series.
 std::vector<double> all_x(const Panel& panel);
 std::vector<double> all_y(const Panel& panel);
-
 }  // namespace charnn

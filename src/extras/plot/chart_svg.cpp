@@ -1,7 +1,5 @@
 #include <algorithm>
-
 #include <fmt/format.h>
-
 #include "core/base/terminal.h"
 #include "core/base/utf8.h"
 #include "extras/plot/chart.h"
@@ -9,7 +7,6 @@
 
 namespace charnn {
 namespace {
-
 // Sizes in pixels.
 constexpr double width = 800, left = 70, right = 20, panel_height = 250, panel_gap = 62, title_height = 34;
 constexpr double plot_width = width - left - right;
@@ -156,7 +153,6 @@ double draw_legend(const std::vector<LegendEntry>& entries, double top, std::str
   const std::size_t rows = (entries.size() + columns - 1) / columns;
   return legend_row * static_cast<double>(rows) + 6;
 }
-
 }  // namespace
 
 std::string to_svg(const Chart& chart) {
@@ -177,5 +173,4 @@ std::string to_svg(const Chart& chart) {
       "<text class=\"title\" x=\"{4}\" y=\"22\">{2}</text>\n{5}</svg>\n",
       width, y, escaped(chart.title), style_sheet(), left, body);
 }
-
 }  // namespace charnn

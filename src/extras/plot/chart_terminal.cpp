@@ -1,9 +1,7 @@
 #include <algorithm>
 #include <cmath>
 #include <cstdint>
-
 #include <fmt/format.h>
-
 #include "core/base/terminal.h"
 #include "core/base/utf8.h"
 #include "extras/plot/chart.h"
@@ -11,7 +9,6 @@
 
 namespace charnn {
 namespace {
-
 constexpr std::size_t margin = 9;  // columns for the numbers at the left
 constexpr int ansi[] = {34, 33, 32, 35, 36, 31, 90};
 
@@ -118,7 +115,6 @@ std::string draw_panel(const Panel& panel, std::size_t columns, std::size_t rows
   return fmt::format("{}\n{}\n{}\n", text, x_numbers(x, columns),
                      cut(fmt::format("{:>{}}", panel.x.label, margin + columns), margin + columns));
 }
-
 }  // namespace
 
 std::string to_terminal(const Chart& chart, std::size_t columns, std::size_t rows, bool color) {
@@ -144,5 +140,4 @@ std::string to_terminal(const Chart& chart, std::size_t columns, std::size_t row
   }
   return text;
 }
-
 }  // namespace charnn

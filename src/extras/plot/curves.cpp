@@ -1,16 +1,12 @@
 #include "extras/plot/curves.h"
-
 #include <algorithm>
 #include <cmath>
-
 #include <fmt/format.h>
-
 #include "core/base/running_average.h"
 #include "core/train/schedule.h"
 
 namespace charnn {
 namespace {
-
 double x_of(const MetricsPoint& point, CurveX x) {
   switch (x) {
     case CurveX::epochs: return point.epoch;
@@ -88,7 +84,6 @@ void add_marks(Panel& panel, const Metrics& run, CurveX x) {
       panel.marks.push_back({x_of(*at, x), event.name == "rollback" ? "rolled back" : "lr drop"});
   }
 }
-
 }  // namespace
 
 Chart curves_of(const std::vector<std::pair<std::string, Metrics>>& runs, const CurveOptions& options) {
@@ -126,7 +121,8 @@ Chart schedule_chart(const std::string& title, const ScheduleConfig& schedule, d
   return {title, {{.x = {"step"}, .y = {"learning rate"}, .series = {std::move(rate)}}}};
 }
 
-Chart range_test_chart(const RangeCurve& curve, const std::optional<LrSuggestion>& suggestion, const std::string& title) {
+Chart range_test_chart(const RangeCurve& curve, const std::optional<LrSuggestion>& suggestion,
+                       const std::string& title) {
   Series raw{"", {}, {}, 0, Series::Style::faint}, smoothed{"training loss, smoothed", {}, {}, 0, Series::Style::line};
   for (const RangePoint& point : curve.points) {
     raw.x.push_back(point.lr);
@@ -139,5 +135,4 @@ Chart range_test_chart(const RangeCurve& curve, const std::optional<LrSuggestion
     panel.marks = {{suggestion->lr, fmt::format("suggested {:g}", suggestion->lr)}, {suggestion->lowest, "lowest"}};
   return {title, {panel}};
 }
-
 }  // namespace charnn

@@ -1,18 +1,15 @@
 #pragma once
-
 #include <array>
 #include <optional>
 #include <string>
 #include <utility>
 #include <vector>
-
 #include "core/train/lr_range_test.h"
 #include "core/train/metrics_file.h"
 #include "core/train/train_config.h"
 #include "extras/plot/chart.h"
 
 namespace charnn {
-
 /// What lies along the x axis.
 enum class CurveX { steps, epochs, chars, seconds };
 inline constexpr std::array<const char*, 4> curve_x_names{"steps", "epochs", "chars", "seconds"};
@@ -32,6 +29,6 @@ Chart schedule_chart(const std::string& title, const ScheduleConfig& schedule, d
                      std::int64_t total_steps);
 
 /// The losses of a learning-rate range test over the rate.
-Chart range_test_chart(const RangeCurve& curve, const std::optional<LrSuggestion>& suggestion, const std::string& title);
-
+Chart range_test_chart(const RangeCurve& curve, const std::optional<LrSuggestion>& suggestion,
+                       const std::string& title);
 }  // namespace charnn

@@ -1,8 +1,6 @@
 #include <filesystem>
 #include <memory>
-
 #include <fmt/format.h>
-
 #include "core/base/error.h"
 #include "core/cli/config.h"
 #include "core/cli/extras.h"
@@ -15,7 +13,6 @@
 
 namespace charnn::cli {
 namespace {
-
 struct Options {
   std::vector<std::string> runs;
   ConfigInput schedule;
@@ -111,7 +108,6 @@ std::unique_ptr<Sink> make_plot_sink(const SinkContext& context) {
   }
   return std::make_unique<PlotSink>(context.run.picture(), context.run.path(), std::move(history), context.warn);
 }
-
 }  // namespace
 
 void add_plot(Extras& extras) {
@@ -124,5 +120,4 @@ void add_plot(Extras& extras) {
     return terminal_sketch(range_test_chart(curve, suggestion, title));
   };
 }
-
 }  // namespace charnn::cli

@@ -1,12 +1,10 @@
 #include "extras/plot/plot_sink.h"
-
 #include "core/base/error.h"
 #include "core/base/files.h"
 #include "extras/plot/curves.h"
 
 namespace charnn {
 namespace {
-
 constexpr auto interval = std::chrono::seconds(5);
 constexpr std::size_t most_points = 8000;  // what a picture shows of them is less
 
@@ -16,7 +14,6 @@ void thin_out(std::vector<MetricsPoint>& points) {
   for (std::size_t i = 0; i < points.size() / 2; ++i) points[i] = points[2 * i];
   points.resize(points.size() / 2);
 }
-
 }  // namespace
 
 PlotSink::PlotSink(std::string path, std::string title, Metrics history, Warn warn)
@@ -56,5 +53,4 @@ void PlotSink::draw() {
   }
   next_draw_ = std::chrono::steady_clock::now() + interval;
 }
-
 }  // namespace charnn

@@ -1,13 +1,10 @@
 #pragma once
-
 #include <chrono>
 #include <string>
-
 #include "core/train/metrics_file.h"
 #include "core/train/sink.h"
 
 namespace charnn {
-
 /// Keeps a picture of the run's curves (see curves.h) current: it is drawn anew every few seconds, and at the end.
 class PlotSink : public Sink {
  public:
@@ -29,5 +26,4 @@ class PlotSink : public Sink {
   Warn warn_;
   std::chrono::steady_clock::time_point next_draw_;
 };
-
 }  // namespace charnn

@@ -1,9 +1,7 @@
 #include <filesystem>
 #include <memory>
-
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
-
 #include "charnn_model_py.h"
 #include "core/base/error.h"
 #include "core/base/files.h"
@@ -15,7 +13,6 @@
 
 namespace charnn::cli {
 namespace {
-
 namespace fs = std::filesystem;
 
 struct Options {
@@ -68,7 +65,6 @@ int export_model(const Options& options, const Globals& globals) {
   say("sample: python {} --length 200", program);
   return 0;
 }
-
 }  // namespace
 
 void add_export_command(CLI::App& app, const Globals& globals, Action& action) {
@@ -83,5 +79,4 @@ void add_export_command(CLI::App& app, const Globals& globals, Action& action) {
   command->add_option("-o,--out", options->out, "new folder to write to")->required()->type_name("DIR");
   on_chosen(command, action, [options, &globals] { return export_model(*options, globals); });
 }
-
 }  // namespace charnn::cli

@@ -1,9 +1,7 @@
 #include <algorithm>
 #include <filesystem>
 #include <memory>
-
 #include <fmt/format.h>
-
 #include "core/base/error.h"
 #include "core/base/files.h"
 #include "core/cli/extras.h"
@@ -14,7 +12,6 @@
 
 namespace charnn::cli {
 namespace {
-
 struct Options {
   std::string weights;
   std::string vocabulary;
@@ -71,7 +68,6 @@ int import_model(const Options& options, const Globals& globals) {
   say("train:  charnn train --init-from {} --data FILE --out ANOTHER", run.path());
   return 0;
 }
-
 }  // namespace
 
 void add_import_command(CLI::App& app, const Globals& globals, Action& action) {
@@ -102,5 +98,4 @@ void add_import_command(CLI::App& app, const Globals& globals, Action& action) {
       ->type_name("PREFIX");
   on_chosen(command, action, [options, &globals] { return import_model(*options, globals); });
 }
-
 }  // namespace charnn::cli

@@ -1,15 +1,12 @@
 #include "extras/pytorch/symbol_order.h"
-
 #include <algorithm>
 #include <charconv>
 #include <map>
 #include <optional>
 #include <stdexcept>
 #include <utility>
-
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
-
 #include "core/base/error.h"
 #include "core/base/terminal.h"
 #include "core/base/utf8.h"
@@ -17,7 +14,6 @@
 
 namespace charnn {
 namespace {
-
 using nlohmann::json;
 
 constexpr const char* forms =
@@ -96,7 +92,6 @@ std::vector<char32_t> of_text(std::string_view text, const std::string& what) {
   while (!text.empty()) symbols.push_back(take_code_point(text));
   return symbols;
 }
-
 }  // namespace
 
 std::vector<char32_t> parse_symbol_order(std::string_view text, bool is_json, const std::string& what) {
@@ -109,5 +104,4 @@ std::vector<char32_t> parse_symbol_order(std::string_view text, bool is_json, co
              "each character once");
   return symbols;
 }
-
 }  // namespace charnn

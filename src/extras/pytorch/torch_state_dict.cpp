@@ -1,5 +1,4 @@
 #include "extras/pytorch/torch_state_dict.h"
-
 #include <algorithm>
 #include <cctype>
 #include <cmath>
@@ -8,17 +7,14 @@
 #include <optional>
 #include <string_view>
 #include <utility>
-
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 #include <nlohmann/json.hpp>
-
 #include "core/base/error.h"
 #include "core/model/network_layout.h"
 
 namespace charnn {
 namespace {
-
 using Shape = std::vector<std::int64_t>;
 using Names = std::vector<std::string>;
 using Weights = std::map<std::string, std::vector<float>>;  ///< by charnn's names
@@ -260,7 +256,6 @@ Weights take_ends(Rest& rest, const StateDictNames& names, std::int64_t V, const
   ends.emplace("encoder.weight", before ? rest.take(*before, rows) : one_hot_rows(V));
   return ends;
 }
-
 }  // namespace
 
 ImportedNetwork from_state_dict(const std::vector<Tensor>& tensors, const std::vector<char32_t>& symbols,
@@ -299,5 +294,4 @@ ImportedNetwork from_state_dict(const std::vector<Tensor>& tensors, const std::v
   }
   return {config, Vocabulary(Tokens::chars, std::move(ascending)), std::move(flat)};
 }
-
 }  // namespace charnn

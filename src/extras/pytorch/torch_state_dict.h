@@ -1,14 +1,11 @@
 #pragma once
-
 #include <string>
 #include <vector>
-
 #include "core/data/vocabulary.h"
-#include "core/model/model_config.h"
 #include "core/io/safetensors.h"
+#include "core/model/model_config.h"
 
 namespace charnn {
-
 /// Which tensors are meant, where shapes and usual names do not tell. Empty: they do.
 struct StateDictNames {
   std::string embedding = {};  ///< "tokens" or "tokens.weight"
@@ -28,6 +25,5 @@ struct ImportedNetwork {
 /// ascend, so the rows are put in that order. `what` names it in messages. Throws Error (usage) if it is anything else,
 /// or has a tensor of which nothing is known.
 ImportedNetwork from_state_dict(const std::vector<Tensor>& tensors, const std::vector<char32_t>& symbols,
-                             const StateDictNames& names, const std::string& what);
-
+                                const StateDictNames& names, const std::string& what);
 }  // namespace charnn

@@ -1,5 +1,4 @@
 #include "extras/report/copied.h"
-
 #include <algorithm>
 #include <limits>
 #include <map>
@@ -7,7 +6,6 @@
 
 namespace charnn {
 namespace {
-
 /// Every state stands for stretches of the text that end at the same places: the longest of them has `length` symbols,
 /// and those too short to do so are those of the state `link`.
 class SuffixAutomaton {
@@ -90,7 +88,6 @@ class SuffixAutomaton {
   std::vector<std::size_t> prefixes_;  ///< state of the text up to each symbol
   std::size_t last_ = 0;
 };
-
 }  // namespace
 
 CopyReport find_copies(std::span<const std::int64_t> text, const Corpus& corpus) {
@@ -127,5 +124,4 @@ CopyReport find_copies(std::span<const std::int64_t> text, const Corpus& corpus)
   }
   return report;
 }
-
 }  // namespace charnn

@@ -1,14 +1,11 @@
 #pragma once
-
 #include <array>
 #include <cstdint>
 #include <span>
 #include <vector>
-
 #include "core/data/corpus.h"
 
 namespace charnn {
-
 /// How much of a text stands word for word in a corpus.
 struct CopyReport {
   static constexpr std::array<std::int64_t, 3> lengths{8, 16, 32};
@@ -25,5 +22,4 @@ struct CopyReport {
 /// suffix automaton (Blumer et al. 1985, "The smallest automaton recognizing the subwords of a text"). Throws as
 /// Corpus::copy().
 CopyReport find_copies(std::span<const std::int64_t> text, const Corpus& corpus);
-
 }  // namespace charnn

@@ -1,14 +1,11 @@
 #include "extras/report/perplexity.h"
-
 #include <algorithm>
 #include <limits>
 #include <numeric>
 #include <vector>
-
 #include "core/sample/stops.h"
 
 namespace charnn {
-
 double nats_per_symbol(Network& network, std::span<const std::int64_t> prompt, std::span<const std::int64_t> text,
                        std::span<const std::int64_t> separator) {
   constexpr std::int64_t chunk = 256;
@@ -34,5 +31,4 @@ double nats_per_symbol(Network& network, std::span<const std::int64_t> prompt, s
   }
   return last > first ? nats / static_cast<double>(last - first) : std::numeric_limits<double>::quiet_NaN();
 }
-
 }  // namespace charnn

@@ -1,31 +1,26 @@
 #include <cmath>
 #include <memory>
 #include <optional>
-
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
-
 #include "core/base/terminal.h"
 #include "core/cli/extras.h"
-#include "core/cli/run_text.h"
 #include "core/cli/runtime.h"
 #include "extras/report/copied.h"
 #include "extras/report/perplexity.h"
 
 namespace charnn::cli {
 namespace {
-
 using nlohmann::ordered_json;
 
 /// charnn sample --report: how much of a text is copied, and how surprising the network itself finds it.
 class Report : public SampleExtra {
  public:
   void add_options(CLI::App& command) override {
-    auto* report = command.add_flag("--report", chosen_,
-                                    "say how much of the text is copied from the corpus, and its perplexity");
+    auto* report =
+        command.add_flag("--report", chosen_, "say how much of the text is copied from the corpus, and its perplexity");
     if (auto* interactive = command.get_option_no_throw("--interactive")) report->excludes(interactive);
-    command
-        .add_option("--report-data", files_, "text to look for copies in; default: the run's own corpus")
+    command.add_option("--report-data", files_, "text to look for copies in; default: the run's own corpus")
         ->allow_extra_args(false)
         ->needs(report)
         ->type_name("FILE");
@@ -78,11 +73,9 @@ class Report : public SampleExtra {
   std::optional<Corpus> corpus_;
   std::unique_ptr<Network> network_;
 };
-
 }  // namespace
 
 void add_report(Extras& extras) {
   extras.sample.emplace_back([] { return std::make_unique<Report>(); });
 }
-
 }  // namespace charnn::cli

@@ -4,20 +4,17 @@
 #include <memory>
 #include <sys/stat.h>
 #include <unistd.h>
-
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
-
 #include "core/base/error.h"
-#include "core/cli/extras.h"
 #include "core/cli/eval_choice.h"
+#include "core/cli/extras.h"
 #include "core/cli/run_folder.h"
 #include "core/cli/runtime.h"
 #include "extras/score/score_report.h"
 
 namespace charnn::cli {
 namespace {
-
 struct Options {
   ModelChoice model;
   std::string file;
@@ -101,9 +98,7 @@ void add_score_command(CLI::App& app, const Globals&, Action& action) {
   command->add_flag("--json", options->json, "print JSON");
   on_chosen(command, action, [options] { return score(*options); });
 }
-
 }  // namespace
 
 void add_score(Extras& extras) { extras.commands.emplace_back(add_score_command); }
-
 }  // namespace charnn::cli

@@ -1,12 +1,9 @@
 #include "extras/score/score_report.h"
-
 #include <algorithm>
 #include <cmath>
 #include <filesystem>
-
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
-
 #include "core/base/error.h"
 #include "core/base/files.h"
 #include "core/base/terminal.h"
@@ -16,7 +13,6 @@
 
 namespace charnn::cli {
 namespace {
-
 using nlohmann::ordered_json;
 
 /// Calls each(position, symbol's text, its nats) for the whole text until it returns false.
@@ -68,7 +64,6 @@ struct Line {
                        on_one_line(text));
   }
 };
-
 }  // namespace
 
 void print_lines(const ScoredText& text, bool json) {
@@ -144,5 +139,4 @@ void write_score_html(const ScoredText& text, const std::string& path, const std
   file.write(buffer + "</pre></html>\n");
   file.commit();
 }
-
 }  // namespace charnn::cli

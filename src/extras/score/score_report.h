@@ -1,12 +1,9 @@
 #pragma once
-
 #include <span>
 #include <string>
-
 #include "core/data/corpus.h"
 
 namespace charnn::cli {
-
 /// A text and what each of its characters costs.
 struct ScoredText {
   const Corpus& corpus;
@@ -20,5 +17,4 @@ void print_chars(const ScoredText& text, bool json);
 
 /// A web page that needs no other file. `title` stands at its head. Throws as write_file().
 void write_score_html(const ScoredText& text, const std::string& path, const std::string& title, double bits_per_char);
-
 }  // namespace charnn::cli

@@ -1,17 +1,13 @@
 #include "extras/serve/serve.h"
-
 #include <algorithm>
 #include <chrono>
 #include <utility>
-
 #include <fmt/format.h>
-
 #include "core/base/error.h"
 #include "core/io/json_config.h"
 #include "core/io/strict_json.h"
 
 namespace charnn::cli {
-
 using nlohmann::json;
 using nlohmann::ordered_json;
 using Clock = std::chrono::steady_clock;
@@ -29,7 +25,6 @@ struct Server::Work {
 };
 
 namespace {
-
 /// Assigns what a request says to a field.
 void set(Field field, const json& item, const std::string& where) {
   const auto value = to_value(item);
@@ -65,7 +60,6 @@ bool set_text_option(TextOptions& options, const std::string& key, const json& i
   }
   return true;
 }
-
 }  // namespace
 
 Server::Server(TextMaker& maker, TextOptions defaults, ServeLimits limits, std::uint64_t first_seed,
@@ -209,5 +203,4 @@ void Server::step() {
       send_delta(work);
   }
 }
-
 }  // namespace charnn::cli

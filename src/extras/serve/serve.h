@@ -1,17 +1,13 @@
 #pragma once
-
 #include <cstdint>
 #include <functional>
 #include <list>
 #include <string>
 #include <string_view>
-
 #include <nlohmann/json.hpp>
-
 #include "core/cli/text_maker.h"
 
 namespace charnn::cli {
-
 /// What a request may ask for at most.
 struct ServeLimits {
   std::int64_t length = 100'000;  ///< characters to write
@@ -51,5 +47,4 @@ class Server {
   Generator generator_;
   std::list<Work> works_;  ///< their addresses must not change
 };
-
 }  // namespace charnn::cli

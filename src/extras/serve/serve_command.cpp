@@ -2,9 +2,7 @@
 #include <poll.h>
 #include <random>
 #include <unistd.h>
-
 #include <fmt/format.h>
-
 #include "core/base/error.h"
 #include "core/cli/extras.h"
 #include "core/cli/runtime.h"
@@ -12,7 +10,6 @@
 
 namespace charnn::cli {
 namespace {
-
 struct Options {
   ModelChoice model;
   ServeLimits limits;
@@ -115,9 +112,7 @@ void add_serve_command(CLI::App& app, const Globals&, Action& action) {
   add_config_flags(*command, options->config, {"sample"});
   on_chosen(command, action, [options] { return serve(*options); });
 }
-
 }  // namespace
 
 void add_serve(Extras& extras) { extras.commands.emplace_back(add_serve_command); }
-
 }  // namespace charnn::cli

@@ -1,8 +1,6 @@
 #include <algorithm>
 #include <memory>
-
 #include <fmt/format.h>
-
 #include "core/cli/extras.h"
 #include "core/cli/run_config.h"
 #include "core/cli/runtime.h"
@@ -10,7 +8,6 @@
 
 namespace charnn::cli {
 namespace {
-
 bool is_plain(const std::string& word) {
   constexpr const char* plain = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_.,+/:";
   return !word.empty() && word.find_first_not_of(plain) == std::string::npos;
@@ -249,7 +246,6 @@ struct Shell {
   std::string (*script)(const OptionTable&);
 };
 constexpr Shell shells[] = {{"bash", bash_script}, {"zsh", zsh_script}, {"fish", fish_script}};
-
 }  // namespace
 
 void add_completions_command(CLI::App& app, const Globals&, Action& action) {
@@ -269,5 +265,4 @@ void add_completions_command(CLI::App& app, const Globals&, Action& action) {
     return 0;
   });
 }
-
 }  // namespace charnn::cli

@@ -1,8 +1,6 @@
 #include <algorithm>
 #include <cctype>
-
 #include <fmt/format.h>
-
 #include "core/base/error.h"
 #include "core/base/version.h"
 #include "core/cli/extras.h"
@@ -12,7 +10,6 @@
 
 namespace charnn::cli {
 namespace {
-
 /// Text as roff prints it unchanged, wherever it stands. The quotes and signs would else become typographic.
 std::string roff(const std::string& text) {
   std::string result;
@@ -203,7 +200,6 @@ std::string man_page(const OptionTable& table) {
                         roff(lines));
   return text;
 }
-
 }  // namespace
 
 void add_man_command(CLI::App& app, const Globals&, Action& action) {
@@ -214,5 +210,4 @@ void add_man_command(CLI::App& app, const Globals&, Action& action) {
     return 0;
   });
 }
-
 }  // namespace charnn::cli

@@ -1,5 +1,4 @@
 #include "extras/shell/option_table.h"
-
 #include <algorithm>
 #include <cctype>
 #include <iterator>
@@ -9,7 +8,6 @@
 
 namespace charnn::cli {
 namespace {
-
 std::vector<std::string> split(const std::string& text, char separator) {
   std::vector<std::string> parts;
   std::istringstream stream(text);
@@ -148,7 +146,6 @@ std::vector<OptionRow> those(const std::vector<OptionRow>& options, bool positio
                [&](const OptionRow& row) { return row.positional == positional; });
   return rows;
 }
-
 }  // namespace
 
 std::vector<OptionRow> CommandRow::positionals() const { return those(options, true); }
@@ -160,5 +157,4 @@ OptionTable option_table(const CLI::App& app, const std::vector<Section>& config
   for (const CLI::App* command : app.get_subcommands(shown)) table.commands.push_back(row_of(*command, config));
   return table;
 }
-
 }  // namespace charnn::cli

@@ -1,15 +1,11 @@
 #pragma once
-
 #include <functional>
 #include <string>
 #include <vector>
-
 #include <CLI/CLI.hpp>
-
 #include "core/base/describe.h"
 
 namespace charnn::cli {
-
 /// What a shell can offer where a value stands.
 enum class Offer {
   nothing,  ///< a number, or any text
@@ -64,5 +60,4 @@ std::string joined(const std::vector<Part>& parts, const std::string& separator,
   for (const Part& part : parts) all += (all.empty() ? "" : separator) + std::invoke(text, part);
   return all;
 }
-
 }  // namespace charnn::cli

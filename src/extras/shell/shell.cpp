@@ -1,16 +1,13 @@
 #include <memory>
-
 #include "core/cli/config.h"
 #include "core/cli/extras.h"
 #include "core/cli/runtime.h"
 
 namespace charnn::cli {
-
 void add_completions_command(CLI::App& app, const Globals& globals, Action& action);
 void add_man_command(CLI::App& app, const Globals& globals, Action& action);
 
 namespace {
-
 void add_schema_command(CLI::App& app, const Globals&, Action& action) {
   auto markdown = std::make_shared<bool>(false);
   CLI::App* command = app.add_subcommand("schema", "print the JSON Schema of the config");
@@ -22,7 +19,6 @@ void add_schema_command(CLI::App& app, const Globals&, Action& action) {
     return 0;
   });
 }
-
 }  // namespace
 
 void add_shell(Extras& extras) {
@@ -30,5 +26,4 @@ void add_shell(Extras& extras) {
   extras.commands.emplace_back(add_completions_command);
   extras.commands.emplace_back(add_man_command);
 }
-
 }  // namespace charnn::cli

@@ -1,20 +1,16 @@
 #include "extras/tensorboard/tensorboard_sink.h"
-
 #include <algorithm>
 #include <array>
 #include <chrono>
 #include <filesystem>
 #include <unistd.h>
-
 #include <fmt/format.h>
 #include <protozero/pbf_writer.hpp>
-
 #include "core/base/terminal.h"
 #include "core/cli/extras.h"
 
 namespace charnn {
 namespace {
-
 using protozero::pbf_writer;
 
 constexpr std::string_view prefix = "events.out.tfevents.";
@@ -95,7 +91,6 @@ void add_text(std::string& event, const char* tag, const std::string& text) {
 double wall_time() {
   return std::chrono::duration<double>(std::chrono::system_clock::now().time_since_epoch()).count();
 }
-
 }  // namespace
 
 std::string tfrecord(std::string_view data) {
@@ -173,15 +168,12 @@ void TensorBoardSink::eval(const EvalInfo& e) {
   if (!e.sample.empty()) add_text(event, "sample", as_code(e.sample));
   write(e.step, event);
 }
-
 }  // namespace charnn
 
 namespace charnn::cli {
-
 void add_tensorboard(Extras& extras) {
   extras.sinks.emplace_back([](const SinkContext& context) {
     return std::make_unique<TensorBoardSink>(context.run.path(), context.first_step, context.warn);
   });
 }
-
 }  // namespace charnn::cli

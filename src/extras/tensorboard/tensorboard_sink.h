@@ -1,14 +1,11 @@
 #pragma once
-
 #include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
-
 #include "core/train/sink_file.h"
 
 namespace charnn {
-
 /// Event file for TensorBoard (https://www.tensorflow.org/tensorboard): scalars loss/train, loss/validation,
 /// bits_per_char/train, bits_per_char/validation, optimizer/lr, optimizer/gradient_norm, optimizer/update_ratio,
 /// speed/chars_per_second, and the samples as text. Every process of a run writes a file of its own, since a
@@ -40,5 +37,4 @@ std::vector<std::string> event_files(const std::string& folder);
 /// TFRecord framing: length (8 bytes), its checksum, `data`, its checksum; little-endian. The checksums are masked
 /// CRC-32C.
 std::string tfrecord(std::string_view data);
-
 }  // namespace charnn
