@@ -38,7 +38,7 @@ double sum_of_squares(const FlatArray& array, FlatRange range, ThreadPool& pool)
   const std::int64_t size = range.end - range.begin;
   std::vector<double> sums(static_cast<std::size_t>((size + grain - 1) / grain));
   pool.run_ranges(size, grain, [&](std::int64_t begin, std::int64_t end) {
-    sums[static_cast<std::size_t>(begin / grain)] = sum_of_squares(data + begin, end - begin);
+    sums[begin / grain] = sum_of_squares(data + begin, end - begin);
   });
   return std::accumulate(sums.begin(), sums.end(), 0.0);
 }
