@@ -12,8 +12,8 @@ namespace charnn {
 /// A network's sizes, and what the kernels pad them to. V symbols, E embedding, H hidden, L layers.
 struct PaddedShape {
   /// Hidden units and symbols are padded to `unit`, for products in the format given by default.
-  PaddedShape(const NetworkLayout& layout, Format format) : PaddedShape(layout, format, column_unit(format)) {}
-  PaddedShape(const NetworkLayout& layout, Format format, std::int64_t unit);
+  PaddedShape(const NetworkLayout& l, Format f) : PaddedShape(l, f, column_unit(f)) {}
+  PaddedShape(const NetworkLayout& l, Format f, std::int64_t unit);
 
   NetworkLayout layout;
   Format format;
