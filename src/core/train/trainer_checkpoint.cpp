@@ -93,6 +93,9 @@ Checkpoint Trainer::snapshot() const {
 }
 
 void Trainer::restore(const Checkpoint& c, RestoreOptions options) {
+  if (c.layout.weights() != parts_.network.layout().weights())
+    fail_input("checkpoint: the weights of a network of another shape", "those of the one that is trained",
+               "use another checkpoint");
   if (c.state.streams != parts_.train.batch_size)
     fail_input(fmt::format("checkpoint: the recurrent state of {} streams", c.state.streams),
                fmt::format("{}, as train.batch_size", parts_.train.batch_size), "use another checkpoint");

@@ -1,3 +1,6 @@
+#include <cmath>
+#include <cstdio>
+
 #include <nlohmann/json.hpp>
 
 #include "core/base/files.h"
