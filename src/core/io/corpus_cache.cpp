@@ -33,7 +33,7 @@ std::vector<Number> numbers_of(const SafeTensors& file, const std::string& name)
   if (tensor == nullptr || tensor->dtype != Dtype::u8 || tensor->bytes.size() % sizeof(Number) != 0)
     throw std::invalid_argument("no usable tensor " + name);
   std::vector<Number> numbers(tensor->bytes.size() / sizeof(Number));
-  std::memcpy(numbers.data(), tensor->bytes.data(), tensor->bytes.size());
+  if (!numbers.empty()) std::memcpy(numbers.data(), tensor->bytes.data(), tensor->bytes.size());
   return numbers;
 }
 

@@ -51,7 +51,7 @@ void restore_generators(const GeneratorStates& states, Device device) {
     const bool cuda = name == "torch_cuda";
     if (cuda && device != Device::cuda) continue;  // the run has moved to a CPU
     torch::Tensor state = torch::empty({static_cast<std::int64_t>(bytes.size())}, torch::kUInt8);
-    std::memcpy(state.data_ptr(), bytes.data(), bytes.size());
+    if (!bytes.empty()) std::memcpy(state.data_ptr(), bytes.data(), bytes.size());
     try {
       generator(cuda ? Device::cuda : Device::cpu).set_state(state);
     } catch (const c10::Error&) {

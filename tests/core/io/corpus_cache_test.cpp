@@ -34,7 +34,7 @@ TEST(CorpusCache, ComesBackTheSame) {
 TEST(CorpusCache, RefusesWhatIsNoIndex) {
   const test::TemporaryFolder folder;
   const auto refusal = [&](const std::string& json) {
-    const std::string bytes = encode_safetensors({{"characters", torch::zeros({4}, torch::kUInt8)}},
+    const std::string bytes = encode_safetensors({{"characters", Dtype::u8, {4}, std::string(4, '\0')}},
                                                  {{"format", "charnn-text-index-1"}, {"index", json}});
     return error_of([&] { load_corpus_index(folder.write("index", bytes)); });
   };
