@@ -2,7 +2,6 @@
 #include <memory>
 #include <fmt/format.h>
 #include "core/cli/extras.h"
-#include "core/cli/run_config.h"
 #include "core/cli/runtime.h"
 #include "extras/shell/option_table.h"
 

@@ -4,7 +4,6 @@
 #include "core/base/error.h"
 #include "core/base/version.h"
 #include "core/cli/extras.h"
-#include "core/cli/run_config.h"
 #include "core/cli/runtime.h"
 #include "extras/shell/option_table.h"
 
