@@ -9,7 +9,7 @@
 #include "core/cli/extras.h"
 #include "core/cli/runtime.h"
 #include "core/cli/training_setup.h"
-#include "core/train/bar_sink.h"
+#include "core/train/console_sinks.h"
 #include "core/train/lr_range_test.h"
 
 namespace charnn::cli {

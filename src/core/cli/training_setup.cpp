@@ -5,7 +5,7 @@
 #include "core/cli/runtime.h"
 #include "core/io/extend_vocabulary.h"
 #include "core/model/torch_runtime.h"
-#include "core/train/plan.h"
+#include "core/train/schedule.h"
 
 namespace charnn::cli {
 namespace {

@@ -61,7 +61,7 @@ void CheckpointSaver::resume(const TrainState& train) {
 void CheckpointSaver::require_saved(std::int64_t step) const {
   if (!failure_) return;
   throw Error(ExitCode::failure, fmt::format("step {} could not be saved: {}", step, failure_->what()), "",
-              step == 0 ? "when that is fixed, start again"
-                        : "the earlier checkpoint is intact: when that is fixed, continue from it with --resume");
+              step == 0 ? "fix that, then start again"
+                        : "the earlier checkpoint is intact: fix the problem, then continue from it with --resume");
 }
 }  // namespace charnn

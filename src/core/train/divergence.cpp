@@ -3,19 +3,15 @@
 
 namespace charnn {
 namespace {
-constexpr double keep = 0.98;  // of the average, at each step
+constexpr double keep = 0.98;  // share of the average that each step keeps
 
-// So many steps after a beginning the smoothed loss means something. After a rollback the network also gets this time
-// to come back from where it was put.
+// The smoothed loss is meaningful after this many steps. After a rollback, they also give the network time to recover.
 constexpr std::int64_t settled = 100;
 
-// The best drifts up by this share of the distance, each step: where a text really becomes harder for good, it is the
-// new normal after some thousand steps.
+// Each step moves the best up by this share of the distance: if the text becomes harder for good, that is the new normal
+// after some thousand steps.
 constexpr double drift = 0.001;
 }  // namespace
-
-DivergenceGuard::DivergenceGuard(const TrainConfig& config, GuardState& state, double guess)
-    : config_(config), state_(state), guess_(guess) {}
 
 DivergenceGuard::Verdict DivergenceGuard::judge(double loss, double gradient_norm) {
   ++state_.steps;
@@ -37,16 +33,9 @@ DivergenceGuard::Verdict DivergenceGuard::judge(double loss, double gradient_nor
   return Verdict::good;
 }
 
-void DivergenceGuard::begin_anew() {
-  state_.loss = {};
-  state_.steps = 0;
-  state_.bad_in_row = 0;
-  state_.vain_rollbacks = 0;
-}
-
 void DivergenceGuard::rolled_back() {
   const std::int64_t in_vain = state_.vain_rollbacks + 1;
-  begin_anew();
+  restart();
   state_.vain_rollbacks = in_vain;
 }
 }  // namespace charnn

@@ -3,41 +3,42 @@
 #include "core/train/train_config.h"
 
 namespace charnn {
-/// Judges every step before its gradient is used, so that nothing that is not a finite number ever reaches the weights,
-/// and sees when the loss explodes. All it remembers is in a GuardState, which checkpoints hold.
+/// A smoothed loss above this counts as exploded: half as much again as the best, plus half a nat.
+constexpr double explosion_limit(double best) { return 1.5 * best + 0.5; }
+
+/// Judges each step before its gradient is used, so that NaN and infinity never reach the weights, and notices when the
+/// loss explodes. All it remembers is in a GuardState, which is part of checkpoints.
 class DivergenceGuard {
  public:
   enum class Verdict {
     good,
     skip,     ///< loss or gradient is not finite: leave the weights as they are
-    diverged  ///< max_skipped_steps such steps in a row, or the smoothed loss is far above its best
+    diverged  ///< max_skipped_steps of those in a row, or the loss has exploded
   };
 
-  /// `guess`: loss of a network that knows nothing, ln(vocabulary size); the best known before the first step.
-  DivergenceGuard(const TrainConfig& config, GuardState& state, double guess);
+  /// `guess`: the loss of guessing, ln(vocabulary size). It counts as the best loss until there is a better one.
+  DivergenceGuard(const TrainConfig& config, GuardState& state, double guess)
+      : config_(config), state_(state), guess_(guess) {}
 
   /// `loss` in nats per character; `gradient_norm` before clipping.
   Verdict judge(double loss, double gradient_norm);
 
   /// Mean of about the last 50 losses. 0 before the first step.
   double smoothed() const { return state_.loss.value(); }
-
-  /// The smoothed loss above which training counts as diverged: half as much again as the best, and half a nat.
-  double limit() const { return 1.5 * best() + 0.5; }
-  /// A validation loss that is better than guessing.
-  bool beats_guessing(double loss) const { return loss < guess_ && loss < limit(); }
   double best() const { return state_.best.value_or(guess_); }
+  double limit() const { return explosion_limit(best()); }
+  bool beats_guessing(double validation_loss) const { return validation_loss < guess_ && validation_loss < limit(); }
 
-  /// Not yet judged, but nothing to keep: such weights must not replace good ones.
-  bool suspicious() const { return smoothed() > limit() || state_.bad_in_row > 0; }
+  /// Perhaps about to diverge: such weights must not replace good ones. Never with on_divergence = ignore.
+  bool suspicious() const {
+    return config_.on_divergence != OnDivergence::ignore && (smoothed() > limit() || state_.bad_in_row > 0);
+  }
 
-  /// The weights have been put back.
+  /// Restarts smoothing and counting, and keeps the best loss.
+  void restart() { state_ = {.loss = {}, .best = state_.best, .skipped = state_.skipped}; }
+  /// The same, after the weights have been put back.
   void rolled_back();
-
-  /// Smoothing and counting begin anew; the best stays.
-  void begin_anew();
-
-  /// Rolled back time and again without a new best in between: a lower rate does not help.
+  /// True after many rollbacks without a new best in between: a lower rate does not help.
   bool hopeless() const { return state_.vain_rollbacks >= 8; }
 
  private:

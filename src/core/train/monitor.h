@@ -1,5 +1,4 @@
 #pragma once
-#include <optional>
 #include <string>
 #include <vector>
 #include "core/io/train_state.h"
@@ -7,34 +6,36 @@
 #include "core/train/train_config.h"
 
 namespace charnn {
-/// Looks at training as an experienced person would and names what goes wrong: what was seen, and what to try. Each
-/// warning comes once in a run; what the watch remembers is in a WatchState, which checkpoints hold.
+/// Watches training and warns of common problems, with what was observed and what to try. Each warning is given once in a
+/// run; all it remembers is in a WatchState, which is part of checkpoints.
 ///
 ///   letter_frequencies  the loss is flat at the entropy of single characters: no context is used
-///   always_clipped      clipping acts on nearly every step
-///   updates_too_large   steps change the weights by more than a 50th of their size, even after the warm-up
-///   updates_too_small   ... or by less than 3e-6 of it, at the peak of the rate. About 1e-3 is healthy
+///   always_clipped      nearly every step is clipped
+///   updates_too_large   steps change the weights by more than a 50th of their norm, even after the warm-up
+///   updates_too_small   steps change them by less than 3e-6 of it, at the peak of the rate. About 1e-3 is healthy
 ///                       (A. Karpathy, CS231n notes on neural networks, part 3, "Ratio of weights:updates")
-///   saturated           most hidden units sit at their limits, where no gradient flows
+///   saturated           most hidden units of a layer are at their limits, where no gradient flows
 ///   vanished            a layer's hidden state is close to zero
-///   overfitting         validation rises while training falls
+///   overfitting         the validation loss rises while the training loss falls
 class TrainingMonitor {
  public:
   /// `unigram`: entropy of single characters, see unigram_entropy().
-  TrainingMonitor(const OptimizerConfig& optimizer, const ScheduleConfig& schedule, WatchState& state, double unigram);
+  TrainingMonitor(const OptimizerConfig& optimizer, const ScheduleConfig& schedule, WatchState& state, double unigram)
+      : optimizer_(optimizer), schedule_(schedule), state_(state), unigram_(unigram) {}
 
-  /// Every step that was taken; `smoothed`: see DivergenceGuard.
+  /// For every step that was not skipped; `smoothed`: see DivergenceGuard.
   void step(const StepInfo& step, double smoothed, std::vector<Warning>& warnings);
 
-  /// Every record of metrics.
+  /// For every record of metrics.
   void record(const StepInfo& record, double smoothed, std::vector<Warning>& warnings);
 
-  /// Every evaluation; `best_loss` and `best_step` with it counted in.
+  /// For every evaluation; `best_loss` and `best_step` already include it.
   void eval(const EvalInfo& eval, double best_loss, std::int64_t best_step, std::vector<Warning>& warnings);
 
  private:
   bool warm(std::int64_t step) const;  ///< some hundred steps after the warm-up
-  void say(std::vector<Warning>& warnings, std::int64_t step, const char* name, std::string message);
+  /// Adds a warning unless it was given before.
+  void add(std::vector<Warning>& warnings, std::int64_t step, const char* name, std::string message);
 
   const OptimizerConfig& optimizer_;
   const ScheduleConfig& schedule_;
@@ -42,7 +43,7 @@ class TrainingMonitor {
   double unigram_;
 };
 
-/// Entropy of the characters of `split` by their frequencies alone, in nats: the best loss without context. Of a long
-/// text, from 2^20 characters spread evenly over it.
+/// Entropy of the character frequencies of `split`, in nats: the best loss that is possible without context. For a long
+/// text it is estimated from 2^20 characters in evenly spaced pieces.
 double unigram_entropy(const Corpus& corpus, Split split);
 }  // namespace charnn

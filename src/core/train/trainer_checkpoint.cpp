@@ -1,8 +1,7 @@
-// What a trainer saves and restores, and what it does when training diverges.
+// How a trainer saves and restores, and recovers when training diverges.
 #include <algorithm>
 #include <cmath>
 #include <fmt/format.h>
-#include "core/base/error.h"
 #include "core/train/trainer.h"
 
 namespace charnn {
@@ -14,66 +13,58 @@ bool is_finite(const Checkpoint& c) {
 }
 }  // namespace
 
-bool Trainer::unsafe_to_save() const {
-  return parts_.train.on_divergence != OnDivergence::ignore && guard_.suspicious();
-}
-
-void Trainer::save(CheckpointKind kind, Checkpoint checkpoint, bool at_end) {
-  for (Sink* sink : parts_.sinks) sink->activity("saving");
-  if (kind == CheckpointKind::best)
-    saver_.best(std::move(checkpoint));
-  else
-    saver_.last(std::move(checkpoint), due(parts_.train.keep_every), at_end);
-}
-
-void Trainer::save_or_recover(CheckpointKind kind, bool at_end) {
+void Trainer::save(CheckpointKind kind, bool at_end) {
   if (!parts_.save) return;
-  // Finite gradients can still add up to weights or moments that are not; such a checkpoint is good for nothing.
   Checkpoint checkpoint = snapshot();
-  if (is_finite(checkpoint)) return save(kind, std::move(checkpoint), at_end);
-  if (parts_.train.on_divergence != OnDivergence::ignore)
-    return recover("the weights or Adam's moments contain NaN or infinity");
-  warn({{state_.step, "not_saved", "the weights or Adam's moments contain NaN or infinity: not saved"}});
+  // Finite gradients can still add up to weights or moments that are not; such a checkpoint is useless.
+  if (!is_finite(checkpoint)) {
+    const std::string found = "the weights or Adam's moments contain NaN or infinity";
+    if (parts_.train.on_divergence != OnDivergence::ignore) return recover(found);
+    return warn({{state_.step, "not_saved", found + ": not saved"}});
+  }
+  for (Sink* sink : parts_.sinks) sink->activity("saving");
+  if (kind == CheckpointKind::best) return saver_.best(std::move(checkpoint));
+  saver_.last(std::move(checkpoint), due(parts_.train.keep_every), at_end);
 }
 
 void Trainer::recover(const std::string& found) {
-  // The best checkpoint, unless all evaluations came too late; the last one is never replaced by a suspicious one.
-  const CheckpointKind kind =
-      state_.best_loss && guard_.beats_guessing(*state_.best_loss) ? CheckpointKind::best : CheckpointKind::last;
-  if (parts_.train.on_divergence != OnDivergence::rollback || !parts_.load || guard_.hopeless()) give_up(found, kind);
-  const Checkpoint good =
-      kind == CheckpointKind::best && saver_.waiting_best() ? *saver_.waiting_best() : parts_.load(kind);
+  // The best checkpoint, unless all evaluations came too late; then the last one, which is never from a time when the
+  // loss was exploding.
+  const bool from_best = state_.best_loss && guard_.beats_guessing(*state_.best_loss);
+  const auto load = [&] {
+    if (from_best && saver_.waiting_best()) return *saver_.waiting_best();
+    return parts_.load(from_best ? CheckpointKind::best : CheckpointKind::last);
+  };
+  if (parts_.train.on_divergence != OnDivergence::rollback || !parts_.load || guard_.hopeless()) {
+    if (parts_.load && from_best) saver_.last_from_best(load());
+    throw Error(ExitCode::diverged, fmt::format("training diverged at step {}: {}", state_.step, found),
+                "a loss that falls",
+                fmt::format("the last good checkpoint is intact: resume from it with a learning rate well below {:.3g} "
+                            "(--lr), or a lower --clip-norm; charnn lr-find finds a rate",
+                            rate(state_.step - 1, parts_.adam.steps())));
+  }
+  const Checkpoint good = load();
   parts_.network.change_weights().assign(good.weights);
   parts_.adam.restore(good.exp_avg, good.exp_avg_sq, good.train.optimizer_step);
-  recurrent_ = parts_.network.zero_state(parts_.train.batch_size);
+  reset_recurrent();
   state_.rate.factor /= 2;
   guard_.rolled_back();
   warn({{state_.step, "rollback",
          fmt::format("{}: back to the weights of step {}, continuing with half the learning rate ({:.3g})", found,
                      good.train.step, rate(state_.step, state_.step))}});
-  if (parts_.save) save(CheckpointKind::last, snapshot());
-}
-
-void Trainer::give_up(const std::string& found, CheckpointKind good) {
-  if (parts_.load && good == CheckpointKind::best)
-    saver_.last_from_best(saver_.waiting_best() ? *saver_.waiting_best() : parts_.load(good));
-  throw Error(ExitCode::diverged, fmt::format("training diverged at step {}: {}", state_.step, found),
-              "a loss that falls",
-              fmt::format("the last good checkpoint is intact: resume from it with a learning rate well below {:.3g} "
-                          "(--lr), or a lower --clip-norm; charnn lr-find finds a rate",
-                          rate(state_.step - 1, parts_.adam.steps())));
+  save(CheckpointKind::last);
 }
 
 void Trainer::rescue() {
-  if (!in_step_ && !unsafe_to_save() && !saver_.saved(state_.step) && !saver_.tried(state_.step))
-    save_or_recover(CheckpointKind::last, /*at_end=*/true);
+  if (!in_step_ && !guard_.suspicious() && !saver_.saved(state_.step) && !saver_.tried(state_.step))
+    save(CheckpointKind::last, /*at_end=*/true);
 }
 
 void Trainer::end(bool done) {
-  if (unsafe_to_save() && !done)
+  if (guard_.suspicious() && !done)
     warn({{state_.step, "not_saved", "the loss is exploding: not saved, the last good checkpoint is kept"}});
   else if (!saver_.saved(state_.step))
-    save_or_recover(CheckpointKind::last, /*at_end=*/true);
+    save(CheckpointKind::last, /*at_end=*/true);
   saver_.require_saved(state_.step);
 }
 
@@ -105,6 +96,6 @@ void Trainer::restore(const Checkpoint& c, RestoreOptions options) {
   saver_.resume(state_);
   if (!options.reset_rate) return;
   state_.rate = {};
-  guard_.begin_anew();
+  guard_.restart();
 }
 }  // namespace charnn
