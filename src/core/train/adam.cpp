@@ -49,8 +49,7 @@ double Adam::gradient_norm() const {
 }
 
 void Adam::step(double lr, double gradient_scale) {
-  ++steps_;
-  const auto t = static_cast<double>(steps_);
+  const auto t = static_cast<double>(++steps_);
   const AdamStep step{.lr_over_correction1 = static_cast<float>(lr / (1 - std::pow(config_.beta1, t))),
                       .correction2 = static_cast<float>(std::sqrt(1 - std::pow(config_.beta2, t))),
                       .beta1_rest = static_cast<float>(1 - config_.beta1),
@@ -62,10 +61,6 @@ void Adam::step(double lr, double gradient_scale) {
   const FlatArray& weights = network_.change_weights();
   for (const FlatRange& range : trained_)
     adam_step(step, range, weights, network_.gradients(), exp_avg_, exp_avg_sq_, network_.pool());
-}
-
-double clip_scale(double norm, double max_norm) {
-  return max_norm > 0 && norm > max_norm ? max_norm / (norm + 1e-6) : 1;
 }
 
 void Adam::restore(std::span<const float> exp_avg, std::span<const float> exp_avg_sq, std::int64_t steps) {

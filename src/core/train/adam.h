@@ -6,19 +6,17 @@
 #include "core/train/train_config.h"
 
 namespace charnn {
-/// Adam (Kingma, Ba 2014), with the same arithmetic as torch.optim.Adam: m = b1 m + (1 - b1) g, v = b2 v + (1 - b2) g^2,
-/// w -= lr * (m / (1 - b1^t)) / (sqrt(v / (1 - b2^t)) + eps), with g = gradient + weight_decay * w.
-/// One object lives as long as the run. The learning rate is an argument of every step, so changing it leaves the moments
-/// alone.
+/// Adam (Kingma, Ba 2014), with the same arithmetic as torch.optim.Adam:
+///   m = b1 m + (1 - b1) g, v = b2 v + (1 - b2) g^2, with g = gradient + weight_decay * w
+///   w -= lr * (m / (1 - b1^t)) / (sqrt(v / (1 - b2^t)) + eps)
+/// One object lives as long as the run; changing the learning rate leaves its moments alone.
 class Adam {
  public:
-  /// The weights named by config.freeze stay as they are, and gradient_norm() leaves out their gradients. Throws Error
-  /// (usage) if it names a layer that does not exist, or all of them.
+  /// Throws Error (usage) if config.freeze names a layer that does not exist, or all of them.
   Adam(Network& network, const OptimizerConfig& config);
 
-  /// Norm of all gradients together.
-  double gradient_norm() const;
-  /// Every gradient is first multiplied by `gradient_scale`; clip_scale() gives the one for clipping.
+  double gradient_norm() const;  ///< of all gradients together, without those of frozen weights
+  /// Every gradient is first multiplied by `gradient_scale`; see clip_scale().
   void step(double lr, double gradient_scale = 1);
 
   std::int64_t steps() const noexcept { return steps_; }
@@ -34,7 +32,8 @@ class Adam {
   std::int64_t steps_ = 0;
 };
 
-/// Factor that scales gradients of this norm down to `max_norm` (Pascanu et al. 2013); 1 if they are already below it, or
-/// if max_norm is 0.
-double clip_scale(double norm, double max_norm);
+/// Scales gradients of this norm down to `max_norm` (Pascanu et al. 2013); 1 if they are below it, or max_norm is 0.
+inline double clip_scale(double norm, double max_norm) {
+  return max_norm > 0 && norm > max_norm ? max_norm / (norm + 1e-6) : 1;
+}
 }  // namespace charnn

@@ -7,11 +7,11 @@
 #include "core/train/sink.h"
 
 namespace charnn {
-/// last: the newest; best: the one with the lowest validation loss; kept: one that is never replaced (train.keep_every).
+/// last: the newest; best: the one with the lowest validation loss; kept: one that stays (train.keep_every).
 enum class CheckpointKind { last, best, kept };
 
-/// Saves a run's checkpoints. If saving fails (a full disk), it warns, training goes on, and the next save tries again; a
-/// best checkpoint that could not be saved waits in memory.
+/// Saves a run's checkpoints. If that fails (a full disk), it warns, and the next save tries again; a best checkpoint
+/// that could not be saved waits in memory.
 class CheckpointSaver {
  public:
   using Write = std::function<void(CheckpointKind, const Checkpoint&)>;
@@ -19,32 +19,28 @@ class CheckpointSaver {
   CheckpointSaver(Write write, Warn warn) : write_(std::move(write)), warn_(std::move(warn)) {}
 
   void best(Checkpoint checkpoint);
-  /// The last checkpoint refers to the best one, so it waits as long as that one does. At the end of training (`at_end`)
-  /// it is saved all the same, referring to the best that is on disk; a resumed run then evaluates once more. `keep`: also
-  /// save it as kept.
+  /// The last checkpoint names the best one, so it is not saved while that waits; at the end of training (`at_end`) it
+  /// is, but names the best one on disk, and a resumed run evaluates once more. `keep`: also save it as kept.
   void last(Checkpoint checkpoint, bool keep, bool at_end);
-  /// Replaces the last checkpoint by the best one.
-  void last_from_best(const Checkpoint& best);
+  void last_from_best(const Checkpoint& best);  ///< replaces the last checkpoint by the best one
+  void resume(const TrainState& train);         ///< the best checkpoint named by `train` is on disk
 
-  /// For a resumed run: the best checkpoint that `train` refers to is on disk.
-  void resume(const TrainState& train);
   const std::optional<Checkpoint>& waiting_best() const noexcept { return waiting_best_; }
   bool saved(std::int64_t step) const noexcept { return saved_step_ == step && !waiting_best_; }
   bool tried(std::int64_t step) const noexcept { return tried_step_ == step; }
-  /// The latest failure, while something is still not saved.
-  const std::optional<Error>& failure() const noexcept { return failure_; }
-  /// Throws Error (failure) if something is still not saved.
-  void require_saved(std::int64_t step) const;
+  const std::optional<Error>& failure() const noexcept { return failure_; }  ///< if something is still not saved
+  void require_saved(std::int64_t step) const;                               ///< throws Error (failure) then
 
  private:
-  /// Returns false, after a warning that ends with `consequence`, if it failed.
-  bool store(CheckpointKind kind, const Checkpoint& checkpoint, const char* consequence);
+  /// If it fails, warns with `consequence` and returns false.
+  bool store(CheckpointKind kind, const Checkpoint& checkpoint,
+             const char* consequence = "the earlier checkpoint is kept; charnn tries again at the next save");
   void store_best();
 
   Write write_;
   Warn warn_;
   std::int64_t saved_step_ = -1;  ///< of the last checkpoint
-  std::int64_t tried_step_ = -1;  ///< step of the latest attempt to save the last checkpoint, successful or not
+  std::int64_t tried_step_ = -1;  ///< step of the latest attempt to save it, successful or not
   std::optional<Error> failure_;
   std::optional<Checkpoint> waiting_best_;
   std::optional<double> saved_best_loss_;  ///< of the best checkpoint on disk

@@ -2,7 +2,6 @@
 #include <algorithm>
 #include <cmath>
 #include <fmt/format.h>
-#include "core/base/terminal.h"
 
 namespace charnn {
 namespace {
@@ -32,9 +31,8 @@ void ConsoleSink::begin(const RunInfo& run) {
 
 void ConsoleSink::eval(const EvalInfo& e) {
   val_loss_ = e.result.loss();
-  print(
-      fmt::format("step {}: validation loss {}{}", e.step, describe_loss(val_loss_), e.best ? ", the best so far" : ""),
-      plain);
+  const char* best = e.best ? ", the best so far" : "";
+  print(fmt::format("step {}: validation loss {}{}", e.step, describe_loss(val_loss_), best), plain);
   print("sample:\n" + safe_for_terminal(e.sample), dim);
 }
 
@@ -56,10 +54,6 @@ void LineSink::record(const StepInfo& s) {
         plain);
 }
 
-void LineSink::print(const std::string& text, const char* /*style*/) { logger_->info("{}", text); }
-
-std::size_t BarSink::width() const { return terminal_columns(::fileno(terminal_)).value_or(80); }
-
 void BarSink::erase() {
   if (drawn_ == 0) return;
   // If the terminal has become narrower, it has wrapped the line; the cursor is in its last row.
@@ -72,8 +66,7 @@ void BarSink::erase() {
 
 void BarSink::print(const std::string& text, const char* style) {
   erase();
-  const bool styled = color_ && style != plain;
-  fmt::print(terminal_, "{}{}{}\n", styled ? style : "", text, styled ? reset : "");
+  fmt::print(terminal_, "{}{}{}\n", color_ ? style : "", text, color_ ? reset : "");
   std::fflush(terminal_);
 }
 
@@ -88,24 +81,14 @@ void BarSink::draw(const std::string& activity) {
     const auto full = static_cast<std::size_t>(bar_width * done);
     bar = "[" + std::string(full, '=') + std::string(bar_width - full, ' ') + "] ";
   }
+  const auto field = [](const std::string& shown) { return shown.empty() ? "" : shown + "  "; };
+  std::string text = fmt::format(
+      "{}{}  loss {:.3f}  {}{}epoch {:.2f}  {:.0f} chars/s  lr {:.2g}  |g| {:.2f}", field(activity), place(s.step),
+      loss_.value(), field(val_loss_ > 0 ? fmt::format("val {:.3f} ({:.2f} bits)", val_loss_, bits(val_loss_)) : ""),
+      field(time_left(s)), s.epoch, s.chars_per_second, s.lr, s.grad_norm);
   // The most important fields come first; those that do not fit are left out.
-  const std::string fields[] = {
-      activity,
-      place(s.step),
-      fmt::format("loss {:.3f}", loss_.value()),
-      val_loss_ > 0 ? fmt::format("val {:.3f} ({:.2f} bits)", val_loss_, bits(val_loss_)) : "",
-      time_left(s),
-      fmt::format("epoch {:.2f}", s.epoch),
-      fmt::format("{:.0f} chars/s", s.chars_per_second),
-      fmt::format("lr {:.2g}", s.lr),
-      fmt::format("|g| {:.2f}", s.grad_norm)};
-  std::string text;
-  for (const std::string& field : fields) {
-    if (field.empty()) continue;
-    const std::size_t gap = text.empty() ? 0 : 2;
-    if (bar.size() + text.size() + gap + field.size() > columns) break;
-    text.append(gap, ' ').append(field);
-  }
+  if (bar.size() + text.size() > columns)
+    text.resize(std::min(columns - bar.size(), text.rfind("  ", columns - bar.size())));
   fmt::print(terminal_, "{}{}{}{}", color_ ? cyan : "", bar, color_ ? reset : "", text);
   std::fflush(terminal_);
   drawn_ = bar.size() + text.size();

@@ -6,10 +6,11 @@
 #include <spdlog/logger.h>
 #include "core/base/clock.h"
 #include "core/base/running_average.h"
+#include "core/base/terminal.h"
 #include "core/train/sink.h"
 
 namespace charnn {
-/// Shows training to a person: what both kinds of output have in common.
+/// What the two displays of training have in common.
 class ConsoleSink : public Sink {
  public:
   void begin(const RunInfo& run) override;
@@ -40,7 +41,7 @@ class BarSink : public ConsoleSink {
   void print(const std::string& text, const char* style) override;  ///< above the bar
   void draw(const std::string& activity);
   void erase();
-  std::size_t width() const;
+  std::size_t width() const { return terminal_columns(::fileno(terminal_)).value_or(80); }
 
   std::FILE* terminal_;
   bool color_;
@@ -59,7 +60,7 @@ class LineSink : public ConsoleSink {
   void record(const StepInfo& step) override;
 
  private:
-  void print(const std::string& text, const char* style) override;
+  void print(const std::string& text, const char* /*style*/) override { logger_->info("{}", text); }
 
   std::shared_ptr<spdlog::logger> logger_;
   std::chrono::seconds interval_;

@@ -14,7 +14,7 @@ struct Stream {
 /// The window of all streams that begins `done` symbols after their beginning. Only targets that count are set.
 Batch window_of(const Corpus& corpus, Split split, const std::vector<Stream>& streams, std::int64_t done,
                 std::int64_t length) {
-  const auto count = static_cast<std::int64_t>(streams.size());
+  const std::int64_t count = std::ssize(streams);
   Batch batch(length, count, corpus.has_documents());
   std::vector<std::int64_t> text;
   for (std::int64_t s = 0; s < count; ++s) {
@@ -46,7 +46,7 @@ void collect(const Batch& batch, const std::vector<Stream>& streams, std::int64_
       if (row.empty()) first = streams[s].first + done + t + 1;
       row.push_back(nats[at]);
     }
-    result.chars += static_cast<std::int64_t>(row.size());
+    result.chars += std::ssize(row);
     if (options.each && !row.empty()) options.each(first, row);
   }
 }
@@ -58,10 +58,9 @@ std::optional<EvalResult> evaluate(Network& network, const Corpus& corpus, Split
     fail_input(fmt::format("the part of the text to evaluate has {} characters", split.size()), "at least 2",
                "use a longer text, or another part of it");
   EvalResult result;
-  /// Runs streams side by side for `steps` symbols; false if stopped.
   const auto run = [&](const std::vector<Stream>& streams, std::int64_t steps) {
     constexpr std::int64_t chunk = 16;
-    State state = network.zero_state(static_cast<std::int64_t>(streams.size()));
+    State state = network.zero_state(std::ssize(streams));
     std::vector<float> nats;
     for (std::int64_t done = 0; done < steps; done += chunk) {
       if (options.stop && options.stop()) return false;
@@ -72,27 +71,25 @@ std::optional<EvalResult> evaluate(Network& network, const Corpus& corpus, Split
     }
     return true;
   };
-  std::vector<Stream> streams;
-  if (options.window > 0) {
-    constexpr std::int64_t side_by_side = 64;
-    const std::int64_t window = std::min(options.window, predictions);
-    for (std::int64_t begin = 0; begin < predictions;) {
-      streams.clear();
-      for (; begin < predictions && streams.size() < side_by_side; begin += window)
-        streams.push_back({begin, begin, std::min(begin + window, predictions)});
-      if (!run(streams, window)) return std::nullopt;
-    }
-    return result;
+  std::int64_t warmup = 0, share = std::min(options.window, predictions), side_by_side = 64;
+  if (options.window == 0) {
+    constexpr std::int64_t full_warmup = 256;
+    const std::int64_t automatic = std::clamp<std::int64_t>(predictions / (10 * full_warmup), 1, 64);
+    warmup = std::min(full_warmup, predictions - 1);
+    side_by_side = std::min(options.streams > 0 ? options.streams : automatic, predictions - warmup);
+    share = (predictions - warmup + side_by_side - 1) / side_by_side;
   }
-  // The first stream needs no warm-up and counts that many characters more, so that all run for `steps` symbols.
-  const std::int64_t automatic = std::clamp<std::int64_t>(predictions / (10 * options.warmup), 1, 64);
-  const std::int64_t warmup = std::min(options.warmup, predictions - 1);
-  const std::int64_t count = std::min(options.streams > 0 ? options.streams : automatic, predictions - warmup);
-  const std::int64_t share = (predictions - warmup + count - 1) / count;
+  // All streams run for `steps` symbols; the first one needs no warm-up and counts more of them instead.
   const std::int64_t steps = warmup + share;
-  streams.push_back({0, 0, std::min(steps, predictions)});
-  for (std::int64_t begin = steps; begin < predictions; begin += share)
-    streams.push_back({begin - warmup, begin, std::min(begin + share, predictions)});
+  std::vector<Stream> streams;
+  for (std::int64_t begin = 0; begin < predictions; begin = streams.back().end) {
+    if (std::ssize(streams) == side_by_side) {
+      if (!run(streams, steps)) return std::nullopt;
+      streams.clear();
+    }
+    const std::int64_t first = std::max<std::int64_t>(begin - warmup, 0);
+    streams.push_back({first, begin, std::min(first + steps, predictions)});
+  }
   if (!run(streams, steps)) return std::nullopt;
   return result;
 }

@@ -5,15 +5,10 @@
 #include <fmt/format.h>
 #include "core/base/clock.h"
 #include "core/base/running_average.h"
-#include "core/train/divergence.h"
+#include "core/train/monitor.h"
 
 namespace charnn {
 namespace {
-double rate_at(const RangeTestConfig& config, std::int64_t step) {
-  const auto last = static_cast<double>(std::max<std::int64_t>(config.steps - 1, 1));
-  return config.min_lr * std::pow(config.max_lr / config.min_lr, static_cast<double>(step) / last);
-}
-
 /// Points to average over on each side; also far enough apart to see a slope through the noise.
 std::size_t reach_of(std::size_t points) { return std::max<std::size_t>(2, points / 40); }
 }  // namespace
@@ -30,13 +25,14 @@ RangeCurve lr_range_test(Network& network, Adam& adam, Batcher& batcher, const O
   State state;
   RunningAverage average;
   double lowest = INFINITY;
+  const auto last = static_cast<double>(std::max<std::int64_t>(config.steps - 1, 1));
   for (std::int64_t step = 0; step < config.steps; ++step) {
     curve.stopped = stop && stop();
     if (curve.stopped) break;
     const Batch batch = batcher.next();
     if (batch.starts_epoch || step == 0 || config.state == CarriedState::reset)
       state = network.zero_state(batch.streams);
-    info.lr = rate_at(config, step);
+    info.lr = config.min_lr * std::pow(config.max_lr / config.min_lr, static_cast<double>(step) / last);
     info.loss = network.train_window(batch, state);
     info.grad_norm = adam.gradient_norm();
     curve.exploded = !std::isfinite(info.loss) || !std::isfinite(info.grad_norm);
@@ -72,13 +68,12 @@ std::vector<double> smoothed_losses(const std::vector<RangePoint>& points) {
 std::optional<LrSuggestion> suggest_lr(const std::vector<RangePoint>& points) {
   if (points.size() < 20) return std::nullopt;
   const std::vector<double> loss = smoothed_losses(points);
-  const auto lowest = static_cast<std::size_t>(std::min_element(loss.begin(), loss.end()) - loss.begin());
+  const std::size_t lowest = std::min_element(loss.begin(), loss.end()) - loss.begin();
   const double begin = points.front().loss;  // of the untrained network
   const double fall = begin - loss[lowest];
   if (fall < 0.02 * begin) return std::nullopt;
   std::size_t enough = 0;
   while (loss[enough] > loss[lowest] + 0.05 * fall) ++enough;
-
   const std::size_t reach = reach_of(points.size());
   double steepest_slope = 0;
   LrSuggestion suggestion;

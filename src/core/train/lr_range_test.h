@@ -4,7 +4,6 @@
 #include <optional>
 #include <vector>
 #include "core/data/batcher.h"
-#include "core/model/network.h"
 #include "core/train/adam.h"
 #include "core/train/sink.h"
 #include "core/train/train_config.h"
@@ -19,8 +18,7 @@ struct RangeTestConfig {
   CarriedState state = CarriedState::carried;  ///< as in the training to come
 };
 
-/// 400; up to 4000 for small steps, so that the test sees 100,000 characters: with fewer, noise hides the effect of the
-/// rate.
+/// 400 to 4000: enough for the test to see 100,000 characters, since noise hides the effect of the rate in fewer.
 std::int64_t range_test_steps(std::int64_t chars_per_step);
 
 struct RangePoint {
@@ -34,8 +32,7 @@ struct RangeCurve {
   bool stopped = false;            ///< ended early by stop()
 };
 
-/// Trains `network`, which is useless afterwards, on the windows of `batcher`. Gradients are clipped as in training.
-/// `progress`, if not null, receives every step.
+/// Trains `network`, which is useless afterwards, with clipping as in training. `progress` may be null.
 RangeCurve lr_range_test(Network& network, Adam& adam, Batcher& batcher, const OptimizerConfig& optimizer,
                          const RangeTestConfig& config, const std::function<bool()>& stop = {},
                          Sink* progress = nullptr);
@@ -49,12 +46,10 @@ struct LrSuggestion {
   bool at_end = false;  ///< the loss was still falling at the end of the curve: higher rates may be better
 };
 
-/// Why half of `enough`: the loss is nearly flat around its lowest point, so the rate there is poorly determined, and it is
-/// too high for a long training; `enough` is well determined. docs/learning-rates.md compares suggestions with sweeps.
-/// Nothing if the loss never falls clearly below its beginning.
+/// Nothing if the loss never falls clearly below its beginning. Why half of `enough`: the curve is flat at its lowest
+/// point, so the rate there is poorly determined, and too high for a long training. See docs/learning-rates.md.
 std::optional<LrSuggestion> suggest_lr(const std::vector<RangePoint>& points);
 
-/// The losses, each averaged with its neighbours over a 20th of the curve. Unlike a running average this has no lag, which
-/// would shift all rates read off the curve.
+/// Each loss averaged with its neighbours over a 20th of the curve. A running average would lag, and shift all rates.
 std::vector<double> smoothed_losses(const std::vector<RangePoint>& points);
 }  // namespace charnn

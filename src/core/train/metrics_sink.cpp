@@ -1,6 +1,6 @@
 #include "core/train/metrics_sink.h"
+#include <cmath>
 #include <filesystem>
-#include <limits>
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
 #include "core/base/error.h"
@@ -11,11 +11,11 @@ namespace charnn {
 using nlohmann::json;
 using nlohmann::ordered_json;
 
-MetricsSink::MetricsSink(std::string path, const TrainState& progress, Warn warn)
-    : file_(std::move(path), std::move(warn)) {
+MetricsSink::MetricsSink(const std::string& path, const TrainState& progress, Warn warn)
+    : file_(path, std::move(warn)) {
   std::string kept;
-  if (progress.step > 0 && std::filesystem::exists(file_.path()))
-    read_records(file_.path(), [&](const json& record, std::string_view line) {
+  if (progress.step > 0 && std::filesystem::exists(path))
+    read_records(path, [&](const json& record, std::string_view line) {
       const std::int64_t last = text_in(record, "event") == "eval" ? progress.evaluated_step : progress.step;
       // The events after such a record, for example a warning about it, will happen again as well.
       if (number_in(record, "step") > static_cast<double>(last)) return false;
@@ -24,7 +24,7 @@ MetricsSink::MetricsSink(std::string path, const TrainState& progress, Warn warn
       kept += line;
       return true;
     });
-  write_file(file_.path(), kept);
+  write_file(path, kept);
 }
 
 void MetricsSink::write(std::int64_t step, const ordered_json& record) {
@@ -33,35 +33,22 @@ void MetricsSink::write(std::int64_t step, const ordered_json& record) {
 
 void MetricsSink::end(const EndInfo&) { file_.finish(); }
 
+// clang-format off
 void MetricsSink::begin(const RunInfo& run) {
   if (has_run_record_) return;
   has_run_record_ = true;
-  write(run.first_step, {{"schema_version", 1},
-                         {"event", "run"},
-                         {"charnn_version", version},
-                         {"parameters", run.parameters},
-                         {"vocabulary", run.vocabulary},
-                         {"train_chars", run.train_chars},
-                         {"val_chars", run.val_chars},
-                         {"last_step", run.last_step},
-                         {"config", ordered_json::parse(run.config)}});
+  write(run.first_step, {{"schema_version", 1}, {"event", "run"}, {"charnn_version", version},
+                         {"parameters", run.parameters}, {"vocabulary", run.vocabulary},
+                         {"train_chars", run.train_chars}, {"val_chars", run.val_chars},
+                         {"last_step", run.last_step}, {"config", ordered_json::parse(run.config)}});
 }
 
 void MetricsSink::record(const StepInfo& s) {
-  write(s.step, {{"event", "step"},
-                 {"step", s.step},
-                 {"epoch", s.epoch},
-                 {"chars", s.chars},
-                 {"loss", s.loss},
-                 {"bits_per_char", bits(s.loss)},
-                 {"lr", s.lr},
-                 {"grad_norm", s.grad_norm},
-                 {"update_ratio", s.update_ratio},
-                 {"hidden_rms", s.hidden_rms},
-                 {"hidden_saturated", s.hidden_saturated},
-                 {"skipped", s.skipped},
-                 {"chars_per_second", s.chars_per_second},
-                 {"elapsed_seconds", s.elapsed_seconds}});
+  write(s.step, {{"event", "step"}, {"step", s.step}, {"epoch", s.epoch}, {"chars", s.chars},
+                 {"loss", s.loss}, {"bits_per_char", bits(s.loss)}, {"lr", s.lr}, {"grad_norm", s.grad_norm},
+                 {"update_ratio", s.update_ratio}, {"hidden_rms", s.hidden_rms},
+                 {"hidden_saturated", s.hidden_saturated}, {"skipped", s.skipped},
+                 {"chars_per_second", s.chars_per_second}, {"elapsed_seconds", s.elapsed_seconds}});
 }
 
 void MetricsSink::warn(const Warning& w) {
@@ -69,19 +56,12 @@ void MetricsSink::warn(const Warning& w) {
 }
 
 void MetricsSink::eval(const EvalInfo& e) {
-  write(e.step, {{"event", "eval"},
-                 {"step", e.step},
-                 {"epoch", e.epoch},
-                 {"chars", e.chars},
-                 {"loss", e.result.loss()},
-                 {"bits_per_char", bits(e.result.loss())},
-                 {"eval_chars", e.result.chars},
-                 {"best", e.best},
-                 {"lr", e.lr},
-                 {"seconds", e.seconds},
-                 {"elapsed_seconds", e.elapsed_seconds},
-                 {"sample", e.sample}});
+  write(e.step, {{"event", "eval"}, {"step", e.step}, {"epoch", e.epoch}, {"chars", e.chars},
+                 {"loss", e.result.loss()}, {"bits_per_char", bits(e.result.loss())},
+                 {"eval_chars", e.result.chars}, {"best", e.best}, {"lr", e.lr},
+                 {"seconds", e.seconds}, {"elapsed_seconds", e.elapsed_seconds}, {"sample", e.sample}});
 }
+// clang-format on
 
 void read_records(const std::string& path, const std::function<bool(const json& record, std::string_view line)>& use) {
   constexpr std::size_t longest_line = 1 << 24, longest_file = 1 << 30;
@@ -106,7 +86,7 @@ void read_records(const std::string& path, const std::function<bool(const json& 
 
 double number_in(const json& record, const char* key) {
   const auto found = record.find(key);
-  return found != record.end() && found->is_number() ? found->get<double>() : std::numeric_limits<double>::quiet_NaN();
+  return found != record.end() && found->is_number() ? found->get<double>() : NAN;
 }
 
 std::string text_in(const json& record, const char* key) {

@@ -10,11 +10,10 @@ namespace charnn {
 /// metrics.jsonl: one JSON object per line; first a "run" record, then "step", "eval" and "warning" records.
 class MetricsSink : public Sink {
  public:
-  /// A new run (`progress.step` 0) starts an empty file. For a resumed run, records of events after `progress` was saved
-  /// are removed, as is a last line cut off by a crash: the file continues with no gap and no repeat. Throws Error if it
-  /// is not a metrics file, or cannot be written now.
-  MetricsSink(std::string path, const TrainState& progress, Warn warn = {});
-
+  /// A new run (`progress.step` 0) starts an empty file. A resumed run continues the file with no gap and no repeat:
+  /// records after `progress` are removed, as is a last line cut off by a crash. Throws Error if the file is not a
+  /// metrics file, or cannot be written now.
+  MetricsSink(const std::string& path, const TrainState& progress, Warn warn = {});
   /// Seconds of training up to the last record that was kept.
   double elapsed_before() const noexcept { return elapsed_before_; }
 
@@ -32,9 +31,8 @@ class MetricsSink : public Sink {
   double elapsed_before_ = 0;
 };
 
-/// Calls `use` with each record of a metrics file and its line (newline included) until it returns false. A last line
-/// without a newline is skipped. Throws Error (usage), with the line number, if it is not a metrics file; an empty file is
-/// one.
+/// Calls `use` with each record of a metrics file and its line (with the newline) until it returns false. Skips a last
+/// line without a newline. Throws Error (usage), with the line number, if it is not a metrics file.
 void read_records(const std::string& path,
                   const std::function<bool(const nlohmann::json& record, std::string_view line)>& use);
 

@@ -19,27 +19,23 @@ double cosine_restarts(double t, double cycle, double growth, double last) {
   return half_cosine(last, t / cycle);
 }
 
-double one_cycle(double p, double rise, double last) {
-  return p < rise ? half_cosine(1.0 / 25, 1 - p / rise) : half_cosine(last, (p - rise) / (1 - rise));
-}
-
 /// The rate as a share of lr, t steps after the warm-up.
 double share(const ScheduleConfig& s, double t, double length) {
   const double p = std::min(1.0, t / length);
-  const double last = s.final_lr_ratio;
+  const double last = s.final_lr_ratio, rise = s.rise_fraction, stable = s.stable_fraction;
   const double period = s.period_steps > 0 ? static_cast<double>(s.period_steps) : std::max(1.0, length / 5);
   const double warmup = std::max(1.0, static_cast<double>(s.warmup_steps));
   switch (s.kind) {
     case ScheduleKind::constant:
-    case ScheduleKind::plateau: break;
+    case ScheduleKind::plateau: return 1;
     case ScheduleKind::linear: return 1 - (1 - last) * p;
     case ScheduleKind::cosine: return half_cosine(last, p);
     case ScheduleKind::cosine_restarts: return cosine_restarts(t, period, s.period_growth, last);
     case ScheduleKind::step: return std::pow(s.decay_factor, std::floor(t / period));
     case ScheduleKind::exponential: return std::pow(last, p);
-    case ScheduleKind::one_cycle: return one_cycle(p, s.rise_fraction, last);
-    case ScheduleKind::wsd:
-      return p < s.stable_fraction ? 1 : 1 - (1 - last) * (p - s.stable_fraction) / (1 - s.stable_fraction);
+    case ScheduleKind::one_cycle:
+      return p < rise ? half_cosine(1.0 / 25, 1 - p / rise) : half_cosine(last, (p - rise) / (1 - rise));
+    case ScheduleKind::wsd: return p < stable ? 1 : 1 - (1 - last) * (p - stable) / (1 - stable);
     case ScheduleKind::inverse_sqrt: return std::sqrt(warmup / (warmup + t));
   }
   return 1;
@@ -52,19 +48,14 @@ double learning_rate(const ScheduleConfig& schedule, double lr, std::int64_t ste
   const auto t = static_cast<double>(std::max<std::int64_t>(step - warmup, 0));
   const auto length = static_cast<double>(std::max<std::int64_t>(total_steps - warmup, 1));
   const double rate = lr * share(schedule, t, length);
-  return optimizer_steps < warmup ? rate * static_cast<double>(optimizer_steps + 1) / static_cast<double>(warmup)
-                                  : rate;
+  if (optimizer_steps >= warmup) return rate;
+  return rate * static_cast<double>(optimizer_steps + 1) / static_cast<double>(warmup);
 }
 
 bool needs_horizon(const ScheduleConfig& s) {
-  switch (s.kind) {
-    case ScheduleKind::constant:
-    case ScheduleKind::inverse_sqrt:
-    case ScheduleKind::plateau: return false;
-    case ScheduleKind::step:
-    case ScheduleKind::cosine_restarts: return s.period_steps == 0;
-    default: return true;
-  }
+  using enum ScheduleKind;
+  if (s.kind == step || s.kind == cosine_restarts) return s.period_steps == 0;
+  return s.kind != constant && s.kind != inverse_sqrt && s.kind != plateau;
 }
 
 bool observe_validation(RateState& rate, const ScheduleConfig& s, double loss) {

@@ -20,8 +20,8 @@ namespace charnn {
 ///   inverse_sqrt     sqrt(w / (w + t)), w = max(warmup_steps, 1)             Vaswani et al. 2017
 ///   plateau          1; observe_validation() lowers the rate
 ///
-/// During warm-up the rate is multiplied by (optimizer_steps + 1) / warmup_steps. `optimizer_steps` is below `step` if the
-/// optimizer's moments were reset: then they need another warm-up.
+/// During warm-up it is multiplied by (optimizer_steps + 1) / warmup_steps. `optimizer_steps` is below `step` if the
+/// optimizer's moments were reset: they need another warm-up.
 double learning_rate(const ScheduleConfig& schedule, double lr, std::int64_t step, std::int64_t total_steps,
                      std::int64_t optimizer_steps);
 inline double learning_rate(const ScheduleConfig& schedule, double lr, std::int64_t step, std::int64_t total_steps) {
@@ -31,8 +31,7 @@ inline double learning_rate(const ScheduleConfig& schedule, double lr, std::int6
 /// True if the rate depends on where training ends.
 bool needs_horizon(const ScheduleConfig& schedule);
 
-/// Gives the plateau schedule the result of an evaluation (nats per character). Returns true if it lowers rate.factor; does
-/// nothing for other schedules.
+/// Gives the plateau schedule the result of an evaluation (nats per character). Returns true if rate.factor drops.
 bool observe_validation(RateState& rate, const ScheduleConfig& schedule, double loss);
 
 /// The step at which epochs or max_steps end training; 0 if neither is set.

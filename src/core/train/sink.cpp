@@ -10,7 +10,7 @@ void SinkFile::append(std::int64_t step, std::string_view bytes) {
   if (!written && !failing_ && warn_)
     warn_({step, "not_written",
            fmt::format("cannot write {}: {}\n  note:     training goes on; what is missing there waits in memory",
-                       path(), std::generic_category().message(errno))});
+                       file_.path(), std::generic_category().message(errno))});
   failing_ = !written;
 }
 

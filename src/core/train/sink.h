@@ -12,10 +12,7 @@ namespace charnn {
 struct RunInfo {
   std::string title = {};   ///< e.g. "lstm 2 x 128, 224,834 parameters, vocabulary 65"
   std::string config = {};  ///< JSON
-  std::int64_t parameters = 0;
-  std::int64_t vocabulary = 0;
-  std::int64_t train_chars = 0;
-  std::int64_t val_chars = 0;
+  std::int64_t parameters = 0, vocabulary = 0, train_chars = 0, val_chars = 0;
   std::int64_t first_step = 0;  ///< above 0 for a resumed run
   std::int64_t last_step = 0;   ///< the plan's end; 0: no step limit
 };
@@ -25,8 +22,7 @@ struct StepInfo {
   std::int64_t step = 0;
   double epoch = 0;        ///< see epoch_of()
   std::int64_t chars = 0;  ///< characters trained on since the run began
-  /// Nats per character, of this step; in a record the mean over its steps, without skipped ones (NaN if all were).
-  double loss = 0;
+  double loss = 0;         ///< nats per character; in a record the mean of all steps but skipped ones (NaN if none)
   double lr = 0;
   double grad_norm = 0;  ///< before clipping
   double chars_per_second = 0;
@@ -45,9 +41,8 @@ struct EvalInfo {
   EvalResult result;
   double lr = 0;
   bool best = false;
-  double seconds = 0;  ///< duration of the evaluation
-  double elapsed_seconds = 0;
-  std::string sample;  ///< generated text
+  double seconds = 0, elapsed_seconds = 0;  ///< of the evaluation; of the run
+  std::string sample;                       ///< generated text
 };
 
 struct Warning {
@@ -55,7 +50,6 @@ struct Warning {
   std::string name;     ///< for programs: "overfitting", ...
   std::string message;  ///< what was observed, and what to try
 };
-
 /// Shows a warning to the user at once.
 using Warn = std::function<void(const Warning&)>;
 
@@ -84,7 +78,6 @@ class SinkFile {
  public:
   SinkFile(std::string path, Warn warn) : file_(std::move(path)), warn_(std::move(warn)) {}
 
-  const std::string& path() const noexcept { return file_.path(); }
   void append(std::int64_t step, std::string_view bytes);
   void finish() { file_.finish(); }  ///< throws Error (failure) if data still waits
 
@@ -94,9 +87,7 @@ class SinkFile {
   bool failing_ = false;
 };
 
-/// Passes over the text so far, including the fraction of the current one.
-double epoch_of(const Batcher& batcher);
-
+double epoch_of(const Batcher& batcher);       ///< passes over the text so far, with the fraction of the current one
 std::string describe_loss(double nats);        ///< "1.4821 nats/char (2.138 bits/char)"
 std::string describe_seconds(double seconds);  ///< "3 min 20 s", "45 s"
 }  // namespace charnn

@@ -3,15 +3,17 @@
 #include <cmath>
 #include <span>
 #include <fmt/format.h>
-#include "core/base/error.h"
-#include "core/train/evaluate.h"
 #include "core/train/schedule.h"
 
 namespace charnn {
 namespace {
-using Verdict = DivergenceGuard::Verdict;
-
 bool is_finite(const StepInfo& info) { return std::isfinite(info.loss) && std::isfinite(info.grad_norm); }
+
+bool is_finite(const Checkpoint& c) {
+  for (const std::vector<float>* part : {&c.weights, &c.exp_avg, &c.exp_avg_sq})
+    if (!std::all_of(part->begin(), part->end(), [](float value) { return std::isfinite(value); })) return false;
+  return true;
+}
 
 double norm(std::span<const float> values) {
   double squares = 0;
@@ -36,18 +38,12 @@ std::int64_t Trainer::total_steps() const {
   return parts_.schedule.total_steps > 0 ? parts_.schedule.total_steps : last_step();
 }
 
-bool Trainer::out_of_patience() const {
-  return parts_.train.patience > 0 && state_.evals_since_best >= parts_.train.patience;
-}
-
-bool Trainer::plan_done() const {
-  const std::int64_t last = last_step();
-  return (last > 0 && state_.step >= last) || out_of_patience() ||
-         (parts_.train.max_minutes > 0 && elapsed() >= 60 * parts_.train.max_minutes);
-}
-
 double Trainer::rate(std::int64_t step, std::int64_t optimizer_steps) const {
   return state_.rate.factor * learning_rate(parts_.schedule, parts_.optimizer.lr, step, total_steps(), optimizer_steps);
+}
+
+bool Trainer::out_of_patience() const {
+  return parts_.train.patience > 0 && state_.evals_since_best >= parts_.train.patience;
 }
 
 StepInfo Trainer::step() {
@@ -173,23 +169,23 @@ bool Trainer::evaluate_now() {
 Outcome Trainer::run() {
   try {
     return train();
-  } catch (const Error& error) {
-    if (error.code() == ExitCode::diverged) throw;
-    rescue();
-    if (saver_.failure() && error.code() != ExitCode::failure)
-      throw Error(ExitCode::failure, error.what(), "", saver_.failure()->what());
-    throw;
-  } catch (const std::exception&) {
-    rescue();
+  } catch (const std::exception& exception) {
+    const auto* error = dynamic_cast<const Error*>(&exception);
+    if (error != nullptr && error->code() == ExitCode::diverged) throw;
+    if (!in_step_ && !guard_.suspicious() && !saver_.saved(state_.step) && !saver_.tried(state_.step))
+      save(CheckpointKind::last, /*at_end=*/true);
+    if (error != nullptr && error->code() != ExitCode::failure && saver_.failure())
+      throw Error(ExitCode::failure, error->what(), "", saver_.failure()->what());
     throw;
   }
 }
 
 Outcome Trainer::train() {
-  if (state_.step == 0) save(CheckpointKind::last);  // so that a run can be resumed from the start
+  if (state_.step == 0) save(CheckpointKind::last);  // so that the run can be resumed from the start
   saver_.require_saved(state_.step);
   for (;;) {
-    bool done = plan_done();
+    bool done = (last_step() > 0 && state_.step >= last_step()) || out_of_patience() ||
+                (parts_.train.max_minutes > 0 && elapsed() >= 60 * parts_.train.max_minutes);
     const bool eval_due = parts_.corpus.val().size() > 0 && (due(parts_.train.eval_every) || done) &&
                           state_.evaluated_step != state_.step;
     const bool complete = !eval_due || evaluate_now();
@@ -197,17 +193,97 @@ Outcome Trainer::train() {
       save(CheckpointKind::last);
     done = done || out_of_patience();
     if (done || stop_requested() || (parts_.stop_at > 0 && state_.step >= parts_.stop_at)) {
-      end(done);
+      if (guard_.suspicious() && !done)
+        warn({{state_.step, "not_saved", "the loss is exploding: not saved, the last good checkpoint is kept"}});
+      else if (!saver_.saved(state_.step))
+        save(CheckpointKind::last, /*at_end=*/true);
+      saver_.require_saved(state_.step);
       if (done && complete) return out_of_patience() ? Outcome::early : Outcome::finished;
       return stop_requested() ? Outcome::stopped : Outcome::stop_at;
     }
     const StepInfo info = step();
     report_step(info);
-    if (verdict_ != Verdict::diverged || parts_.train.on_divergence == OnDivergence::ignore) continue;
+    if (verdict_ != DivergenceGuard::Verdict::diverged || parts_.train.on_divergence == OnDivergence::ignore) continue;
     recover(is_finite(info)
                 ? fmt::format("the loss has risen to {:.3f}, from {:.3f} at its best", guard_.smoothed(), guard_.best())
                 : fmt::format("loss {}, gradient norm {}, {} steps in a row", info.loss, info.grad_norm,
                               state_.guard.bad_in_row));
   }
+}
+
+void Trainer::save(CheckpointKind kind, bool at_end) {
+  if (!parts_.save) return;
+  Checkpoint checkpoint = snapshot();
+  // Finite gradients can still add up to weights or moments that are not; such a checkpoint is useless.
+  if (!is_finite(checkpoint)) {
+    const std::string found = "the weights or Adam's moments contain NaN or infinity";
+    if (parts_.train.on_divergence != OnDivergence::ignore) return recover(found);
+    return warn({{state_.step, "not_saved", found + ": not saved"}});
+  }
+  for (Sink* sink : parts_.sinks) sink->activity("saving");
+  if (kind == CheckpointKind::best) return saver_.best(std::move(checkpoint));
+  saver_.last(std::move(checkpoint), due(parts_.train.keep_every), at_end);
+}
+
+void Trainer::recover(const std::string& found) {
+  // The best checkpoint, unless all evaluations came too late; then the last one, which is never from a time when the
+  // loss was exploding.
+  const bool from_best = state_.best_loss && guard_.beats_guessing(*state_.best_loss);
+  const auto load = [&] {
+    if (from_best && saver_.waiting_best()) return *saver_.waiting_best();
+    return parts_.load(from_best ? CheckpointKind::best : CheckpointKind::last);
+  };
+  if (parts_.train.on_divergence != OnDivergence::rollback || !parts_.load || guard_.hopeless()) {
+    if (parts_.load && from_best) saver_.last_from_best(load());
+    throw Error(ExitCode::diverged, fmt::format("training diverged at step {}: {}", state_.step, found),
+                "a loss that falls",
+                fmt::format("the last good checkpoint is intact: resume from it with a learning rate well below {:.3g} "
+                            "(--lr), or a lower --clip-norm; charnn lr-find finds a rate",
+                            rate(state_.step - 1, parts_.adam.steps())));
+  }
+  const Checkpoint good = load();
+  parts_.network.change_weights().assign(good.weights);
+  parts_.adam.restore(good.exp_avg, good.exp_avg_sq, good.train.optimizer_step);
+  reset_recurrent();
+  state_.rate.factor /= 2;
+  guard_.rolled_back();
+  warn({{state_.step, "rollback",
+         fmt::format("{}: back to the weights of step {}, continuing with half the learning rate ({:.3g})", found,
+                     good.train.step, rate(state_.step, state_.step))}});
+  save(CheckpointKind::last);
+}
+
+Checkpoint Trainer::snapshot() const {
+  Checkpoint c{parts_.config_json,
+               parts_.corpus.vocabulary(),
+               state_,
+               parts_.network.layout(),
+               parts_.network.weights().to_host(),
+               parts_.adam.exp_avg().to_host(),
+               parts_.adam.exp_avg_sq().to_host(),
+               recurrent_,
+               capture_generators(parts_.network.device())};
+  c.train.optimizer_step = parts_.adam.steps();
+  c.train.cursor = parts_.batcher.cursor();
+  return c;
+}
+
+void Trainer::restore(const Checkpoint& c, RestoreOptions options) {
+  if (c.layout.weights() != parts_.network.layout().weights())
+    fail_input("checkpoint: the weights of a network of another shape", "the shape of the network in training",
+               "use another checkpoint");
+  if (c.state.streams != parts_.train.batch_size)
+    fail_input(fmt::format("checkpoint: the recurrent state of {} streams", c.state.streams),
+               fmt::format("{}, as train.batch_size", parts_.train.batch_size), "use another checkpoint");
+  parts_.network.change_weights().assign(c.weights);
+  if (!options.reset_optimizer) parts_.adam.restore(c.exp_avg, c.exp_avg_sq, c.train.optimizer_step);
+  parts_.batcher.seek(c.train.cursor);
+  recurrent_ = c.state;
+  restore_generators(c.generators, parts_.network.device());
+  state_ = c.train;
+  saver_.resume(state_);
+  if (!options.reset_rate) return;
+  state_.rate = {};
+  guard_.restart();
 }
 }  // namespace charnn

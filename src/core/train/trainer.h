@@ -3,18 +3,12 @@
 #include <string>
 #include <vector>
 #include "core/base/clock.h"
-#include "core/data/batcher.h"
-#include "core/io/checkpoint.h"
-#include "core/model/network.h"
 #include "core/train/adam.h"
 #include "core/train/checkpoint_saver.h"
-#include "core/train/divergence.h"
 #include "core/train/monitor.h"
-#include "core/train/sink.h"
-#include "core/train/train_config.h"
 
 namespace charnn {
-/// What a trainer works with; it owns none of the referenced objects.
+/// What a trainer works with. It does not own the objects that are referred to.
 struct TrainerParts {
   const TrainConfig& train;
   const OptimizerConfig& optimizer;
@@ -28,7 +22,7 @@ struct TrainerParts {
   std::function<Checkpoint(CheckpointKind)> load = {};        ///< empty: no rolling back
   std::function<std::string(std::int64_t step)> sample = {};  ///< text to show with an evaluation
   std::function<bool()> stop = {};                            ///< true: finish the step, save, return
-  std::string config_json = "{}";                             ///< goes into every checkpoint
+  std::string config_json = "{}";                             ///< for checkpoints
   double elapsed_before = 0;                                  ///< seconds spent by earlier processes of this run
   std::int64_t stop_at = 0;                                   ///< end this process at that step; 0: at the plan's end
 };
@@ -41,8 +35,8 @@ enum class Outcome {
 };
 
 struct RestoreOptions {
-  bool reset_optimizer = false;  ///< do not restore Adam's moments and step count
-  bool reset_rate = false;       ///< do not restore drops of the rate: lr or the schedule has been changed
+  bool reset_optimizer = false;  ///< leave out Adam's moments and step count
+  bool reset_rate = false;       ///< leave out drops of the rate, since lr or the schedule has changed
 };
 
 /// Truncated back-propagation through time over contiguous streams: the recurrent state is carried from window to
@@ -52,12 +46,10 @@ class Trainer {
   explicit Trainer(TrainerParts parts);
   Trainer(const Trainer&) = delete;
 
-  /// Trains until the plan (epochs, max_steps, max_minutes, patience) is done, stop_at is reached, or stop() returns true.
-  /// Saves before it returns; throws Error (failure) if that fails. If training diverges and train.on_divergence, or too
-  /// many rollbacks, end it, the last checkpoint is left a good one and Error (diverged) is thrown. If something else fails
-  /// between two steps (the text cannot be read any more), the state is saved before the exception is passed on.
+  /// Trains until the plan (epochs, max_steps, max_minutes, patience) is done, or until stop_at or stop(). Then saves;
+  /// throws Error (failure) if that fails. If training diverges and is not rolled back, leaves a good last checkpoint
+  /// and throws Error (diverged). If anything else fails between two steps, saves before passing the exception on.
   Outcome run();
-
   /// Trains on the next window. If loss or gradient is not finite, the weights stay as they are.
   StepInfo step();
 
@@ -67,14 +59,12 @@ class Trainer {
   std::int64_t last_step() const;    ///< see plan_steps()
   std::int64_t total_steps() const;  ///< length of the schedule
   const TrainState& state() const noexcept { return state_; }
-  bool saved() const noexcept { return saver_.saved(state_.step); }                 ///< the current state is on disk
-  double elapsed() const { return parts_.elapsed_before + seconds_since(start_); }  ///< over all resumptions
+  bool saved() const noexcept { return saver_.saved(state_.step); }
+  double elapsed() const { return parts_.elapsed_before + seconds_since(start_); }  ///< seconds, over all resumptions
 
  private:
   Outcome train();
-  void rescue();
   bool out_of_patience() const;
-  bool plan_done() const;
   bool due(std::int64_t every) const { return every > 0 && state_.step > 0 && state_.step % every == 0; }
   bool stop_requested() const { return parts_.stop && parts_.stop(); }
   double rate(std::int64_t step, std::int64_t optimizer_steps) const;
@@ -84,7 +74,6 @@ class Trainer {
   bool evaluate_now();  ///< false: stopped before the end
   void warn(const std::vector<Warning>& warnings);
   void save(CheckpointKind kind, bool at_end = false);  ///< recovers instead if weights or moments are not finite
-  void end(bool done);                                  ///< saves for the last time
   void recover(const std::string& found);               ///< training has diverged: rolls back or throws
 
   TrainerParts parts_;
