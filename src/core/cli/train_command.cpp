@@ -4,8 +4,7 @@
 #include <spdlog/sinks/stdout_sinks.h>
 #include "core/cli/extras.h"
 #include "core/cli/runtime.h"
-#include "core/train/bar_sink.h"
-#include "core/train/line_sink.h"
+#include "core/train/console_sinks.h"
 
 namespace charnn::cli {
 std::unique_ptr<Sink> make_display(const Globals& globals) {

@@ -10,7 +10,7 @@
 #include "core/cli/runtime.h"
 #include "core/cli/text_maker.h"
 #include "core/cli/training_setup.h"
-#include "core/train/line_sink.h"
+#include "core/train/console_sinks.h"
 #include "core/train/metrics_sink.h"
 #include "core/train/schedule.h"
 #include "kernels/thread_pool.h"

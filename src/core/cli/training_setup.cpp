@@ -6,7 +6,7 @@
 #include "core/cli/runtime.h"
 #include "core/io/extend_vocabulary.h"
 #include "core/model/torch_runtime.h"
-#include "core/train/plan.h"
+#include "core/train/schedule.h"
 #include "kernels/thread_pool.h"
 
 namespace charnn::cli {

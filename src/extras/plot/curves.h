@@ -5,9 +5,9 @@
 #include <utility>
 #include <vector>
 #include "core/train/lr_range_test.h"
-#include "core/train/metrics_file.h"
 #include "core/train/train_config.h"
 #include "extras/plot/chart.h"
+#include "extras/plot/metrics.h"
 
 namespace charnn {
 /// What lies along the x axis.

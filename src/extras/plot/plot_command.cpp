@@ -6,7 +6,7 @@
 #include "core/cli/extras.h"
 #include "core/cli/run_folder.h"
 #include "core/data/batcher.h"
-#include "core/train/plan.h"
+#include "core/train/schedule.h"
 #include "extras/plot/chart_output.h"
 #include "extras/plot/curves.h"
 #include "extras/plot/plot_sink.h"

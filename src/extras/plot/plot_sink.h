@@ -1,8 +1,8 @@
 #pragma once
 #include <chrono>
 #include <string>
-#include "core/train/metrics_file.h"
 #include "core/train/sink.h"
+#include "extras/plot/metrics.h"
 
 namespace charnn {
 /// Keeps a picture of the run's curves (see curves.h) current: it is drawn anew every few seconds, and at the end.

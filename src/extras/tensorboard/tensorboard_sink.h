@@ -3,7 +3,7 @@
 #include <string>
 #include <string_view>
 #include <vector>
-#include "core/train/sink_file.h"
+#include "core/train/sink.h"
 
 namespace charnn {
 /// Event file for TensorBoard (https://www.tensorflow.org/tensorboard): scalars loss/train, loss/validation,

@@ -4,9 +4,9 @@
 #include <fstream>
 
 #include "core/base/utf8.h"
-#include "core/train/metrics_file.h"
 #include "extras/plot/chart_scale.h"
 #include "extras/plot/curves.h"
+#include "extras/plot/metrics.h"
 #include "extras/plot/plot_sink.h"
 #include "tests/support.h"
 
