@@ -10,6 +10,7 @@ install(TARGETS ${_charnn_libraries} EXPORT charnnTargets ARCHIVE DESTINATION ${
 install(DIRECTORY include/charnn DESTINATION ${CMAKE_INSTALL_INCLUDEDIR})
 install(DIRECTORY configs DESTINATION ${CMAKE_INSTALL_DATADIR}/charnn)
 install(FILES README.md LICENSE DESTINATION ${CMAKE_INSTALL_DOCDIR})
+install(DIRECTORY docs DESTINATION ${CMAKE_INSTALL_DOCDIR})
 
 # The program itself knows its options best.
 get_property(_charnn_extras GLOBAL PROPERTY CHARNN_EXTRAS)

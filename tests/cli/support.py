@@ -48,7 +48,7 @@ class Case(unittest.TestCase):
         return self.run_charnn("train", "--data", self.text, *SMALL, "--out", self.path(out), *arguments, code=code)
 
     def refused(self, *arguments, code=2, says=()):
-        """The message of a run that must end with `code`, nothing on stdout, and a cure in the message."""
+        """The message of a run that must end with `code`, nothing on stdout, and a hint in the message."""
         done = self.run_charnn(*arguments, code=code)
         self.assertEqual(done.stdout, b"")
         message = done.stderr.decode()

@@ -1,4 +1,4 @@
-"""Wrong input: exit 2, what was found, what was expected, how to cure it; and nothing is left behind."""
+"""Wrong input: exit 2, what was found, what was expected, what to do; and nothing is left behind."""
 import os
 
 from tests.cli.support import SMALL, Case

@@ -26,7 +26,7 @@ struct GuardState {
   std::int64_t vain_rollbacks = 0;  ///< since the last new best
 };
 
-/// What the watch (train/watch.h) remembers.
+/// What TrainingMonitor (train/monitor.h) remembers.
 struct WatchState {
   double marked_loss = 0;                   ///< smoothed loss some hundred steps ago; 0: none yet
   double clipped_share = 0;                 ///< exponential average of: was the gradient clipped?
