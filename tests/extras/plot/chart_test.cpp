@@ -5,9 +5,7 @@
 
 #include "core/base/utf8.h"
 #include "core/train/metrics_file.h"
-#include "extras/plot/chart_scale.h"
 #include "extras/plot/curves.h"
-#include "extras/plot/plot_sink.h"
 #include "tests/support.h"
 
 namespace charnn {
