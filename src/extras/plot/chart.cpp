@@ -1,6 +1,5 @@
 #include "extras/plot/chart.h"
 #include <algorithm>
-#include <cmath>
 #include <set>
 #include <fmt/format.h>
 
@@ -21,12 +20,6 @@ std::vector<double> all_values(const Panel& panel, std::vector<double> Series::*
 }
 }  // namespace
 
-bool Scale::shows(double value) const { return std::isfinite(value) && (!log_ || value > 0); }
-
-double Scale::position(double value) const { return log_ ? std::log10(value) : value; }
-
-double Scale::place(double value) const { return (position(value) - low_) / (high_ - low_); }
-
 Scale::Scale(const std::vector<double>& values, bool log, std::size_t ticks) : log_(log) {
   std::vector<double> shown;
   for (const double value : values)
@@ -41,12 +34,10 @@ Scale::Scale(const std::vector<double>& values, bool log, std::size_t ticks) : l
   const auto wanted = static_cast<double>(ticks);
   if (!log) {
     const double spacing = round_up((high - low) / wanted);
-    low_ = std::floor(low / spacing + 1e-9) * spacing;
-    high_ = std::ceil(high / spacing - 1e-9) * spacing;
-    for (int i = 0; low_ + i * spacing < high_ + spacing / 2; ++i) {
-      const double tick = low_ + i * spacing;
-      ticks_.push_back(std::abs(tick) < 1e-9 * spacing ? 0 : tick);
-    }
+    const double first = std::floor(low / spacing + 1e-9), last = std::ceil(high / spacing - 1e-9);
+    for (double i = first; i <= last; ++i) ticks_.push_back(i * spacing);
+    low_ = ticks_.front();
+    high_ = ticks_.back();
     return;
   }
   low_ = low - 0.02 * (high - low);
@@ -74,13 +65,11 @@ std::string tick_text(double value) {
 
 std::vector<Series> legend_of(const Chart& chart) {
   std::vector<Series> entries;
+  std::set<std::pair<std::string, std::size_t>> known;
   for (const Panel& panel : chart.panels)
-    for (const Series& series : panel.series) {
-      const bool known = std::any_of(entries.begin(), entries.end(), [&](const Series& entry) {
-        return entry.name == series.name && entry.color == series.color;
-      });
-      if (!series.name.empty() && !known) entries.push_back({series.name, {}, {}, series.color, series.style});
-    }
+    for (const Series& series : panel.series)
+      if (!series.name.empty() && known.emplace(series.name, series.color).second)
+        entries.push_back({series.name, {}, {}, series.color, series.style});
   return entries;
 }
 

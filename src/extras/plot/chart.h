@@ -1,5 +1,5 @@
 #pragma once
-#include <cstddef>
+#include <cmath>
 #include <string>
 #include <vector>
 
@@ -42,8 +42,7 @@ struct Chart {
 /// An SVG picture, readable on a light and on a dark background (it follows prefers-color-scheme).
 std::string to_svg(const Chart& chart);
 
-/// A sketch in Unicode characters, at most `columns` wide, with about `rows` lines per panel; `color` adds ANSI
-/// colours.
+/// A sketch in Unicode characters, at most `columns` wide, `rows` lines per panel; `color`: with ANSI colours.
 std::string to_terminal(const Chart& chart, std::size_t columns, std::size_t rows, bool color);
 
 /// Maps the values of an axis to positions and chooses its ticks.
@@ -53,12 +52,13 @@ class Scale {
   /// of ten; on a log axis 1, 2 and 5 times each power, or only the powers.
   Scale(const std::vector<double>& values, bool log, std::size_t ticks);
 
-  bool shows(double value) const;    ///< finite, and above 0 on a log axis
-  double place(double value) const;  ///< 0 at the low end, 1 at the high end
+  /// shows() is false for gaps; place() is 0 at the low end and 1 at the high end.
+  bool shows(double value) const { return std::isfinite(value) && (!log_ || value > 0); }
+  double place(double value) const { return (position(value) - low_) / (high_ - low_); }
   const std::vector<double>& ticks() const noexcept { return ticks_; }
 
  private:
-  double position(double value) const;
+  double position(double value) const { return log_ ? std::log10(value) : value; }
 
   bool log_;
   double low_ = 0, high_ = 1;  ///< positions
@@ -71,14 +71,12 @@ std::string tick_text(double value);
 /// The entries of the legend: series without points.
 std::vector<Series> legend_of(const Chart& chart);
 
-/// Reduces a series to the lowest and highest point of each bucket, so that no spike is lost. Points that cannot be
-/// shown stay as gaps.
+/// The lowest and the highest point of each bucket, so that no spike is lost; gaps stay.
 Series thinned(const Series& series, std::size_t buckets);
 
 /// The scales of a panel, from the values of all its series.
 struct Axes {
   Axes(const Panel& panel, std::size_t x_ticks, std::size_t y_ticks);
-
   Scale x, y;
 };
 

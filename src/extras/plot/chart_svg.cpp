@@ -1,4 +1,5 @@
 #include <algorithm>
+#include <map>
 #include <fmt/format.h>
 #include "core/base/terminal.h"
 #include "core/base/utf8.h"
@@ -15,43 +16,33 @@ constexpr double legend_row = 20, letter_width = 7;  // average, at a font size 
 // dark background.
 constexpr std::size_t colors = 7;
 constexpr const char* style_sheet = R"(
-text{font:12px system-ui,sans-serif;fill:#24292f}
-.title{font-size:15px;font-weight:600}
-.ground{fill:#fff}
-.grid{stroke:#d8dee4}
-.axis{stroke:#57606a}
+text{font:12px system-ui,sans-serif;fill:#24292f}.title{font-size:15px;font-weight:600}
+.ground{fill:#fff}.grid{stroke:#d8dee4}.axis{stroke:#57606a}
 .mark{stroke:#57606a;stroke-dasharray:2 3}
 circle{fill:currentColor}
 polyline,.key{fill:none;stroke:currentColor;stroke-width:1.8;stroke-linejoin:round}
-.faint{stroke-opacity:.35;stroke-width:1}
-.dashed{stroke-dasharray:6 4}
+.faint{stroke-opacity:.35;stroke-width:1}.dashed{stroke-dasharray:6 4}
 .c0{color:#0072b2}.c1{color:#d55e00}.c2{color:#009e73}.c3{color:#cc79a7}
 .c4{color:#56b4e9}.c5{color:#e69f00}.c6{color:#6e5773}
 @media(prefers-color-scheme:dark){
-text{fill:#d0d7de}
-.ground{fill:#0d1117}
-.grid{stroke:#30363d}
-.axis,.mark{stroke:#8b949e}
+text{fill:#d0d7de}.ground{fill:#0d1117}.grid{stroke:#30363d}.axis,.mark{stroke:#8b949e}
 .c0{color:#58a6ff}.c1{color:#ff8c42}.c2{color:#2fc497}.c3{color:#e39cc4}
 .c4{color:#8bd0f5}.c5{color:#f2bc4b}.c6{color:#b39dba}
 }
 )";
 
 std::string escaped(const std::string& text) {
+  static const std::map<char, const char*> entities{{'&', "&amp;"}, {'<', "&lt;"}, {'>', "&gt;"}, {'"', "&quot;"}};
   std::string result;
-  for (const char c : safe_for_terminal(text)) switch (c) {
-      case '&': result += "&amp;"; break;
-      case '<': result += "&lt;"; break;
-      case '>': result += "&gt;"; break;
-      case '"': result += "&quot;"; break;
-      default: result += c;
-    }
+  for (const char c : safe_for_terminal(text)) {
+    const auto entity = entities.find(c);
+    result += entity == entities.end() ? std::string(1, c) : entity->second;
+  }
   return result;
 }
 
 std::string line_at(const std::string& classes, double x1, double y1, double x2, double y2) {
-  return fmt::format("<line class=\"{}\" x1=\"{:.1f}\" y1=\"{:.1f}\" x2=\"{:.1f}\" y2=\"{:.1f}\"/>\n", classes, x1, y1,
-                     x2, y2);
+  return fmt::format(R"(<line class="{}" x1="{:.1f}" y1="{:.1f}" x2="{:.1f}" y2="{:.1f}"/>)", classes, x1, y1, x2, y2);
 }
 
 /// `anchor`: the part of the text that is at x: start, middle or end.
@@ -60,8 +51,8 @@ std::string text_at(double x, double y, const char* anchor, const std::string& t
 }
 
 std::string dot_at(double x, double y, const Series& series) {
-  return fmt::format("<circle class=\"c{}\" r=\"{}\" cx=\"{:.1f}\" cy=\"{:.1f}\"/>\n", series.color % colors,
-                     series.style == Series::Style::dots ? 3 : 2, x, y);
+  const int radius = series.style == Series::Style::dots ? 3 : 2;
+  return fmt::format(R"(<circle class="c{}" r="{}" cx="{:.1f}" cy="{:.1f}"/>)", series.color % colors, radius, x, y);
 }
 
 std::string line_classes(const Series& series) {
@@ -122,8 +113,7 @@ std::string to_svg(const Chart& chart) {
       x = left;
       y += legend_row;
     }
-    body += entry.style == Series::Style::dots ? dot_at(x + 11, y + 10, entry)
-                                               : line_at("key " + line_classes(entry), x, y + 10, x + 22, y + 10);
+    body += line_at("key " + line_classes(entry), x, y + 10, x + 22, y + 10);
     body += text_at(x + 28, y + 14, "start", entry.name);
     x += entry_width;
   }

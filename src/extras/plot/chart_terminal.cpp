@@ -1,6 +1,5 @@
 #include <algorithm>
 #include <cmath>
-#include <cstdint>
 #include <fmt/format.h>
 #include "core/base/terminal.h"
 #include "core/base/utf8.h"
@@ -22,11 +21,6 @@ std::string cut(const std::string& text, std::size_t columns) {
   return text.substr(0, text.size() - rest.size());
 }
 
-std::string without_trailing_spaces(std::string text) {
-  text.erase(text.find_last_not_of(' ') + 1);
-  return text;
-}
-
 /// A character of 2 x 4 dots (Unicode's Braille patterns).
 struct Cell {
   std::uint8_t dots = 0;
@@ -38,7 +32,7 @@ void draw_line(Grid& grid, const Place& from, const Place& to, std::size_t color
   constexpr std::uint8_t bits[4][2] = {{0x01, 0x08}, {0x02, 0x10}, {0x04, 0x20}, {0x40, 0x80}};
   const auto width = static_cast<double>(2 * grid[0].size() - 1), height = static_cast<double>(4 * grid.size() - 1);
   const double dx = (to.x - from.x) * width, dy = (to.y - from.y) * height;
-  const double steps = std::floor(std::max({std::abs(dx), std::abs(dy), 1.0}));
+  const double steps = std::ceil(std::max({std::abs(dx), std::abs(dy), 1.0}));
   for (double i = 0; i <= steps; ++i) {
     const auto x = static_cast<std::size_t>(std::clamp(from.x * width + dx * i / steps + 0.5, 0.0, width));
     const auto y = static_cast<std::size_t>(std::clamp((1 - from.y) * height - dy * i / steps + 0.5, 0.0, height));
@@ -50,18 +44,17 @@ void draw_line(Grid& grid, const Place& from, const Place& to, std::size_t color
 
 /// The numbers below the x axis, each centred under its place if there is room.
 std::string x_numbers(const Scale& x, std::size_t columns) {
-  std::string line(margin + columns, ' ');
-  std::size_t used = margin;
+  std::string line;
   for (const double tick : x.ticks()) {
     const std::string text = tick_text(tick);
-    const std::size_t centre =
-        margin + static_cast<std::size_t>(std::lround(x.place(tick) * static_cast<double>(columns - 1)));
-    const std::size_t begin = std::min(std::max(centre - text.size() / 2, margin), line.size() - text.size());
-    if (begin < used) continue;
-    line.replace(begin, text.size(), text);
-    used = begin + text.size() + 2;
+    const double centre = margin + x.place(tick) * static_cast<double>(columns - 1);
+    const auto begin = static_cast<std::size_t>(std::lround(centre)) - text.size() / 2;
+    const std::size_t inside = std::clamp(begin, margin, margin + columns - text.size());
+    if (!line.empty() && inside < line.size() + 2) continue;
+    line.resize(inside, ' ');
+    line += text;
   }
-  return without_trailing_spaces(line);
+  return line;
 }
 
 std::string draw_panel(const Panel& panel, std::size_t columns, std::size_t rows, bool color) {
@@ -82,8 +75,9 @@ std::string draw_panel(const Panel& panel, std::size_t columns, std::size_t rows
     std::string cells;
     for (const Cell& cell : grid[row])
       cells += cell.dots == 0 ? " " : painted(encode_utf8(0x2800U + cell.dots), cell.color, color);
+    cells.erase(cells.find_last_not_of(' ') + 1);
     text += fmt::format("{:>{}} {}{}\n", cut(numbers[row], margin - 2), margin - 2, numbers[row].empty() ? "│" : "┤",
-                        without_trailing_spaces(cells));
+                        cells);
   }
   return text + fmt::format("{:>{}}{:─>{}}\n{}\n{}\n", "└", margin, "", columns, x_numbers(axes.x, columns),
                             cut(fmt::format("{:>{}}", panel.x.label, margin + columns), margin + columns));

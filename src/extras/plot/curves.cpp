@@ -11,6 +11,17 @@ namespace charnn {
 namespace {
 using Style = Series::Style;
 
+template <class Point>
+Series series_of(const std::vector<Point>& points, double Point::*x, double Point::*y, std::size_t color, Style style,
+                 const std::string& name = "") {
+  Series series{name, {}, {}, color, style};
+  for (const Point& point : points) {
+    series.x.push_back(point.*x);
+    series.y.push_back(point.*y);
+  }
+  return series;
+}
+
 /// Exponential average over about a 30th of the curve, debiased (see RunningAverage); gaps stay.
 Series smoothed(Series series, const std::string& name = "", Style style = Style::line) {
   const double keep = 1 - 1 / std::max(2.0, static_cast<double>(series.y.size()) / 30);
@@ -27,28 +38,21 @@ Series smoothed(Series series, const std::string& name = "", Style style = Style
 
 /// True if the curves' peaks differ so much that a linear axis would flatten some of them.
 bool far_apart(const Panel& panel) {
-  double low = INFINITY, high = 0;
-  for (const Series& series : panel.series) {
-    double peak = 0;
-    for (const double y : series.y) peak = std::max(peak, y);  // ignores NaN
-    if (peak > 0) low = std::min(low, peak);
-    high = std::max(high, peak);
-  }
-  return high > 8 * low;
+  std::vector<double> peaks;
+  for (const Series& series : panel.series)
+    if (!series.y.empty()) peaks.push_back(std::ranges::max(series.y));
+  return !peaks.empty() && std::ranges::max(peaks) > 8 * std::ranges::min(peaks);
 }
 
 /// Marks the steps at which the trainer intervened.
-void add_marks(Panel& panel, const Metrics& run, CurveX x) {
+void add_marks(Panel& panel, const Metrics& run, double MetricsPoint::*x) {
   for (const Metrics::Event& event : run.warnings) {
     if (event.name != "rollback" && event.name != "lr_drop") continue;
     const auto at = std::find_if(run.steps.begin(), run.steps.end(),
                                  [&](const MetricsPoint& point) { return point.step >= event.step; });
-    if (at != run.steps.end())
-      panel.marks.push_back({(*at).*x.value, event.name == "rollback" ? "rolled back" : "lr drop"});
+    if (at != run.steps.end()) panel.marks.push_back({(*at).*x, event.name == "rollback" ? "rolled back" : "lr drop"});
   }
 }
-
-constexpr auto redraw_interval = std::chrono::seconds(5);
 
 /// Drops every other point of a long run, so that memory stays bounded. The limit is more than a picture can show.
 void thin_out(std::vector<MetricsPoint>& points) {
@@ -60,15 +64,7 @@ void thin_out(std::vector<MetricsPoint>& points) {
 
 Chart curves_of(const std::vector<std::pair<std::string, Metrics>>& runs, const CurveOptions& options) {
   const bool single = runs.size() == 1;
-  const auto series = [&](const std::vector<MetricsPoint>& points, double MetricsPoint::*value, std::size_t color,
-                          Style style, const std::string& name = "") {
-    Series made{name, {}, {}, color, style};
-    for (const MetricsPoint& point : points) {
-      made.x.push_back(point.*options.x.value);
-      made.y.push_back(point.*value);
-    }
-    return made;
-  };
+  const auto x = options.x.value;
   Panel loss{.x = {options.x.label}, .y = {"loss (nats per character)", options.log_loss}};
   Panel lr{.x = {options.x.label}, .y = {"learning rate"}};
   Panel norm{.x = {options.x.label}, .y = {"gradient norm", true}};
@@ -77,17 +73,18 @@ Chart curves_of(const std::vector<std::pair<std::string, Metrics>>& runs, const 
     const std::string prefix = single ? "" : name + " ";
     const std::size_t val_color = single ? 1 : i;
     if (!options.val_only) {
-      const Series raw = series(run.steps, &MetricsPoint::loss, i, Style::faint);
+      const Series raw = series_of(run.steps, x, &MetricsPoint::loss, i, Style::faint);
       loss.series.push_back(raw);
       loss.series.push_back(smoothed(raw, prefix + "training, smoothed", single ? Style::line : Style::dashed));
     }
-    loss.series.push_back(series(run.evals, &MetricsPoint::loss, val_color, Style::line, prefix + "validation"));
-    if (run.evals.size() <= 60) loss.series.push_back(series(run.evals, &MetricsPoint::loss, val_color, Style::dots));
-    lr.series.push_back(series(run.steps, &MetricsPoint::lr, i, Style::line));
+    loss.series.push_back(series_of(run.evals, x, &MetricsPoint::loss, val_color, Style::line, prefix + "validation"));
+    if (run.evals.size() <= 60)
+      loss.series.push_back(series_of(run.evals, x, &MetricsPoint::loss, val_color, Style::dots));
+    lr.series.push_back(series_of(run.steps, x, &MetricsPoint::lr, i, Style::line));
     if (!single) continue;
-    norm.series.push_back(series(run.steps, &MetricsPoint::grad_norm, 0, Style::faint));
+    norm.series.push_back(series_of(run.steps, x, &MetricsPoint::grad_norm, 0, Style::faint));
     norm.series.push_back(smoothed(norm.series[0]));
-    add_marks(loss, run, options.x);
+    add_marks(loss, run, x);
   }
   lr.y.log = far_apart(lr);
   if (single) return {runs[0].first, {std::move(loss), std::move(lr), std::move(norm)}};
@@ -98,35 +95,22 @@ Chart schedule_chart(const std::string& title, const ScheduleConfig& schedule, d
                      std::int64_t total_steps) {
   Series rate;
   const std::int64_t stride = std::max<std::int64_t>(1, steps / 2000);
-  const auto add = [&](std::int64_t step) {
+  for (std::int64_t step = 0; step < steps; step += stride) {
     rate.x.push_back(static_cast<double>(step));
     rate.y.push_back(learning_rate(schedule, lr, step, total_steps));
-  };
-  for (std::int64_t step = 0; step < steps - 1; step += stride) add(step);
-  add(steps - 1);
+  }
   return {title, {{.x = {"step"}, .y = {"learning rate"}, .series = {std::move(rate)}}}};
 }
 
 Chart range_test_chart(const RangeCurve& curve, const std::optional<LrSuggestion>& suggestion,
                        const std::string& title) {
-  Series raw{"", {}, {}, 0, Style::faint};
-  for (const RangePoint& point : curve.points) {
-    raw.x.push_back(point.lr);
-    raw.y.push_back(point.loss);
-  }
+  const Series raw = series_of(curve.points, &RangePoint::lr, &RangePoint::loss, 0, Style::faint);
   const Series smooth{"training loss, smoothed", raw.x, smoothed_losses(curve.points), 0, Style::line};
   Panel panel{.x = {"learning rate", true}, .y = {"loss (nats per character)"}, .series = {raw, smooth}};
   if (suggestion)
     panel.marks = {{suggestion->lr, fmt::format("suggested {:g}", suggestion->lr)}, {suggestion->lowest, "lowest"}};
   return {title, {panel}};
 }
-
-PlotSink::PlotSink(std::string path, std::string title, Metrics history, Warn warn)
-    : path_(std::move(path)),
-      title_(std::move(title)),
-      metrics_(std::move(history)),
-      warn_(std::move(warn)),
-      next_draw_(std::chrono::steady_clock::now() + redraw_interval) {}
 
 void PlotSink::record(const StepInfo& s) {
   metrics_.steps.push_back({static_cast<double>(s.step), s.epoch, static_cast<double>(s.chars), s.elapsed_seconds,
@@ -154,6 +138,6 @@ void PlotSink::draw() {
     if (warn_) warn_({static_cast<std::int64_t>(step), "not_written", error.what()});
     warn_ = nullptr;
   }
-  next_draw_ = std::chrono::steady_clock::now() + redraw_interval;
+  next_draw_ = std::chrono::steady_clock::now() + std::chrono::seconds(5);
 }
 }  // namespace charnn

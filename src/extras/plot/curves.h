@@ -1,5 +1,4 @@
 #pragma once
-#include <array>
 #include <chrono>
 #include <optional>
 #include <string>
@@ -14,17 +13,17 @@
 namespace charnn {
 /// A quantity for the x axis.
 struct CurveX {
-  const char* name;
   const char* label;
   double MetricsPoint::*value;
 };
-inline constexpr std::array<CurveX, 4> curve_x{{{"steps", "step", &MetricsPoint::step},
-                                                {"epochs", "epoch", &MetricsPoint::epoch},
-                                                {"chars", "characters trained on", &MetricsPoint::chars},
-                                                {"seconds", "time (seconds)", &MetricsPoint::seconds}}};
+inline const std::vector<std::pair<std::string, CurveX>> curve_x{
+    {"steps", {"step", &MetricsPoint::step}},
+    {"epochs", {"epoch", &MetricsPoint::epoch}},
+    {"chars", {"characters trained on", &MetricsPoint::chars}},
+    {"seconds", {"time (seconds)", &MetricsPoint::seconds}}};
 
 struct CurveOptions {
-  CurveX x = curve_x[0];
+  CurveX x = curve_x[0].second;
   bool log_loss = false;
   bool val_only = false;  ///< without the training loss
 };
@@ -46,7 +45,8 @@ class PlotSink : public Sink {
  public:
   /// `history`: the metrics of a resumed run so far. If the picture cannot be written, training goes on and `warn` is
   /// called once.
-  PlotSink(std::string path, std::string title, Metrics history, Warn warn);
+  PlotSink(std::string path, std::string title, Metrics history, Warn warn)
+      : path_(std::move(path)), title_(std::move(title)), metrics_(std::move(history)), warn_(std::move(warn)) {}
 
   void record(const StepInfo& step) override;
   void eval(const EvalInfo& eval) override;
@@ -56,8 +56,7 @@ class PlotSink : public Sink {
  private:
   void draw();
 
-  std::string path_;
-  std::string title_;
+  std::string path_, title_;
   Metrics metrics_;
   Warn warn_;
   std::chrono::steady_clock::time_point next_draw_;

@@ -21,7 +21,7 @@ struct Options {
   ConfigInput schedule;
   std::string file;       ///< "-": SVG to stdout
   bool terminal = false;  ///< a sketch to stdout
-  std::string x = curve_x[0].name;
+  std::string x = curve_x[0].first;
   CurveOptions curves;
 };
 
@@ -69,21 +69,19 @@ int plot(Options options, bool of_schedule) {
   if (options.runs.empty() == !of_schedule)
     fail_input(of_schedule ? "plot with both runs and --schedule" : "plot without a run",
                "run folders, or --schedule CONFIG.json", "for example: charnn plot runs/mine");
-  for (const CurveX& x : curve_x)
-    if (options.x == x.name) options.curves.x = x;
+  for (const auto& [name, x] : curve_x)
+    if (options.x == name) options.curves.x = x;
   const Chart chart =
       of_schedule ? chart_of_schedule(options.schedule) : curves_of(read_runs(options.runs), options.curves);
-  const bool sketch_by_default = options.file.empty() && ::isatty(STDOUT_FILENO) == 1;
+  const bool on_screen = options.file.empty() && ::isatty(STDOUT_FILENO) == 1;
+  const bool sketch = options.terminal || on_screen;
   const bool to_stdout = options.file.empty() || options.file == "-";
   if (!to_stdout) {
     write_file(options.file, to_svg(chart));
     say("wrote {}", options.file);
   }
-  if (options.terminal || sketch_by_default)
-    write_stdout(terminal_sketch(chart));
-  else if (to_stdout)
-    write_stdout(to_svg(chart));
-  if (sketch_by_default && !options.terminal) say("for a picture, add --out FILE.svg");
+  if (to_stdout || sketch) write_stdout(sketch ? terminal_sketch(chart) : to_svg(chart));
+  if (on_screen && !options.terminal) say("for a picture, add --out FILE.svg");
   return 0;
 }
 
@@ -98,13 +96,10 @@ void add_plot_command(CLI::App& app, const Globals&, Action& action) {
       ->needs(schedule)
       ->allow_extra_args(false)
       ->type_name("KEY=VALUE");
-  command->add_option("-o,--out", options->file, "write the picture (SVG) to this file; -: to stdout")
-      ->type_name("FILE");
+  command->add_option("-o,--out", options->file, "write an SVG picture to this file; -: to stdout")->type_name("FILE");
   command->add_flag("--terminal", options->terminal, "draw a sketch in the terminal");
-  std::vector<std::string> x_names;
-  for (const CurveX& x : curve_x) x_names.emplace_back(x.name);
   command->add_option("--x", options->x, "quantity on the x axis")
-      ->check(CLI::IsMember(x_names))
+      ->check(CLI::IsMember(curve_x))
       ->capture_default_str();
   command->add_flag("--log", options->curves.log_loss, "logarithmic loss axis");
   command->add_flag("--val-only", options->curves.val_only, "leave out the training loss");

@@ -1,5 +1,3 @@
-#include <algorithm>
-#include <string_view>
 #include <fmt/format.h>
 #include "core/base/describe.h"
 #include "extras/shell/shell.h"
@@ -49,11 +47,8 @@ _charnn() {
   local command= take=options value=1 i words=() options=()
   COMPREPLY=()
   # bash splits --option=value into three words.
-  if [ "$word" = = ]; then
-    word=
-  elif [ "$previous" = = ]; then
-    previous=${COMP_WORDS[COMP_CWORD - 2]}
-  fi
+  if [ "$previous" = = ]; then previous=${COMP_WORDS[COMP_CWORD - 2]}; fi
+  if [ "$word" = = ]; then word=; fi
   for ((i = 1; i < COMP_CWORD; i++)); do
     case ${COMP_WORDS[i]} in
 )";
@@ -132,13 +127,11 @@ if [[ $zsh_eval_context[-1] == loadautofunc ]]; then _charnn "$@"; else compdef 
 
 // ---- fish: one line for each option.
 
-std::string fish_values(const OptionRow& row) { return " -a " + fish_quoted(joined(row.values, " ", fish_quoted)); }
-
 std::string fish_offer(const OptionRow& row) {
   switch (row.offer) {
     case Offer::nothing: break;
     case Offer::values:
-    case Offer::keys: return " -x" + fish_values(row);
+    case Offer::keys: return " -x -a " + fish_quoted(joined(row.values, " ", fish_quoted));
     case Offer::files: return " -r -F";
     case Offer::folders: return " -x -a '(__fish_complete_directories)'";
   }
@@ -161,8 +154,7 @@ complete -c charnn -f
 std::string fish_command(const CommandRow& command) {
   const std::string begin = fmt::format("complete -c charnn -n \"__charnn_command_is '{}'\"", command.name);
   std::string text;
-  for (const OptionRow& row : command.positionals)
-    text += begin + (row.offer == Offer::values ? fish_values(row) : " -F") + "\n";
+  for (const OptionRow& row : command.positionals) text += begin + fish_offer(row) + "\n";
   for (const OptionRow& row : command.flags) {
     text += begin;
     for (const std::string& name : row.names)

@@ -1,18 +1,12 @@
 #include <algorithm>
 #include <cctype>
 #include <set>
-#include <sstream>
 #include "core/cli/run_config.h"
 #include "extras/shell/shell.h"
 
 namespace charnn::cli {
 namespace {
-std::vector<std::string> split(const std::string& text, char separator) {
-  std::vector<std::string> parts;
-  std::istringstream stream(text);
-  for (std::string part; std::getline(stream, part, separator);) parts.push_back(part);
-  return parts;
-}
+using CLI::detail::split;
 
 /// What a placeholder such as "FILE|-", "RUN|CKPT" or "CONFIG.json" stands for.
 Offer offer_for(const std::string& placeholder) {
@@ -40,17 +34,15 @@ void read_field(OptionRow& row, const Field& field) {
 /// For any other option. CLI11 appends its checks to the placeholder: "N:INT in [1 - 9]", "TEXT:{a,b}".
 void read_type(OptionRow& row, const std::string& type, const std::vector<Section>& config) {
   const std::size_t colon = type.find(':');
-  std::string checks = colon == std::string::npos ? "" : type.substr(colon + 1);
+  const std::string checks = colon == std::string::npos ? "" : type.substr(colon + 1);
   row.value = type.substr(0, colon);
-  for (const std::string& word : split(row.value, '|'))  // the literal ones: best and last of "best|last|N"
+  for (const std::string& word : split(row.value, '|'))  // words to type as they are: best, last of "best|last|N"
     if (std::all_of(word.begin(), word.end(), [](unsigned char c) { return std::islower(c) != 0; }))
       row.values.push_back(word);
-  if (checks.size() > 2 && checks.front() == '{') {
+  if (checks.starts_with('{'))
     row.values = split(checks.substr(1, checks.size() - 2), ',');
-  } else {
-    for (char& c : checks) c = static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
-    row.limits = checks;
-  }
+  else
+    row.limits = CLI::detail::to_lower(checks);
   row.offer = !row.values.empty() ? Offer::values : row.positional ? Offer::files : offer_for(row.value);
   if (row.value != "KEY=VALUE") return;
   row.offer = Offer::keys;
@@ -93,6 +85,7 @@ OptionRow row_of(const CLI::Option& option, const std::vector<Section>& config) 
 CommandRow row_of(const CLI::App& app, const std::vector<Section>& config) {
   CommandRow command{app.get_name(), app.get_description(), {}, {}};
   for (const CLI::Option* option : app.get_options()) {
+    if (option == app.get_help_ptr() && app.get_parent() != nullptr) continue;  // the program's --help is enough
     OptionRow row = row_of(*option, config);
     if (row.group == app.get_help_ptr()->get_group()) row.group.clear();
     (row.positional ? command.positionals : command.flags).push_back(std::move(row));
@@ -107,12 +100,7 @@ OptionTable option_table(const CLI::App& app) {
   const Config defaults;
   const std::vector<Section> config = describe_const(defaults);
   OptionTable table{row_of(app, config), {}};
-  for (const CLI::App* command : app.get_subcommands({})) {
-    table.commands.push_back(row_of(*command, config));
-    // Every command has --help; the program's is enough.
-    std::erase_if(table.commands.back().flags,
-                  [&](const OptionRow& row) { return row.names == table.program.flags[0].names; });
-  }
+  for (const CLI::App* command : app.get_subcommands({})) table.commands.push_back(row_of(*command, config));
   return table;
 }
 }  // namespace charnn::cli

@@ -26,8 +26,8 @@ void add_shell(Extras& extras) {
         ->check(CLI::IsMember({"bash", "zsh", "fish"}))
         ->type_name("SHELL");
     on_chosen(command, action, [&app, shell] {
-      const OptionTable table = option_table(app);
-      write_stdout(*shell == "bash" ? bash_script(table) : *shell == "zsh" ? zsh_script(table) : fish_script(table));
+      const auto script = *shell == "bash" ? bash_script : *shell == "zsh" ? zsh_script : fish_script;
+      write_stdout(script(option_table(app)));
       return 0;
     });
   });

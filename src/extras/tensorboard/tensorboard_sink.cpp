@@ -12,7 +12,6 @@
 namespace charnn {
 namespace {
 using protozero::pbf_writer;
-
 constexpr std::string_view prefix = "events.out.tfevents.";
 
 // Field numbers of TensorFlow's event.proto.
@@ -84,9 +83,6 @@ std::vector<std::string> event_files(const std::string& folder) {
   return files;
 }
 
-TensorBoardSink::TensorBoardSink(std::string folder, std::int64_t first_step, Warn warn)
-    : folder_(std::move(folder)), first_step_(first_step), warn_(std::move(warn)) {}
-
 void TensorBoardSink::open() {
   std::array<char, 256> host{};
   if (::gethostname(host.data(), host.size() - 1) != 0) host[0] = '\0';
@@ -114,10 +110,6 @@ void TensorBoardSink::write(std::int64_t step, const std::string& event) {
   writer.add_double(Event::wall_time, now());
   writer.add_int64(Event::step, step);
   file_->append(step, tfrecord(header + event));
-}
-
-void TensorBoardSink::end(const EndInfo&) {
-  if (file_) file_->finish();
 }
 
 void TensorBoardSink::record(const StepInfo& s) {

@@ -1,7 +1,6 @@
 #pragma once
 #include <optional>
 #include <string>
-#include <string_view>
 #include <vector>
 #include "core/train/sink_file.h"
 
@@ -12,11 +11,14 @@ namespace charnn {
 class TensorBoardSink : public Sink {
  public:
   /// The file in `folder` is created at the first event. Its name sorts after those of existing event files.
-  TensorBoardSink(std::string folder, std::int64_t first_step, Warn warn = {});
+  TensorBoardSink(std::string folder, std::int64_t first_step, Warn warn = {})
+      : folder_(std::move(folder)), first_step_(first_step), warn_(std::move(warn)) {}
 
   void record(const StepInfo& step) override;
   void eval(const EvalInfo& eval) override;
-  void end(const EndInfo& end) override;  ///< throws Error (failure) if something could not be written
+  void end(const EndInfo&) override {
+    if (file_) file_->finish();  // throws Error (failure) if something could not be written
+  }
 
  private:
   void open();
