@@ -1,176 +1,135 @@
 #include <algorithm>
+#include <map>
 #include <fmt/format.h>
 #include "core/base/terminal.h"
 #include "core/base/utf8.h"
 #include "extras/plot/chart.h"
-#include "extras/plot/chart_scale.h"
 
 namespace charnn {
 namespace {
 // Sizes in pixels.
-constexpr double width = 800, left = 70, right = 20, panel_height = 250, panel_gap = 62, title_height = 34;
-constexpr double plot_width = width - left - right;
-constexpr double legend_row = 20, letter = 7;  // a letter's usual width at 12 pixels
+constexpr double width = 800, left = 70, right = 780, plot_width = right - left;
+constexpr double panel_height = 250, panel_gap = 62, title_height = 34;
+constexpr double legend_row = 20, letter_width = 7;  // average, at a font size of 12 pixels
 
-// Okabe and Ito's colours (2008, "Color Universal Design"), which colour-blind people tell apart; the dark ones
-// lightened for a dark ground.
-constexpr const char* light[] = {"#0072b2", "#d55e00", "#009e73", "#cc79a7", "#56b4e9", "#e69f00", "#6e5773"};
-constexpr const char* dark[] = {"#58a6ff", "#ff8c42", "#2fc497", "#e39cc4", "#8bd0f5", "#f2bc4b", "#b39dba"};
-constexpr std::size_t colors = std::size(light);
+// Okabe and Ito's colours (2008, "Color Universal Design"), which colour-blind readers can tell apart; lightened for a
+// dark background.
+constexpr std::size_t colors = 7;
+constexpr const char* style_sheet = R"(
+text{font:12px system-ui,sans-serif;fill:#24292f}.title{font-size:15px;font-weight:600}
+.ground{fill:#fff}.grid{stroke:#d8dee4}.axis{stroke:#57606a}
+.mark{stroke:#57606a;stroke-dasharray:2 3}
+circle{fill:currentColor}
+polyline,.key{fill:none;stroke:currentColor;stroke-width:1.8;stroke-linejoin:round}
+.faint{stroke-opacity:.35;stroke-width:1}.dashed{stroke-dasharray:6 4}
+.c0{color:#0072b2}.c1{color:#d55e00}.c2{color:#009e73}.c3{color:#cc79a7}
+.c4{color:#56b4e9}.c5{color:#e69f00}.c6{color:#6e5773}
+@media(prefers-color-scheme:dark){
+text{fill:#d0d7de}.ground{fill:#0d1117}.grid{stroke:#30363d}.axis,.mark{stroke:#8b949e}
+.c0{color:#58a6ff}.c1{color:#ff8c42}.c2{color:#2fc497}.c3{color:#e39cc4}
+.c4{color:#8bd0f5}.c5{color:#f2bc4b}.c6{color:#b39dba}
+}
+)";
 
 std::string escaped(const std::string& text) {
-  std::string out;
-  for (const char c : safe_for_terminal(text)) switch (c) {
-      case '&': out += "&amp;"; break;
-      case '<': out += "&lt;"; break;
-      case '>': out += "&gt;"; break;
-      case '"': out += "&quot;"; break;
-      default: out += c;
-    }
-  return out;
+  static const std::map<char, const char*> entities{{'&', "&amp;"}, {'<', "&lt;"}, {'>', "&gt;"}, {'"', "&quot;"}};
+  std::string result;
+  for (const char c : safe_for_terminal(text)) {
+    const auto entity = entities.find(c);
+    result += entity == entities.end() ? std::string(1, c) : entity->second;
+  }
+  return result;
 }
 
-std::string style_sheet() {
-  std::string style =
-      "text{font:12px "
-      "system-ui,sans-serif;fill:#24292f}.title{font-size:15px;font-weight:600}.ground{fill:#fff}.grid{stroke:#d8dee4}.axis{stroke:#57606a}.mark{stroke:#57606a;stroke-dasharray:2 "
-      "3}polyline,.key{fill:none;stroke-width:1.8;stroke-linejoin:round}.faint{stroke-opacity:.35;stroke-width:1}.dashed{stroke-dasharray:6 "
-      "4}";
-  const auto rules = [&](const char* const* palette) {
-    for (std::size_t i = 0; i < colors; ++i)
-      style += fmt::format(".c{0}{{stroke:{1}}}.d{0}{{fill:{1}}}", i, palette[i]);
-  };
-  rules(light);
-  style +=
-      "@media(prefers-color-scheme:dark){text{fill:#d0d7de}.ground{fill:#0d1117}.grid{stroke:#30363d}.axis,.mark{stroke:#8b949e}";
-  rules(dark);
-  return style + "}";
+std::string line_at(const std::string& classes, double x1, double y1, double x2, double y2) {
+  return fmt::format(R"(<line class="{}" x1="{:.1f}" y1="{:.1f}" x2="{:.1f}" y2="{:.1f}"/>)", classes, x1, y1, x2, y2);
 }
 
-const char* class_of(Series::Style style) {
-  return style == Series::Style::faint ? " faint" : style == Series::Style::dashed ? " dashed" : "";
+/// `anchor`: the part of the text that is at x: start, middle or end.
+std::string text_at(double x, double y, const char* anchor, const std::string& text) {
+  return fmt::format("<text x=\"{:.1f}\" y=\"{:.1f}\" text-anchor=\"{}\">{}</text>\n", x, y, anchor, escaped(text));
 }
 
-/// Draws one panel, whose plotting area begins at height `top`.
-class PanelDrawing {
- public:
-  PanelDrawing(const Panel& panel, double top, std::string& svg)
-      : panel_(panel), top_(top), svg_(svg), x_(all_x(panel), panel.x.log, 8), y_(all_y(panel), panel.y.log, 5) {}
+std::string dot_at(double x, double y, const Series& series) {
+  const int radius = series.style == Series::Style::dots ? 3 : 2;
+  return fmt::format(R"(<circle class="c{}" r="{}" cx="{:.1f}" cy="{:.1f}"/>)", series.color % colors, radius, x, y);
+}
 
-  void draw() {
-    axes();
-    // Faint curves lie beneath the others.
-    for (const bool faint : {true, false})
-      for (const Series& series : panel_.series)
-        if ((series.style == Series::Style::faint) == faint) curve(thinned(series, 500));
-    for (const Mark& mark : panel_.marks) {
-      if (!x_.shows(mark.x)) continue;
-      const double x = px(mark.x);
-      svg_ += fmt::format("<line class=\"mark\" x1=\"{0:.1f}\" x2=\"{0:.1f}\" y1=\"{1:.1f}\" y2=\"{2:.1f}\"/>", x, top_,
-                          top_ + panel_height);
-      // The word stands on that side of the line where there is room.
-      const bool before = x > left + plot_width * 0.75;
-      svg_ += fmt::format("<text x=\"{:.1f}\" y=\"{:.1f}\" text-anchor=\"{}\">{}</text>\n", x + (before ? -4 : 4),
-                          top_ + 12, before ? "end" : "start", escaped(mark.text));
-    }
+std::string line_classes(const Series& series) {
+  constexpr const char* styles[] = {"", " faint", " dashed", ""};  // by Series::Style
+  return fmt::format("c{}{}", series.color % colors, styles[static_cast<std::size_t>(series.style)]);
+}
+
+std::string curve_svg(const Series& series, const Axes& axes) {
+  std::string svg;
+  for (const std::vector<Place>& line : lines_of(thinned(series, 500), axes)) {
+    std::string points;
+    for (const Place& place : line)
+      points += fmt::format("{:.1f},{:.1f} ", plot_width * place.x, panel_height * (1 - place.y));
+    svg += line.size() > 1 ? fmt::format("<polyline class=\"{}\" points=\"{}\"/>\n", line_classes(series), points)
+                           : dot_at(plot_width * line[0].x, panel_height * (1 - line[0].y), series);
   }
+  return svg;
+}
 
- private:
-  double px(double x) const { return left + plot_width * std::clamp(x_.place(x), -0.01, 1.01); }
-  double py(double y) const { return top_ + panel_height * (1 - std::clamp(y_.place(y), -0.01, 1.01)); }
-
-  void axes() {
-    for (const double tick : y_.ticks())
-      svg_ += fmt::format(
-          "<line class=\"grid\" x1=\"{0:.1f}\" x2=\"{1:.1f}\" y1=\"{2:.1f}\" y2=\"{2:.1f}\"/><text x=\"{3:.1f}\" "
-          "y=\"{4:.1f}\" text-anchor=\"end\">{5}</text>\n",
-          left, left + plot_width, py(tick), left - 6, py(tick) + 4, tick_text(tick));
-    const double bottom = top_ + panel_height;
-    for (const double tick : x_.ticks())
-      svg_ += fmt::format(
-          "<line class=\"axis\" x1=\"{0:.1f}\" x2=\"{0:.1f}\" y1=\"{1:.1f}\" y2=\"{2:.1f}\"/><text x=\"{0:.1f}\" "
-          "y=\"{3:.1f}\" text-anchor=\"middle\">{4}</text>\n",
-          px(tick), bottom, bottom + 4, bottom + 17, tick_text(tick));
-    svg_ += fmt::format("<line class=\"axis\" x1=\"{0:.1f}\" x2=\"{1:.1f}\" y1=\"{2:.1f}\" y2=\"{2:.1f}\"/>\n", left,
-                        left + plot_width, bottom);
-    svg_ += fmt::format("<text x=\"{:.1f}\" y=\"{:.1f}\" text-anchor=\"middle\">{}</text>\n", left + plot_width / 2,
-                        bottom + 34, escaped(panel_.x.label));
-    svg_ += fmt::format("<text transform=\"translate(16 {:.1f}) rotate(-90)\" text-anchor=\"middle\">{}</text>\n",
-                        top_ + panel_height / 2, escaped(panel_.y.label));
-    if (!panel_.title.empty())
-      svg_ += fmt::format("<text x=\"{:.1f}\" y=\"{:.1f}\">{}</text>\n", left, top_ - 7, escaped(panel_.title));
+/// A panel, with the top left corner of its plotting area at the origin.
+std::string panel_svg(const Panel& panel) {
+  const Axes axes(panel, 8, 5);
+  std::string svg;
+  for (const double tick : axes.y.ticks()) {
+    const double at = panel_height * (1 - axes.y.place(tick));
+    svg += line_at("grid", 0, at, plot_width, at) + text_at(-6, at + 4, "end", tick_text(tick));
   }
-
-  void curve(const Series& series) {
-    const std::size_t color = series.color % colors;
-    if (series.style == Series::Style::dots) {
-      for (std::size_t i = 0; i < series.x.size(); ++i)
-        if (x_.shows(series.x[i]) && y_.shows(series.y[i]))
-          svg_ += fmt::format("<circle class=\"d{}\" r=\"3\" cx=\"{:.1f}\" cy=\"{:.1f}\"/>", color, px(series.x[i]),
-                              py(series.y[i]));
-      svg_ += '\n';
-      return;
-    }
-    for (std::size_t i = 0; i < series.x.size();) {
-      std::string points;
-      const std::size_t first = i;
-      for (; i < series.x.size() && x_.shows(series.x[i]) && y_.shows(series.y[i]); ++i)
-        points += fmt::format("{:.1f},{:.1f} ", px(series.x[i]), py(series.y[i]));
-      if (i == first + 1)  // a line needs two points
-        svg_ += fmt::format("<circle class=\"d{}\" r=\"2\" cx=\"{:.1f}\" cy=\"{:.1f}\"/>\n", color, px(series.x[first]),
-                            py(series.y[first]));
-      else if (i > first)
-        svg_ += fmt::format("<polyline class=\"c{}{}\" points=\"{}\"/>\n", color, class_of(series.style), points);
-      if (i < series.x.size() && i == first) ++i;  // a gap
-    }
+  for (const double tick : axes.x.ticks()) {
+    const double at = plot_width * axes.x.place(tick);
+    svg += line_at("axis", at, panel_height, at, panel_height + 4) +
+           text_at(at, panel_height + 17, "middle", tick_text(tick));
   }
-
-  const Panel& panel_;
-  double top_;
-  std::string& svg_;
-  Scale x_, y_;
-};
-
-/// Draws the legend from height `top` on; returns its height.
-double draw_legend(const std::vector<LegendEntry>& entries, double top, std::string& svg) {
-  if (entries.empty()) return 0;
-  std::int64_t longest = 0;
-  for (const LegendEntry& entry : entries) longest = std::max(longest, count_code_points(entry.name));
-  const double cell = std::min(plot_width, 44 + letter * static_cast<double>(longest));
-  const auto columns = std::max<std::size_t>(static_cast<std::size_t>(plot_width / cell), 1);
-  for (std::size_t i = 0; i < entries.size(); ++i) {
-    const double x = left + static_cast<double>(i % columns) * cell;
-    const std::size_t row = i / columns;
-    const double y = top + static_cast<double>(row) * legend_row + 10;
-    const std::size_t color = entries[i].color % colors;
-    if (entries[i].style == Series::Style::dots)
-      svg += fmt::format("<circle class=\"d{}\" r=\"3\" cx=\"{:.1f}\" cy=\"{:.1f}\"/>", color, x + 11, y);
-    else
-      svg += fmt::format("<line class=\"key c{0}{1}\" x1=\"{2:.1f}\" x2=\"{3:.1f}\" y1=\"{4:.1f}\" y2=\"{4:.1f}\"/>",
-                         color, class_of(entries[i].style), x, x + 22, y);
-    svg += fmt::format("<text x=\"{:.1f}\" y=\"{:.1f}\">{}</text>\n", x + 28, y + 4, escaped(entries[i].name));
+  svg += line_at("axis", 0, panel_height, plot_width, panel_height) +
+         text_at(plot_width / 2, panel_height + 34, "middle", panel.x.label) +
+         fmt::format("<g transform=\"translate(-54 {}) rotate(-90)\">{}</g>\n", panel_height / 2,
+                     text_at(0, 0, "middle", panel.y.label));
+  for (const bool faint : {true, false})  // faint curves go beneath the others
+    for (const Series& series : panel.series)
+      if ((series.style == Series::Style::faint) == faint) svg += curve_svg(series, axes);
+  for (const Mark& mark : panel.marks) {
+    if (!axes.x.shows(mark.x)) continue;
+    const double place = std::clamp(axes.x.place(mark.x), 0.0, 1.0), at = plot_width * place;
+    const bool near_right = place > 0.75;
+    svg += line_at("mark", at, 0, at, panel_height) +
+           text_at(near_right ? at - 4 : at + 4, 12, near_right ? "end" : "start", mark.text);
   }
-  const std::size_t rows = (entries.size() + columns - 1) / columns;
-  return legend_row * static_cast<double>(rows) + 6;
+  return svg;
 }
 }  // namespace
 
 std::string to_svg(const Chart& chart) {
   std::string body;
-  double y = title_height;
-  y += draw_legend(legend_of(chart), y, body);
+  double x = left, y = title_height;
+  const std::vector<Series> legend = legend_of(chart);
+  for (const Series& entry : legend) {
+    const double entry_width = 44 + letter_width * static_cast<double>(count_code_points(entry.name));
+    if (x > left && x + entry_width > right) {
+      x = left;
+      y += legend_row;
+    }
+    body += line_at("key " + line_classes(entry), x, y + 10, x + 22, y + 10);
+    body += text_at(x + 28, y + 14, "start", entry.name);
+    x += entry_width;
+  }
+  y += legend.empty() ? 6 : legend_row + 12;
   for (const Panel& panel : chart.panels) {
-    if (!panel.title.empty()) y += 14;
-    PanelDrawing(panel, y + 6, body).draw();
+    body += fmt::format("<g transform=\"translate({} {})\">\n{}</g>\n", left, y, panel_svg(panel));
     y += panel_height + panel_gap;
   }
-  y -= 10;
   return fmt::format(
-      "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 {0} {1:.0f}\" width=\"{0}\" "
-      "height=\"{1:.0f}\" "
-      "role=\"img\">\n<title>{2}</title>\n<style>{3}</style>\n<rect class=\"ground\" width=\"100%\" "
-      "height=\"100%\"/>\n"
-      "<text class=\"title\" x=\"{4}\" y=\"22\">{2}</text>\n{5}</svg>\n",
-      width, y, escaped(chart.title), style_sheet(), left, body);
+      R"(<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {0} {1}" width="{0}" height="{1}" role="img">
+<title>{2}</title>
+<style>{3}</style>
+<rect class="ground" width="100%" height="100%"/>
+<text class="title" x="{4}" y="22">{2}</text>
+{5}</svg>
+)",
+      width, y - 16, escaped(chart.title), style_sheet, left, body);
 }
 }  // namespace charnn

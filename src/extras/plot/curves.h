@@ -1,34 +1,64 @@
 #pragma once
-#include <array>
+#include <chrono>
 #include <optional>
 #include <string>
 #include <utility>
 #include <vector>
 #include "core/train/lr_range_test.h"
+#include "core/train/sink.h"
 #include "core/train/train_config.h"
 #include "extras/plot/chart.h"
 #include "extras/plot/metrics.h"
 
 namespace charnn {
-/// What lies along the x axis.
-enum class CurveX { steps, epochs, chars, seconds };
-inline constexpr std::array<const char*, 4> curve_x_names{"steps", "epochs", "chars", "seconds"};
+/// A quantity for the x axis.
+struct CurveX {
+  const char* label;
+  double MetricsPoint::*value;
+};
+inline const std::vector<std::pair<std::string, CurveX>> curve_x{
+    {"steps", {"step", &MetricsPoint::step}},
+    {"epochs", {"epoch", &MetricsPoint::epoch}},
+    {"chars", {"characters trained on", &MetricsPoint::chars}},
+    {"seconds", {"time (seconds)", &MetricsPoint::seconds}}};
 
 struct CurveOptions {
-  CurveX x = CurveX::steps;
+  CurveX x = curve_x[0].second;
   bool log_loss = false;
   bool val_only = false;  ///< without the training loss
 };
 
-/// Loss (training faint, with its smoothed course; validation), learning rate and, of a single run, gradient norm.
-/// Several runs have a colour each.
+/// Panels for the loss (training faint and smoothed, validation), the learning rate and, for a single run, the gradient
+/// norm. Each of several runs has its own colour.
 Chart curves_of(const std::vector<std::pair<std::string, Metrics>>& runs, const CurveOptions& options);
 
-/// The learning rate that a schedule gives in steps [0, steps).
+/// The learning rate of a schedule in steps [0, steps).
 Chart schedule_chart(const std::string& title, const ScheduleConfig& schedule, double lr, std::int64_t steps,
                      std::int64_t total_steps);
 
-/// The losses of a learning-rate range test over the rate.
+/// The loss over the learning rate in a learning-rate range test.
 Chart range_test_chart(const RangeCurve& curve, const std::optional<LrSuggestion>& suggestion,
                        const std::string& title);
+
+/// Keeps a picture of the run's curves up to date: redraws it every few seconds, after warnings and at the end.
+class PlotSink : public Sink {
+ public:
+  /// `history`: the metrics of a resumed run so far. If the picture cannot be written, training goes on and `warn` is
+  /// called once.
+  PlotSink(std::string path, std::string title, Metrics history, Warn warn)
+      : path_(std::move(path)), title_(std::move(title)), metrics_(std::move(history)), warn_(std::move(warn)) {}
+
+  void record(const StepInfo& step) override;
+  void eval(const EvalInfo& eval) override;
+  void warn(const Warning& warning) override;
+  void end(const EndInfo&) override { draw(); }
+
+ private:
+  void draw();
+
+  std::string path_, title_;
+  Metrics metrics_;
+  Warn warn_;
+  std::chrono::steady_clock::time_point next_draw_;
+};
 }  // namespace charnn

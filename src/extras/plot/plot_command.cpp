@@ -1,44 +1,45 @@
+#include <algorithm>
 #include <filesystem>
 #include <memory>
+#include <set>
+#include <unistd.h>
 #include <fmt/format.h>
 #include "core/base/error.h"
+#include "core/base/terminal.h"
 #include "core/cli/config.h"
 #include "core/cli/extras.h"
 #include "core/cli/run_folder.h"
+#include "core/cli/runtime.h"
 #include "core/data/batcher.h"
 #include "core/train/schedule.h"
-#include "extras/plot/chart_output.h"
 #include "extras/plot/curves.h"
-#include "extras/plot/plot_sink.h"
 
 namespace charnn::cli {
 namespace {
 struct Options {
   std::vector<std::string> runs;
   ConfigInput schedule;
-  ChartOutput output;
-  std::string x = "steps";
+  std::string file;       ///< "-": SVG to stdout
+  bool terminal = false;  ///< a sketch to stdout
+  std::string x = curve_x[0].first;
   CurveOptions curves;
 };
 
-/// metrics.jsonl of a run folder, or the file itself.
-std::string metrics_path(const std::string& run_or_file) {
-  return std::filesystem::is_directory(run_or_file) ? RunFolder(run_or_file).metrics() : run_or_file;
-}
-
-/// A name that tells the runs apart: the folder's own, or all of what was typed if two have the same.
-std::vector<std::string> names_of(const std::vector<std::string>& runs) {
-  std::vector<std::string> names;
-  for (const std::string& run : runs) {
-    std::filesystem::path path = std::filesystem::path(run).lexically_normal();
+/// The metrics of runs, named after their folders, or as the user typed them if two folders have the same name.
+std::vector<std::pair<std::string, Metrics>> read_runs(const std::vector<std::string>& typed) {
+  std::vector<std::pair<std::string, Metrics>> runs;
+  std::set<std::string> names;
+  for (const std::string& run_or_file : typed) {
+    const bool is_folder = std::filesystem::is_directory(run_or_file);
+    const std::string file = is_folder ? RunFolder(run_or_file).metrics() : run_or_file;
+    std::filesystem::path path = std::filesystem::absolute(file).lexically_normal();
     if (path.filename() == "metrics.jsonl") path = path.parent_path();
-    if (path.filename().empty()) path = path.parent_path();
-    names.push_back(path.filename().string());
+    runs.emplace_back(path.filename().string(), read_metrics(file));
+    names.insert(runs.back().first);
   }
-  for (std::size_t i = 0; i < names.size(); ++i)
-    for (std::size_t j = 0; j < i; ++j)
-      if (names[i] == names[j]) return runs;
-  return names;
+  if (names.size() < runs.size())
+    for (std::size_t i = 0; i < runs.size(); ++i) runs[i].first = typed[i];
+  return runs;
 }
 
 Chart chart_of_schedule(const ConfigInput& input) {
@@ -46,65 +47,72 @@ Chart chart_of_schedule(const ConfigInput& input) {
   input.apply(config);
   require_plan(config.train, config.schedule);
   std::int64_t steps = config.train.max_steps;
-  if (config.train.epochs > 0) {  // how long an epoch is depends on the text
+  if (config.train.epochs > 0) {  // the length of an epoch depends on the text
     const Corpus corpus(config.data);
     const Batcher batcher(corpus, corpus.train(), config.train.batch_size, config.train.sequence_length);
     steps = plan_steps(config.train, batcher.windows_per_epoch());
   }
   const std::int64_t total = config.schedule.total_steps > 0 ? config.schedule.total_steps : steps;
   if (steps == 0) steps = total > 0 ? total : std::max<std::int64_t>(1000, 5 * config.schedule.warmup_steps);
-  const char* kind = name_of(config.schedule.kind, schedule_names);
-  return schedule_chart(
-      fmt::format("{}: {}, lr {:g}", input.file.empty() ? "schedule" : input.file, kind, config.optimizer.lr),
-      config.schedule, config.optimizer.lr, steps, total);
+  const std::string title = fmt::format("{}: {}, lr {:g}", input.file.empty() ? "schedule" : input.file,
+                                        name_of(config.schedule.kind, schedule_names), config.optimizer.lr);
+  return schedule_chart(title, config.schedule, config.optimizer.lr, steps, total);
 }
 
-Chart chart_of_runs(const Options& options) {
-  std::vector<std::pair<std::string, Metrics>> runs;
-  const std::vector<std::string> names = names_of(options.runs);
-  for (std::size_t i = 0; i < names.size(); ++i)
-    runs.emplace_back(names[i], read_metrics(metrics_path(options.runs[i])));
-  return curves_of(runs, options.curves);
+/// As wide as the terminal that stdout is, and in colour if it is one.
+std::string terminal_sketch(const Chart& chart) {
+  return to_terminal(chart, std::min<std::size_t>(terminal_columns(STDOUT_FILENO).value_or(80), 120), 12,
+                     wants_color(STDOUT_FILENO));
 }
 
 int plot(Options options, bool of_schedule) {
   if (options.runs.empty() == !of_schedule)
     fail_input(of_schedule ? "plot with both runs and --schedule" : "plot without a run",
                "run folders, or --schedule CONFIG.json", "for example: charnn plot runs/mine");
-  for (std::size_t i = 0; i < curve_x_names.size(); ++i)
-    if (options.x == curve_x_names[i]) options.curves.x = static_cast<CurveX>(i);
-  write_chart(of_schedule ? chart_of_schedule(options.schedule) : chart_of_runs(options), options.output);
+  for (const auto& [name, x] : curve_x)
+    if (options.x == name) options.curves.x = x;
+  const Chart chart =
+      of_schedule ? chart_of_schedule(options.schedule) : curves_of(read_runs(options.runs), options.curves);
+  const bool on_screen = options.file.empty() && ::isatty(STDOUT_FILENO) == 1;
+  const bool sketch = options.terminal || on_screen;
+  const bool to_stdout = options.file.empty() || options.file == "-";
+  if (!to_stdout) {
+    write_file(options.file, to_svg(chart));
+    say("wrote {}", options.file);
+  }
+  if (to_stdout || sketch) write_stdout(sketch ? terminal_sketch(chart) : to_svg(chart));
+  if (on_screen && !options.terminal) say("for a picture, add --out FILE.svg");
   return 0;
 }
 
 void add_plot_command(CLI::App& app, const Globals&, Action& action) {
   auto options = std::make_shared<Options>();
   CLI::App* command = app.add_subcommand("plot", "draw the curves of runs, or a schedule before training");
-  command->add_option("runs", options->runs, "run folders, or metrics.jsonl files")->type_name("RUN...");
-  auto* schedule = command
-                       ->add_option("--schedule", options->schedule.file,
-                                    "draw the learning rate that this config gives, before training")
-                       ->type_name("CONFIG.json");
+  command->add_option("runs", options->runs, "run folders or metrics.jsonl files")->type_name("RUN...");
+  CLI::Option* schedule = command->add_option("--schedule", options->schedule.file,
+                                              "draw the learning rate of this config, before training");
+  schedule->type_name("CONFIG.json");
   command->add_option("--set", options->schedule.sets, "with --schedule: any option of the config by its key")
       ->needs(schedule)
       ->allow_extra_args(false)
       ->type_name("KEY=VALUE");
-  add_chart_output(*command, options->output, "-o,--out");
-  command->add_option("--x", options->x, "what lies along the x axis")
-      ->check(CLI::IsMember(std::vector<std::string>(curve_x_names.begin(), curve_x_names.end())))
+  command->add_option("-o,--out", options->file, "write an SVG picture to this file; -: to stdout")->type_name("FILE");
+  command->add_flag("--terminal", options->terminal, "draw a sketch in the terminal");
+  command->add_option("--x", options->x, "quantity on the x axis")
+      ->check(CLI::IsMember(curve_x))
       ->capture_default_str();
   command->add_flag("--log", options->curves.log_loss, "logarithmic loss axis");
   command->add_flag("--val-only", options->curves.val_only, "leave out the training loss");
   on_chosen(command, action, [options, schedule] { return plot(*options, schedule->count() > 0); });
 }
 
-/// loss.svg in the run folder.
+/// Draws loss.svg in the run folder.
 std::unique_ptr<Sink> make_plot_sink(const SinkContext& context) {
   Metrics history;
   try {
     if (context.first_step > 0) history = read_metrics(context.run.metrics());
   } catch (const Error&) {
-    // Empty, or not quite as charnn writes it: only a picture depends on it.
+    // The file is empty or damaged. Only the picture needs it.
   }
   return std::make_unique<PlotSink>(context.run.picture(), context.run.path(), std::move(history), context.warn);
 }
@@ -113,11 +121,7 @@ std::unique_ptr<Sink> make_plot_sink(const SinkContext& context) {
 void add_plot(Extras& extras) {
   extras.commands.emplace_back(add_plot_command);
   extras.sinks.emplace_back(make_plot_sink);
-  extras.range_test_svg = [](const auto& curve, const auto& suggestion, const std::string& title) {
-    return to_svg(range_test_chart(curve, suggestion, title));
-  };
-  extras.range_test_sketch = [](const auto& curve, const auto& suggestion, const std::string& title) {
-    return terminal_sketch(range_test_chart(curve, suggestion, title));
-  };
+  extras.range_test_svg = [](const auto&... test) { return to_svg(range_test_chart(test...)); };
+  extras.range_test_sketch = [](const auto&... test) { return terminal_sketch(range_test_chart(test...)); };
 }
 }  // namespace charnn::cli

@@ -1,25 +1,24 @@
 #pragma once
 #include <optional>
 #include <string>
-#include <string_view>
 #include <vector>
 #include "core/train/sink.h"
 
 namespace charnn {
-/// Event file for TensorBoard (https://www.tensorflow.org/tensorboard): scalars loss/train, loss/validation,
-/// bits_per_char/train, bits_per_char/validation, optimizer/lr, optimizer/gradient_norm, optimizer/update_ratio,
-/// speed/chars_per_second, and the samples as text. Every process of a run writes a file of its own, since a
-/// TensorBoard that is running reads on where it was; that of a resumed run begins with a session log that makes
-/// TensorBoard forget what earlier files say of later steps.
+/// Event file for TensorBoard (https://www.tensorflow.org/tensorboard) with scalars and samples. Every process of a run
+/// writes its own file, since a running TensorBoard continues to read where it was. The file of a resumed run begins
+/// with a session log that makes TensorBoard discard the later steps of earlier files.
 class TensorBoardSink : public Sink {
  public:
-  /// The file events.out.tfevents.* in `folder` is made when there is something to say, with a name after those that
-  /// are there.
-  TensorBoardSink(std::string folder, std::int64_t first_step, Warn warn = {});
+  /// The file in `folder` is created at the first event. Its name sorts after those of existing event files.
+  TensorBoardSink(std::string folder, std::int64_t first_step, Warn warn = {})
+      : folder_(std::move(folder)), first_step_(first_step), warn_(std::move(warn)) {}
 
   void record(const StepInfo& step) override;
   void eval(const EvalInfo& eval) override;
-  void end(const EndInfo& end) override;  ///< throws Error (failure) if not all could be written
+  void end(const EndInfo&) override {
+    if (file_) file_->finish();  // throws Error (failure) if something could not be written
+  }
 
  private:
   void open();
@@ -31,10 +30,9 @@ class TensorBoardSink : public Sink {
   std::optional<SinkFile> file_;
 };
 
-/// The files of this kind in `folder`, in the order of their names, which begin with the time.
+/// The event files in `folder`, sorted by name. Names begin with the time.
 std::vector<std::string> event_files(const std::string& folder);
 
-/// TFRecord framing: length (8 bytes), its checksum, `data`, its checksum; little-endian. The checksums are masked
-/// CRC-32C.
+/// TFRecord framing, little-endian: length (8 bytes), its checksum, `data`, its checksum (masked CRC-32C).
 std::string tfrecord(std::string_view data);
 }  // namespace charnn

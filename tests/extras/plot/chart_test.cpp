@@ -4,10 +4,8 @@
 #include <fstream>
 
 #include "core/base/utf8.h"
-#include "extras/plot/chart_scale.h"
 #include "extras/plot/curves.h"
 #include "extras/plot/metrics.h"
-#include "extras/plot/plot_sink.h"
 #include "tests/support.h"
 
 namespace charnn {
