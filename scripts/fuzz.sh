@@ -52,13 +52,13 @@ for name in "${names[@]}"; do
   [ -e "tests/fuzz/$name.dict" ] && options+=(-dict="tests/fuzz/$name.dict")
   log=$findings/$name.log
   begun=$SECONDS
-  if "$build/tests/fuzz/fuzz_$name" "${options[@]}" "$corpus/$name" "tests/fuzz/seeds/$name" >"$log" 2>&1; then
+  if "$build/fuzz_$name" "${options[@]}" "$corpus/$name" "tests/fuzz/seeds/$name" >"$log" 2>&1; then
     result=ok
   else
     status=1
     result="FINDING, see $log"
     input=$(sed -n 's/.*Test unit written to //p' "$log" | tail -1)
-    [ -n "$input" ] && result="FINDING: $build/tests/fuzz/fuzz_$name $input"
+    [ -n "$input" ] && result="FINDING: $build/fuzz_$name $input"
   fi
   stat() { sed -n "s/^stat::$1: *//p" "$log"; }
   coverage=$(grep -o 'cov: [0-9]* ft: [0-9]*' "$log" | tail -1 || true)

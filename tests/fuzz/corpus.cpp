@@ -139,12 +139,6 @@ void check_corpus(const std::vector<std::string>& paths, std::string_view text, 
               val.end == test.begin && test.begin <= test.end && test.end == corpus->size(),
           "the parts make up the whole");
 
-  const CorpusIndex index = corpus->index();
-  const Corpus again(config, corpus->vocabulary(), &index);
-  require(!again.was_scanned() && again.fingerprint() == corpus->fingerprint() && again.size() == corpus->size(),
-          "the index spares the reading");
-  check_copies(symbols, corpus->vocabulary(), numbers,
-               [&](std::int64_t first, std::vector<std::int64_t>& out) { again.copy(first, out); });
   std::vector<char32_t> fewer = corpus->vocabulary().symbols();
   fewer.pop_back();
   if (tokens == Tokens::bytes || fewer.empty()) return;

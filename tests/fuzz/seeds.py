@@ -11,7 +11,6 @@ HERE = pathlib.Path(__file__).parent
 TEXT = "ab\né€😀b a" * 30
 TINY = ["--layers", "1", "--hidden", "1", "--embedding", "1", "--batch-size", "1", "--sequence-length", "2", "--threads", "1",
         "--set", "train.max_steps=4", "--set", "train.eval_every=2", "--set", "train.log_every=2"]
-TENSORS = {"model.encoder.weight", "model.decoder.bias", "optimizer.exp_avg.decoder.bias", "state.h", "state.c"}
 
 
 def put(kind, name, content):
@@ -25,21 +24,24 @@ def compact(value):
 
 
 def small(file):
-    """The checkpoint with a few of its tensors, as bytes and in the form that checkpoint.cpp composes one from."""
+    """The checkpoint without the generators' states and most of the config, as bytes and in the form that checkpoint.cpp
+    composes one from; and the names of its tensors."""
     length, = struct.unpack("<Q", file[:8])
     header, data = json.loads(file[8:8 + length]), file[8 + length:]
     metadata = header.pop("__metadata__")
+    metadata["config"] = compact({"model": json.loads(metadata["config"])["model"]})
     kept, rest = b"", {}
-    for name in sorted(TENSORS & header.keys(), key=lambda n: header[n]["data_offsets"]):
+    for name in sorted(header, key=lambda n: header[n]["data_offsets"]):
+        if name.startswith("rng."):
+            continue
         part = data[slice(*header[name]["data_offsets"])]
         rest[name] = header[name] | {"data_offsets": [len(kept), len(kept) + len(part)]}
         kept += part
     text = compact({"__metadata__": metadata} | rest).encode()
     text += b" " * (-len(text) % 8)
     return (struct.pack("<Q", len(text)) + text + kept,
-            "\n".join([metadata["vocab"], metadata["train_state"], compact(rest), ""]).encode() + kept)
-
-
+            "\n".join([metadata["config"], metadata["vocab"], metadata["train_state"], compact(rest), ""]).encode() + kept,
+            list(rest))
 
 
 def keys(value):
@@ -61,21 +63,28 @@ def main(charnn):
     with tempfile.TemporaryDirectory() as folder:
         text = pathlib.Path(folder, "text.txt")
         text.write_text(TEXT)
-        progress = {}
-        for cell, tokens in (("lstm", "chars"), ("rnn", "bytes")):
-            run = pathlib.Path(folder, cell)
+
+        def train(cell, tokens):
+            run = pathlib.Path(folder, f"{cell}-{tokens}")
             subprocess.run([charnn, "train", "--data", text, "--out", run, "--cell", cell, "--tokens", tokens, *TINY],
                            check=True, capture_output=True)
-            file = (run / "last.safetensors").read_bytes()
-            raw, composed = small(file)
+            return run
+
+        lstm, rnn, of_bytes = train("lstm", "chars"), train("rnn", "chars"), train("rnn", "bytes")
+        words = set()  # of checkpoints
+        # Of few symbols, so that a whole checkpoint is no longer than scripts/fuzz.sh lets an input be.
+        for cell, run in (("lstm", lstm), ("rnn", rnn)):
+            raw, composed, tensors = small((run / "last.safetensors").read_bytes())
             put("checkpoint", f"{cell}.safetensors", raw)
             put("checkpoint", f"{cell}.composed", composed)
+            model, vocabulary, progress, *_ = composed.split(b"\n")
+            words |= {*tensors, *keys(json.loads(model)), *keys(json.loads(progress))}
+            put("vocabulary", cell, (vocabulary if cell == "lstm" else b'{"tokens":"bytes"}') + b"\nab\n\xc3\xa9")
+        for cell, run in (("lstm", lstm), ("rnn", of_bytes)):
             put("metrics", f"{cell}.jsonl", (run / "metrics.jsonl").read_bytes())
             config = json.loads((run / "config.json").read_text())
             config["data"]["files"] = ["text.txt"]
             put("config", f"{cell}.json", compact(config))
-            put("vocabulary", cell, composed.split(b"\n")[0] + b"\nab\n\xc3\xa9")
-            progress = json.loads(composed.split(b"\n")[1])
         records = [json.loads(line) for line in (run / "metrics.jsonl").read_text().splitlines()]
         warning = {"event": "warning", "step": 3, "name": "overfitting", "message": "..."}
         put("metrics", "short.jsonl", "".join(compact(r) + "\n" for r in [
@@ -86,12 +95,12 @@ def main(charnn):
     put("corpus", "utf8", "aé€😀\u07ff\u0800\ud7ff\uffff\U0010ffff\0\n")
     put("corpus", "broken", b"a\xc0\x80\xed\xa0\x80\xf4\x90\x80\x80\xe2\x82")
     schema = json.loads(subprocess.run([charnn, "schema"], check=True, capture_output=True).stdout)["properties"]
-    choices = [word for section in schema.values() for field in section["properties"].values() for word in field.get("enum", [])]
-    dictionary("config", [*schema, *(key for section in schema.values() for key in section["properties"]), *choices])
+    fields = {key: field for section in schema.values() for key, field in section.get("properties", {}).items()}
+    dictionary("config", [*schema, *fields, *(word for field in fields.values() for word in field.get("enum", []))])
     dictionary("metrics", [*(key for r in records for key in r), *(r["event"] for r in records), *warning, "warning"])
     dictionary("vocabulary", ["tokens", "symbols", "bytes", "chars"])
-    dictionary("checkpoint", [*keys(progress), *TENSORS, "tokens", "symbols", "bytes", "__metadata__", "format", "checksum",
-                              "vocab", "train_state", "dtype", "shape", "data_offsets", "F32", "F64", "I64", "U8"])
+    dictionary("checkpoint", [*words, "tokens", "symbols", "bytes", "__metadata__", "format", "checksum", "config", "vocab",
+                              "train_state", "dtype", "shape", "data_offsets", "F32", "F64", "I64", "U8"])
 
 
 if __name__ == "__main__":
