@@ -30,6 +30,7 @@ endif()
 function(charnn_target name)
   target_compile_options(${name} PRIVATE
     -Wall -Wextra -Wshadow -Wconversion -Wnon-virtual-dtor -Woverloaded-virtual
+    $<$<CXX_COMPILER_ID:Clang>:-Wno-sign-conversion>  # subscripts are int64
     $<$<BOOL:${CHARNN_WERROR}>:-Werror>
     ${_harden_compile})
   if(CHARNN_ASSERTIONS)

@@ -20,7 +20,7 @@ if [ $# = 0 ]; then
   # Without LibTorch's headers, which it would take as long to read as a compiler.
   cppcheck --quiet --std=c++20 --language=c++ --library=posix --library=googletest --enable=warning,performance,portability \
     --inline-suppr --suppressions-list=scripts/cppcheck.supp --error-exitcode=1 -j "$(nproc)" \
-    -I include -I $build/include -I src -I . src tests
+    -I include -I $build/src -I src -I . src tests
   echo "cppcheck: nothing found"
 fi
 ! $quick || exit 0

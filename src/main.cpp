@@ -4,10 +4,10 @@
 #include <string>
 #include "core/base/error.h"
 #include "core/base/terminal.h"
-#include "core/cli/run.h"
+#include "core/cli/extras.h"
 
 namespace {
-int report(const std::string& message, charnn::ExitCode code) {
+int report(const std::string& message, charnn::ExitCode code = charnn::ExitCode::failure) {
   std::fprintf(stderr, "charnn: %s\n", charnn::safe_for_terminal(message).c_str());
   return static_cast<int>(code);
 }
@@ -19,12 +19,9 @@ int main(int argc, char** argv) {
   } catch (const charnn::Error& error) {
     return report(error.what(), error.code());
   } catch (const std::bad_alloc&) {
-    return report("out of memory\n  hint:     a smaller --hidden, --batch-size or --sequence-length",
-                  charnn::ExitCode::failure);
+    return report("out of memory\n  hint:     a smaller --hidden, --batch-size or --sequence-length");
   } catch (const std::exception& error) {
-    // LibTorch's messages go on with a C++ backtrace, which helps nobody here.
-    std::string message = error.what();
-    if (const auto trace = message.find("\nException raised from"); trace != std::string::npos) message.resize(trace);
-    return report(message, charnn::ExitCode::failure);
+    const std::string message = error.what();
+    return report(message.substr(0, message.find("\nException raised from")));  // without LibTorch's C++ backtrace
   }
 }

@@ -17,15 +17,14 @@ class Backward {
       to_output(s_.L - 1, share_.logits_left.rows(0, rows()), packed_.decoder_backward);
     }
     for (std::int64_t l = s_.L - 1; l >= 0; --l) {
-      StreamShare::Layer& layer = share_.layers[static_cast<std::size_t>(l)];
+      StreamShare::Layer& layer = share_.layers[l];
       if (s_.cell.has_c) std::fill_n(layer.dc.floats(), share_.count * s_.Hp, 0.0F);
       for (t_ = last_; t_ >= 0; t_ -= share_.chunk) {
         share_.gates_left.bind(s_.format, layer.gates.floats() + share_.row(t_), share_.block(), s_.cell.slots * s_.Hb,
                                rows());
         for (std::int64_t t = t_ + steps() - 1; t >= t_; --t) take_step(l, layer, t);
         if (l > 0)
-          to_output(l - 1, share_.gates_left.rows(0, rows(), s_.cell.x_first * s_.Hb),
-                    packed_.layers[static_cast<std::size_t>(l)].x_backward);
+          to_output(l - 1, share_.gates_left.rows(0, rows(), s_.cell.x_first * s_.Hb), packed_.layers[l].x_backward);
       }
     }
   }
@@ -51,7 +50,7 @@ class Backward {
   template <class Use>
   void each_start(std::int64_t t, Use use) {
     if (!share_.starts_at(t)) return;
-    for (const std::int64_t b : share_.starts[static_cast<std::size_t>(t)])
+    for (const std::int64_t b : share_.starts[t])
       for (std::int64_t p = 0; p < s_.Hb; ++p) use(gradient(p, t - 1) + b * W);
   }
 
@@ -68,7 +67,7 @@ class Backward {
       from += W;
     });
     if (s_.cell.has_c && share_.starts_at(t))
-      for (const std::int64_t b : share_.starts[static_cast<std::size_t>(t)])
+      for (const std::int64_t b : share_.starts[t])
         for (std::int64_t p = 0; p < s_.Hb; ++p) std::fill_n(layer.dc.floats() + (p * share_.count + b) * W, W, 0.0F);
   }
 
@@ -86,8 +85,7 @@ class Backward {
     share_.gates_left.update_rows((t - t_) * share_.count, share_.count);
     if (t == 0) return;
     multiply(share_.gates_left.rows((t - t_) * share_.count, share_.count, s_.cell.h_first * s_.Hb),
-             packed_.layers[static_cast<std::size_t>(l)].h_backward, {0, s_.Hb},
-             {gradient(0, t - 1), share_.block(), true});
+             packed_.layers[l].h_backward, {0, s_.Hb}, {gradient(0, t - 1), share_.block(), true});
   }
 
   const PaddedShape& s_;

@@ -12,7 +12,7 @@ struct FastNetwork::Parts {
 };
 
 FastNetwork::FastNetwork(const NetworkLayout& layout, Format format, ThreadPool& pool)
-    : parts_(new Parts{PaddedShape(layout, format), pool}) {}
+    : parts_(new Parts{PaddedShape(layout, format, format), pool}) {}
 
 FastNetwork::~FastNetwork() = default;
 
@@ -31,17 +31,15 @@ void FastNetwork::forward(const FastWindow& window, State& state) {
   prepare(p.shape, p.work, p.pool.size());
   fill_table(p.shape, p.packed, p.work, p.pool);
   load_state(p.shape, state, p.work);
-  p.pool.run(static_cast<std::int64_t>(p.work.shares.size()), [&](std::int64_t i) {
-    forward_pass(p.shape, p.packed, p.work, p.work.shares[static_cast<std::size_t>(i)]);
-  });
+  p.pool.run(static_cast<std::int64_t>(p.work.shares.size()),
+             [&](std::int64_t i) { forward_pass(p.shape, p.packed, p.work, p.work.shares[i]); });
   store_state(p.shape, p.work, state);
 }
 
 void FastNetwork::backward(float* gradients) {
   Parts& p = *parts_;
-  p.pool.run(static_cast<std::int64_t>(p.work.shares.size()), [&](std::int64_t i) {
-    backward_pass(p.shape, p.packed, p.work, p.work.shares[static_cast<std::size_t>(i)]);
-  });
+  p.pool.run(static_cast<std::int64_t>(p.work.shares.size()),
+             [&](std::int64_t i) { backward_pass(p.shape, p.packed, p.work, p.work.shares[i]); });
   weight_gradients(p.shape, p.packed, p.work, gradients, p.pool);
 }
 

@@ -18,7 +18,7 @@ class Forward {
     for (t_ = 0; t_ < share_.steps; t_ += share_.chunk) {
       steps_ = std::min(share_.chunk, share_.steps - t_);
       for (std::int64_t l = 0; l < s_.L; ++l) {
-        StreamShare::Layer& layer = share_.layers[static_cast<std::size_t>(l)];
+        StreamShare::Layer& layer = share_.layers[l];
         begin_sums(l, layer);
         layer.h_left.bind(s_.format, layer.h.floats() + share_.row(t_), share_.state_block(), s_.Hb,
                           (steps_ + 1) * share_.count);
@@ -35,14 +35,14 @@ class Forward {
  private:
   /// A layer's output in this chunk.
   LeftRows output(std::int64_t l) const {
-    const StreamShare::Layer& layer = share_.layers[static_cast<std::size_t>(l)];
+    const StreamShare::Layer& layer = share_.layers[l];
     const std::int64_t rows = steps_ * share_.count;
     return drops_ ? layer.out_left.rows(0, rows) : layer.h_left.rows(share_.count, rows);
   }
 
   /// sums = biases + W_ih x for the whole chunk; of the first layer W_ih x + biases is a row of the table.
   void begin_sums(std::int64_t l, StreamShare::Layer& layer) {
-    const PackedNetwork::Layer& weights = packed_.layers[static_cast<std::size_t>(l)];
+    const PackedNetwork::Layer& weights = packed_.layers[l];
     const std::int64_t rows = steps_ * share_.count, U = work_.symbol_count();
     const std::int64_t x_begin = s_.cell.x_first * s_.Hb, x_panels = s_.cell.x_count * s_.Hb;
     for (std::int64_t p = 0; p < s_.cell.slots * s_.Hb; ++p) {
@@ -71,7 +71,7 @@ class Forward {
     const PreviousState h = state_before(s_, share_, layer.h, share_.h_before, t);
     const PreviousState c = s_.cell.has_c ? state_before(s_, share_, layer.c, share_.c_before, t) : PreviousState{};
     const LeftRows left = previous(layer, t, h);
-    const RightMatrix& weights = packed_.layers[static_cast<std::size_t>(l)].h_forward;
+    const RightMatrix& weights = packed_.layers[l].h_forward;
     // With several slots a product makes the slots of one block of units; with one slot, several blocks.
     const bool one = s_.cell.slots == 1;
     const std::int64_t group = one ? 4 : 1;
@@ -122,8 +122,7 @@ void fill_table(const PaddedShape& s, const PackedNetwork& packed, Workspace& wo
   work.embedded.reserve(s.Eb * U * W);
   for (std::int64_t e = 0; e < s.Eb; ++e)
     for (std::int64_t u = 0; u < U; ++u)
-      std::copy_n(packed.encoder.row(e, work.symbols[static_cast<std::size_t>(u)]), W,
-                  work.embedded.floats() + (e * U + u) * W);
+      std::copy_n(packed.encoder.row(e, work.symbols[u]), W, work.embedded.floats() + (e * U + u) * W);
   work.table.reserve(s.cell.x_count * s.Hb * U * W);
   const PackedNetwork::Layer& layer = packed.layers[0];
   pool.run_ranges(s.cell.x_count * s.Hb, 4, [&](std::int64_t begin, std::int64_t end) {

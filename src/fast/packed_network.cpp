@@ -2,26 +2,24 @@
 #include <algorithm>
 
 namespace charnn {
-PaddedShape::PaddedShape(const NetworkLayout& l, Format f, std::int64_t unit)
-    : layout(l),
-      format(f),
-      cell(kind_of(l.config().cell)),
-      V(l.vocabulary_size()),
-      E(l.config().embedding),
-      H(l.config().hidden),
-      L(l.config().layers) {
-  Hp = round_up(H, unit);
-  Vp = round_up(V, unit);
-  Ep = round_up(E, block_width);
-  Hb = Hp / block_width;
-  Vb = Vp / block_width;
-  Eb = Ep / block_width;
-}
+PaddedShape::PaddedShape(const NetworkLayout& network, Format products, Format padding)
+    : layout(network),
+      format(products),
+      cell(kind_of(network.config().cell)),
+      V(network.vocabulary_size()),
+      E(network.config().embedding),
+      H(network.config().hidden),
+      L(network.config().layers),
+      Hp(round_up(H, column_unit(padding))),
+      Vp(round_up(V, column_unit(padding))),
+      Ep(round_up(E, block_width)),
+      Hb(Hp / block_width),
+      Vb(Vp / block_width),
+      Eb(Ep / block_width) {}
 
 BlockedAxis PaddedShape::gates(int first, int count, std::int64_t stride) const {
   BlockedAxis axis{H, Hb, {}, stride};
-  for (int slot = first; slot < first + count; ++slot)
-    axis.first.push_back(cell.gate_of_slot[static_cast<std::size_t>(slot)] * H);
+  for (int slot = first; slot < first + count; ++slot) axis.first.push_back(cell.gate_of_slot[slot] * H);
   return axis;
 }
 
@@ -31,7 +29,7 @@ void pack_bias(const PaddedShape& s, const float* ih, const float* hh, Buffer& o
   out.reserve(s.cell.slots * s.Hp);
   for (int slot = 0; slot < s.cell.slots; ++slot) {
     const bool x = s.cell.takes_x(slot), h = s.cell.takes_h(slot);
-    const std::int64_t gate = s.cell.gate_of_slot[static_cast<std::size_t>(slot)] * s.H;
+    const std::int64_t gate = s.cell.gate_of_slot[slot] * s.H;
     for (std::int64_t j = 0; j < s.H; ++j)
       out.floats()[slot * s.Hp + j] = (x ? ih[gate + j] : 0.0F) + (h ? hh[gate + j] : 0.0F);
   }
@@ -43,7 +41,7 @@ void PackedNetwork::pack(const PaddedShape& s, const float* weights, bool backwa
   const auto data = [&](const WeightInfo& weight) { return weights + weight.offset; };
   layers.resize(static_cast<std::size_t>(s.L));
   for (std::int64_t l = 0; l < s.L; ++l) {
-    Layer& layer = layers[static_cast<std::size_t>(l)];
+    Layer& layer = layers[l];
     const Format x_format = l == 0 ? Format::f32 : s.format;
     const BlockedAxis input = l == 0 ? s.embedding(1) : s.hidden(1);
     const float* ih = data(s.layout.rnn(l, Part::weight_ih));

@@ -8,17 +8,15 @@
 namespace charnn {
 /// A network's sizes, and what the kernels pad them to. V symbols, E embedding, H hidden, L layers.
 struct PaddedShape {
-  /// Hidden units and symbols are padded to `unit`, for products in the format given by default.
-  PaddedShape(const NetworkLayout& layout, Format format) : PaddedShape(layout, format, column_unit(format)) {}
-  PaddedShape(const NetworkLayout& layout, Format format, std::int64_t unit);
+  /// Hidden units and symbols are padded to column_unit(padding).
+  PaddedShape(const NetworkLayout& network, Format products, Format padding);
 
   NetworkLayout layout;
   Format format;
   const CellKind& cell;
   std::int64_t V, E, H, L;
-  std::int64_t Hb, Hp;  ///< blocks of H, and H padded
-  std::int64_t Vb, Vp;  ///< the same of V
-  std::int64_t Eb, Ep;  ///< the same of E; the first layer's input is always f32
+  std::int64_t Hp, Vp, Ep;  ///< padded; the first layer's input is always f32
+  std::int64_t Hb, Vb, Eb;  ///< in blocks
 
   BlockedAxis hidden(std::int64_t stride) const { return {H, Hb, {0}, stride}; }
   BlockedAxis symbols(std::int64_t stride) const { return {V, Vb, {0}, stride}; }

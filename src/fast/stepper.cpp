@@ -68,7 +68,7 @@ void StreamedMatrix::multiply(const float* x, std::int64_t first, std::int64_t u
 }
 
 Stepper::Stepper(const NetworkLayout& layout, std::vector<float> weights, StepWeights kept, int threads)
-    : shape_(layout, exact_format()), kept_(resolve(shape_, kept)) {
+    : shape_(layout, exact_format(), exact_format()), kept_(resolve(shape_, kept)) {
   pool_ = std::make_unique<ThreadPool>(threads > 0 ? threads : fastest_threads(shape_, kept_));
   if (kept_ == StepWeights::bf16) std::transform(weights.begin(), weights.end(), weights.begin(), rounded);
   packed_.pack(shape_, weights.data(), /*backward=*/false, *pool_);
@@ -81,7 +81,7 @@ void Stepper::pack_streamed(const std::vector<float>& weights) {
   const bool bf16 = kept_ == StepWeights::bf16;
   PackedNetwork floats;
   if (s.format != Format::f32)  // padded as it is
-    floats.pack(PaddedShape(s.layout, Format::f32, column_unit(s.format)), weights.data(), false, *pool_);
+    floats.pack(PaddedShape(s.layout, Format::f32, s.format), weights.data(), false, *pool_);
   const PackedNetwork& from = s.format == Format::f32 ? packed_ : floats;
   layers_.resize(static_cast<std::size_t>(s.L));
   for (std::size_t l = 0; l < layers_.size(); ++l) {
@@ -128,13 +128,13 @@ void Stepper::step(State& state, std::span<const std::int64_t> ids, std::vector<
     embedded_.reserve(s.Ep * B);
     for (std::int64_t e = 0; e < s.Eb; ++e)
       for (std::int64_t b = 0; b < B; ++b)
-        std::copy_n(packed_.encoder.row(e, ids[static_cast<std::size_t>(b)]), W, embedded_.floats() + (e * B + b) * W);
+        std::copy_n(packed_.encoder.row(e, ids[b]), W, embedded_.floats() + (e * B + b) * W);
   }
   for (std::int64_t l = 0; l < s.L && B > 1; ++l) {
-    LeftMatrix& now = left_[static_cast<std::size_t>(2 * l)];
+    LeftMatrix& now = left_[2 * l];
     now.bind(s.format, state.h.data() + l * layer_size, B * W, s.Hb, B);
     now.update_rows(0, B);
-    left_[static_cast<std::size_t>(2 * l + 1)].bind(s.format, h_next_.data() + l * layer_size, B * W, s.Hb, B);
+    left_[2 * l + 1].bind(s.format, h_next_.data() + l * layer_size, B * W, s.Hb, B);
   }
   const auto share_out = [&](std::int64_t units, std::int64_t group, auto work) {
     const std::int64_t groups = (units + group - 1) / group, shares = std::min<std::int64_t>(pool_->size(), groups);
@@ -161,12 +161,11 @@ void Stepper::begin_sums(std::int64_t l, std::span<const std::int64_t> ids, std:
   float* sums = sums_.floats() + p * s.cell.slots * B * W;
   for (std::int64_t slot = 0; slot < s.cell.slots; ++slot, sums += B * W) {
     if (l > 0 || table_.size() == 0) {
-      fill_rows(packed_.layers[static_cast<std::size_t>(l)].bias.floats() + (slot * s.Hb + p) * W, sums, B);
+      fill_rows(packed_.layers[l].bias.floats() + (slot * s.Hb + p) * W, sums, B);
       continue;
     }
     for (std::int64_t b = 0; b < B; ++b)
-      std::copy_n(table_.floats() + ((ids[static_cast<std::size_t>(b)] * s.Hb + p) * s.cell.slots + slot) * W, W,
-                  sums + b * W);
+      std::copy_n(table_.floats() + ((ids[b] * s.Hb + p) * s.cell.slots + slot) * W, W, sums + b * W);
   }
 }
 
@@ -205,8 +204,7 @@ void Stepper::take_units(State& state, std::int64_t l, std::span<const std::int6
   }
   CellArrays arrays;
   for (std::int64_t p = begin; p < end; ++p) {
-    for (int slot = 0; slot < cell.slots; ++slot)
-      arrays.slot[static_cast<std::size_t>(slot)] = sums_.floats() + (p * cell.slots + slot) * B * W;
+    for (int slot = 0; slot < cell.slots; ++slot) arrays.slot[slot] = sums_.floats() + (p * cell.slots + slot) * B * W;
     arrays.h_prev = h_prev + p * B * W;
     arrays.h = h + p * B * W;
     if (cell.has_c) arrays.c_prev = arrays.c = state.c.data() + l * layer_size + p * B * W;
@@ -223,7 +221,7 @@ void Stepper::decode(const State& state, std::int64_t begin, std::int64_t end) {
   if (B == 1)
     decoder_.multiply(state.h.data() + (shape_.L - 1) * state.blocks() * W, begin, end - begin, logits_.floats(), W);
   else
-    multiply(left_[static_cast<std::size_t>(last)].rows(0, B), packed_.decoder_forward, {begin, end - begin},
+    multiply(left_[last].rows(0, B), packed_.decoder_forward, {begin, end - begin},
              {logits_.floats() + begin * B * W, B * W, true});
 }
 }  // namespace charnn

@@ -14,7 +14,7 @@ void share_out(const PaddedShape& s, Workspace& work, int threads) {
   const std::int64_t count = std::min<std::int64_t>(threads, window.streams);
   work.shares.resize(static_cast<std::size_t>(count));
   for (std::int64_t i = 0; i < count; ++i) {
-    StreamShare& share = work.shares[static_cast<std::size_t>(i)];
+    StreamShare& share = work.shares[i];
     share.begin = window.streams * i / count;
     share.count = window.streams * (i + 1) / count - share.begin;
     share.steps = window.steps;
@@ -46,14 +46,14 @@ void number_symbols(const PaddedShape& s, Workspace& work) {
     const std::int64_t id = window.ids[r];
     if (id < 0 || id >= s.V)
       fail_input(fmt::format("symbol {}", id), fmt::format("one of the {} of the vocabulary", s.V), "");
-    std::int32_t& row = work.row_of_symbol[static_cast<std::size_t>(id)];
+    std::int32_t& row = work.row_of_symbol[id];
     if (row < 0) {
       row = static_cast<std::int32_t>(work.symbols.size());
       work.symbols.push_back(id);
     }
-    work.table_row[static_cast<std::size_t>(r)] = row;
+    work.table_row[r] = row;
   }
-  for (const std::int64_t id : work.symbols) work.row_of_symbol[static_cast<std::size_t>(id)] = -1;
+  for (const std::int64_t id : work.symbols) work.row_of_symbol[id] = -1;
   for (StreamShare& share : work.shares) {
     share.table_row.clear();
     share.targets.clear();
@@ -77,8 +77,7 @@ void find_starts(Workspace& work) {
     share.starts.resize(static_cast<std::size_t>(share.steps));
     for (std::int64_t r = 0; r < share.rows; ++r) {
       const std::int64_t t = r / share.count, b = r % share.count;
-      if (work.starts[static_cast<std::size_t>(t * window.streams + share.begin + b)] != 0)
-        share.starts[static_cast<std::size_t>(t)].push_back(b);
+      if (work.starts[t * window.streams + share.begin + b] != 0) share.starts[t].push_back(b);
     }
   }
 }
@@ -100,7 +99,7 @@ void prepare(const PaddedShape& s, Workspace& work, int threads) {
 void load_state(const PaddedShape& s, const State& state, Workspace& work) {
   for (StreamShare& share : work.shares)
     for (std::int64_t l = 0; l < s.L; ++l) {
-      StreamShare::Layer& layer = share.layers[static_cast<std::size_t>(l)];
+      StreamShare::Layer& layer = share.layers[l];
       each_state_block(s, share, state, l, [&](std::int64_t from, std::int64_t to, std::int64_t n) {
         std::copy_n(state.h.begin() + from, n, layer.h.floats() + to);
         if (state.has_c) std::copy_n(state.c.begin() + from, n, layer.c.floats() + to);
@@ -111,7 +110,7 @@ void load_state(const PaddedShape& s, const State& state, Workspace& work) {
 void store_state(const PaddedShape& s, const Workspace& work, State& state) {
   for (const StreamShare& share : work.shares)
     for (std::int64_t l = 0; l < s.L; ++l) {
-      const StreamShare::Layer& layer = share.layers[static_cast<std::size_t>(l)];
+      const StreamShare::Layer& layer = share.layers[l];
       const std::int64_t last = share.row(share.steps);
       each_state_block(s, share, state, l, [&](std::int64_t to, std::int64_t from, std::int64_t n) {
         std::copy_n(layer.h.floats() + last + from, n, state.h.begin() + to);
@@ -128,8 +127,7 @@ PreviousState state_before(const PaddedShape& s, const StreamShare& share, const
   copy.reserve(s.Hb * n);
   for (std::int64_t p = 0; p < s.Hb; ++p) {
     std::copy_n(state + p * block, n, copy.floats() + p * n);
-    for (const std::int64_t b : share.starts[static_cast<std::size_t>(t)])
-      std::fill_n(copy.floats() + p * n + b * W, W, 0.0F);
+    for (const std::int64_t b : share.starts[t]) std::fill_n(copy.floats() + p * n + b * W, W, 0.0F);
   }
   return {copy.floats(), n};
 }
@@ -138,8 +136,7 @@ CellArrays arrays_of(const PaddedShape& s, StreamShare& share, StreamShare::Laye
                      std::int64_t t, const PreviousState& h, const PreviousState& c) {
   CellArrays arrays;
   for (int slot = 0; slot < s.cell.slots; ++slot)
-    arrays.slot[static_cast<std::size_t>(slot)] =
-        layer.gates.floats() + (slot * s.Hb + p) * share.block() + share.row(t);
+    arrays.slot[slot] = layer.gates.floats() + (slot * s.Hb + p) * share.block() + share.row(t);
   const std::int64_t after = p * share.state_block() + share.row(t + 1);
   arrays.h_prev = h.data + p * h.block;
   arrays.h = layer.h.floats() + after;

@@ -43,7 +43,7 @@ struct StreamShare {
   Buffer h_before, c_before;  ///< [Hb][count][16]: the state before a step at which some start
   LeftMatrix h_before_left;
 
-  bool starts_at(std::int64_t t) const { return !starts.empty() && !starts[static_cast<std::size_t>(t)].empty(); }
+  bool starts_at(std::int64_t t) const { return !starts.empty() && !starts[t].empty(); }
   // Places in the buffers above.
   std::int64_t row(std::int64_t t) const { return t * count * block_width; }
   std::int64_t block() const { return rows * block_width; }

@@ -91,18 +91,15 @@ HWY_INLINE Floats sigmoid_slope(const Floats& y) { return {hn::NegMulAdd(y.v, y.
 HWY_INLINE Floats load(const float* from) { return {hn::Load(d, from)}; }
 HWY_INLINE void store(const Floats& value, float* to) { hn::Store(value.v, d, to); }
 
-/// Some units of all four slots.
-struct Slots {
-  HWY_INLINE Slots(const CellArrays& arrays, std::int64_t j)
-      : at{arrays.slot[0] + j, arrays.slot[1] + j, arrays.slot[2] + j, arrays.slot[3] + j},
-        s0(load(at[0])),
-        s1(load(at[1])),
-        s2(load(at[2])),
-        s3(load(at[3])) {}
-  HWY_INLINE void store_all() const { store(s0, at[0]), store(s1, at[1]), store(s2, at[2]), store(s3, at[3]); }
-  float* at[4];
-  Floats s0, s1, s2, s3;
-};
+/// Calls use(slots, j) for all vectors of units: the values of four slots, which are stored afterwards.
+template <class Use>
+HWY_INLINE void each(const CellArrays& a, std::int64_t n, Use use) {
+  for (std::int64_t j = 0; j < n; j += lanes) {
+    Floats s[4] = {load(a.slot[0] + j), load(a.slot[1] + j), load(a.slot[2] + j), load(a.slot[3] + j)};
+    use(s, j);
+    for (int i = 0; i < 4; ++i) store(s[i], a.slot[i] + j);
+  }
+}
 
 void RnnForward(const CellArrays& a, std::int64_t n) {
   for (std::int64_t j = 0; j < n; j += lanes) {
@@ -122,44 +119,36 @@ void RnnBackward(const CellArrays& a, std::int64_t n) {
 }
 
 void GruForward(const CellArrays& a, std::int64_t n) {
-  for (std::int64_t j = 0; j < n; j += lanes) {
-    Slots s(a, j);
+  each(a, n, [&](Floats* s, std::int64_t j) {
     Floats h;
-    gru_forward(s.s0, s.s1, s.s2, s.s3, load(a.h_prev + j), h);
-    s.store_all();
+    gru_forward(s[0], s[1], s[2], s[3], load(a.h_prev + j), h);
     store(h, a.h + j);
-  }
+  });
 }
 
 void GruBackward(const CellArrays& a, std::int64_t n) {
-  for (std::int64_t j = 0; j < n; j += lanes) {
-    Slots s(a, j);
+  each(a, n, [&](Floats* s, std::int64_t j) {
     const Floats dh = load(a.dh + j);
-    if (a.dh_prev) store(fma(dh, s.s2, load(a.dh_prev + j)), a.dh_prev + j);
-    gru_backward(s.s0, s.s1, s.s2, s.s3, load(a.h_prev + j), dh);
-    s.store_all();
-  }
+    if (a.dh_prev) store(fma(dh, s[2], load(a.dh_prev + j)), a.dh_prev + j);
+    gru_backward(s[0], s[1], s[2], s[3], load(a.h_prev + j), dh);
+  });
 }
 
 void LstmForward(const CellArrays& a, std::int64_t n) {
-  for (std::int64_t j = 0; j < n; j += lanes) {
-    Slots s(a, j);
+  each(a, n, [&](Floats* s, std::int64_t j) {
     Floats c, h;
-    lstm_forward(s.s0, s.s1, s.s2, s.s3, load(a.c_prev + j), c, h);
-    s.store_all();
+    lstm_forward(s[0], s[1], s[2], s[3], load(a.c_prev + j), c, h);
     store(c, a.c + j);
     store(h, a.h + j);
-  }
+  });
 }
 
 void LstmBackward(const CellArrays& a, std::int64_t n) {
-  for (std::int64_t j = 0; j < n; j += lanes) {
-    Slots s(a, j);
+  each(a, n, [&](Floats* s, std::int64_t j) {
     Floats dc = load(a.dc + j);
-    lstm_backward(s.s0, s.s1, s.s2, s.s3, load(a.c_prev + j), load(a.c + j), load(a.dh + j), dc);
-    s.store_all();
+    lstm_backward(s[0], s[1], s[2], s[3], load(a.c_prev + j), load(a.c + j), load(a.dh + j), dc);
     store(dc, a.dc + j);
-  }
+  });
 }
 }  // namespace HWY_NAMESPACE
 }  // namespace charnn
@@ -174,40 +163,16 @@ HWY_EXPORT(GruBackward);
 HWY_EXPORT(LstmForward);
 HWY_EXPORT(LstmBackward);
 
-#define CHARNN_BEST(kernel) [](const CellArrays& a, std::int64_t n) { HWY_DYNAMIC_DISPATCH(kernel)(a, n); }
-
 const CellKind& kind_of(Cell cell) {
-  static const CellKind rnn{.gates = 1,
-                            .slots = 1,
-                            .x_first = 0,
-                            .x_count = 1,
-                            .h_first = 0,
-                            .h_count = 1,
-                            .gate_of_slot = {0},
-                            .has_c = false,
-                            .forward = CHARNN_BEST(RnnForward),
-                            .backward = CHARNN_BEST(RnnBackward)};
-  static const CellKind gru{.gates = 3,
-                            .slots = 4,
-                            .x_first = 0,
-                            .x_count = 3,
-                            .h_first = 1,
-                            .h_count = 3,
-                            .gate_of_slot = {2, 0, 1, 2},
-                            .has_c = false,
-                            .forward = CHARNN_BEST(GruForward),
-                            .backward = CHARNN_BEST(GruBackward)};
-  static const CellKind lstm{.gates = 4,
-                             .slots = 4,
-                             .x_first = 0,
-                             .x_count = 4,
-                             .h_first = 0,
-                             .h_count = 4,
-                             .gate_of_slot = {0, 1, 2, 3},
-                             .has_c = true,
-                             .forward = CHARNN_BEST(LstmForward),
-                             .backward = CHARNN_BEST(LstmBackward)};
-  return cell == Cell::rnn ? rnn : cell == Cell::gru ? gru : lstm;
+#define CHARNN_BEST(kernel) [](const CellArrays& a, std::int64_t n) { HWY_DYNAMIC_DISPATCH(kernel)(a, n); }
+  // clang-format off
+  static const CellKind kinds[] = {
+    // gates, slots, x_first, x_count, h_first, h_count, gate_of_slot, has_c
+    {1, 1, 0, 1, 0, 1, {0},          false, CHARNN_BEST(RnnForward),  CHARNN_BEST(RnnBackward)},
+    {3, 4, 0, 3, 1, 3, {2, 0, 1, 2}, false, CHARNN_BEST(GruForward),  CHARNN_BEST(GruBackward)},
+    {4, 4, 0, 4, 0, 4, {0, 1, 2, 3}, true,  CHARNN_BEST(LstmForward), CHARNN_BEST(LstmBackward)}};
+  // clang-format on
+  return kinds[static_cast<int>(cell)];
 }
 }  // namespace charnn
 #endif

@@ -3,8 +3,7 @@
 #include <cstdint>
 
 namespace charnn {
-/// What surrounds the cells, vectorised. Arrays are aligned to 64 bytes, and n is a multiple of 16, unless said
-/// otherwise.
+// All that is not a product or a cell. Arrays are aligned to 64 bytes, and n is a multiple of 16, unless said otherwise.
 
 /// Softmax and cross-entropy of some rows of blocked logits (see gemm.h).
 struct CrossEntropy {
@@ -32,18 +31,20 @@ void adam_step(const AdamStep& step, float* weight, const float* gradient, float
 /// Sum of squares of n floats (any n, any alignment).
 double sum_of_squares(const float* x, std::int64_t n);
 
-/// out[j] = in[j] / (1 - p) with probability 1 - p, else 0. The choice depends only on `seed` and `first` + j, so it
-/// can be made again on the way back. in may be out.
+/// out[j] = in[j] / (1 - p) with probability 1 - p, else 0. The choice depends only on `seed` and `first` + j, so the
+/// backward pass can repeat it. in may be out.
 void dropout(const float* in, float* out, std::int64_t n, double p, std::uint64_t seed, std::uint32_t first);
 
 /// out[j] = exp((x[j] - shift) * scale); any n, any alignment. Correct to 2e-7 of the result.
 void exp_of(const float* x, float shift, float scale, float* out, std::int64_t n);
 
-/// Rows of 16 floats.
-void fill_rows(const float* row, float* out, std::int64_t rows);  ///< out[r] = row
-void gather_rows(const float* table, const std::int32_t* index, float* out,
-                 std::int64_t rows);  ///< = table[index[r]]
-void scatter_rows(const float* x, const std::int32_t* index, float* table,
-                  std::int64_t rows);                          ///< table[..] += x[r]
-void sum_rows(const float* x, float* out, std::int64_t rows);  ///< out += sum x[r]
+// Rows of 16 floats:
+/// out[r] = row
+void fill_rows(const float* row, float* out, std::int64_t rows);
+/// out[r] = table[index[r]]
+void gather_rows(const float* table, const std::int32_t* index, float* out, std::int64_t rows);
+/// table[index[r]] += x[r]
+void scatter_rows(const float* x, const std::int32_t* index, float* table, std::int64_t rows);
+/// out += sum of x[r] over r
+void sum_rows(const float* x, float* out, std::int64_t rows);
 }  // namespace charnn

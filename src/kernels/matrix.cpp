@@ -42,8 +42,7 @@ LeftRows LeftMatrix::rows(std::int64_t first, std::int64_t count, std::int64_t f
 
 BlockedAxis::Span BlockedAxis::span(std::int64_t b) const noexcept {
   const std::int64_t within = b % blocks * W;
-  return {(first[static_cast<std::size_t>(b / blocks)] + within) * stride,
-          std::clamp<std::int64_t>(size - within, 0, W)};
+  return {(first[b / blocks] + within) * stride, std::clamp<std::int64_t>(size - within, 0, W)};
 }
 
 void RightMatrix::pack(const float* matrix, const BlockedAxis& k_axis, const BlockedAxis& n_axis, Format format,

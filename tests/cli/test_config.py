@@ -1,4 +1,4 @@
-"""Config files, flags, and their precedence; the schema and the README's reference."""
+"""Config files, flags, and their precedence; the schema and the reference in docs/config.md."""
 import json
 import re
 
@@ -49,7 +49,8 @@ class Config(Case):
             with self.subTest(config=config.name):
                 self.run_charnn("train", config, "--data", self.text, "--batch-size", "2", "--max-steps", "1", "--out", self.path(config.stem))
 
-    def test_readme_reference_is_the_programs_own(self):
-        readme = (ROOT / "README.md").read_text()
-        self.assertIn(self.out("schema", "--markdown").decode(), readme,
-                      "run: charnn schema --markdown, and put its output into README.md")
+    def test_reference_is_the_programs_own(self):
+        reference = (ROOT / "docs/config.md").read_text()
+        table = re.search(r"<!-- begin: charnn schema --markdown -->\n(.*)<!-- end -->\n", reference, re.DOTALL).group(1)
+        self.assertEqual(table, self.out("schema", "--markdown").decode(),
+                         "put the output of charnn schema --markdown between the markers of docs/config.md")

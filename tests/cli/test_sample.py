@@ -45,7 +45,7 @@ class Sample(Case):
             flags = [part for stop in stops for part in ("--stop", stop)]
             self.assertEqual(self.sample("--seed", "7", "--length", "300", *flags).decode(), free[:min(ends, default=300)])
         self.assertEqual(self.sample("--seed", "7", "--length", "300", "--until-line").decode(), free.split("\n")[0])
-        self.refused("sample", self.path("r"), "--stop", "", says=["stop: an empty text"])
+        self.refused("sample", self.path("r"), "--stop", "", says=["stop: an empty string"])
         self.refused("sample", self.path("r"), "--stop", "Ω", says=["the stop has a character"])
 
     def test_a_text_ends_when_its_time_is_up(self):

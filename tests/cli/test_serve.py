@@ -152,7 +152,7 @@ class Serve(Case):
         manual = (ROOT / "docs/sampling.md").read_text()
         client = re.search(r"```python\n(.*?)```", manual, re.S).group(1)
         self.assertLessEqual(len(client.strip().splitlines()), 15)
-        client = client.replace('"charnn"', repr(BINARY)).replace("runs/shakespeare", self.path("r"))
+        client = client.replace('"charnn"', repr(BINARY)).replace("runs/my", self.path("r"))
         done = subprocess.run([sys.executable, "-c", client], capture_output=True, timeout=60, cwd=self.folder)
         self.assertEqual(done.returncode, 0, done.stderr)
         self.assertGreater(len(done.stdout), 100)

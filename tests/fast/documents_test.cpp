@@ -1,64 +1,73 @@
 // Documents: nothing passes from one to the next, neither state nor gradient.
-#include <map>
+#include <algorithm>
 
 #include <gtest/gtest.h>
 
 #include "core/model/network.h"
+#include "core/model/torch_runtime.h"
+#include "tests/core/model/reference.h"
 
 namespace charnn {
 namespace {
+
+using test::all_close;
 
 constexpr std::int64_t V = 9, T = 11, B = 3, start = 4;
 
 class Documents : public testing::TestWithParam<Cell> {
  protected:
-  Documents() : model({.cell = GetParam(), .layers = 2, .hidden = 18, .embedding = 5}, seeded()) {
-    ids = torch::randint(0, V, {T, B}, torch::kInt64);
-    targets = torch::randint(0, V, {T, B}, torch::kInt64);
-    starts = torch::zeros({T, B}, torch::kUInt8);
-    starts[start].fill_(1);
-    state = model.zero_state(B);
-    state.h = torch::randn_like(state.h);
-    if (state.c.defined()) state.c = torch::randn_like(state.c);
-  }
-  static std::int64_t seeded() { return torch::manual_seed(5), V; }
-
-  std::map<std::string, torch::Tensor> gradients() {
-    std::map<std::string, torch::Tensor> all;
-    for (auto& [name, weight] : model.weights()) {
-      all.emplace(name, weight.grad().clone());
-      torch::Tensor(weight).mutable_grad() = torch::Tensor();
-    }
-    return all;
+  Documents()
+      : network({.cell = GetParam(), .layers = 2, .hidden = 18, .embedding = 5}, (seed_generators(5), V)),
+        batch(test::random_batch(T, B, V, 6)),
+        state(test::random_state(network.config(), B, 7)) {
+    batch.starts.resize(batch.input.size());
+    std::fill_n(batch.starts.begin() + start * B, B, std::uint8_t{1});
   }
 
-  CharRnn model;
-  torch::Tensor ids, targets, starts;
+  /// The second document.
+  Batch second() const {
+    Batch alone(T - start, B, false);
+    std::copy(batch.input.begin() + start * B, batch.input.end(), alone.input.begin());
+    std::copy(batch.target.begin() + start * B, batch.target.end(), alone.target.begin());
+    return alone;
+  }
+
+  struct Scored {
+    std::vector<double> nats, h, c;
+  };
+  Scored score(const Batch& text, State from) {
+    std::vector<float> nats(text.input.size());
+    network.score_window(text, from, nats);
+    return {test::doubles(nats), test::doubles(to_rows(from, from.h)),
+            from.has_c ? test::doubles(to_rows(from, from.c)) : std::vector<double>()};
+  }
+
+  Network network;
+  Batch batch;
   State state;
 };
 
 TEST_P(Documents, ADocumentIsReadAsIfItWereAlone) {
-  const torch::Tensor second = ids.slice(0, start).contiguous(), its_targets = targets.slice(0, start).contiguous();
-  const auto together = model.nats(ids, targets, state, starts);
-  const auto alone = model.nats(second, its_targets, model.zero_state(B));
-  EXPECT_TRUE(torch::allclose(together.nats.slice(0, start), alone.nats, 1e-6, 1e-6));
-  EXPECT_TRUE(torch::allclose(together.state.h, alone.state.h, 1e-6, 1e-6));
-  const auto without = model.nats(ids, targets, state);
-  EXPECT_FALSE(torch::allclose(without.nats.slice(0, start), alone.nats, 1e-3, 1e-3)) << "else nothing is tested";
-  EXPECT_TRUE(torch::equal(without.nats.slice(0, 0, start), together.nats.slice(0, 0, start)));
+  const Scored together = score(batch, state), alone = score(second(), network.zero_state(B));
+  const auto its_nats = [](const Scored& all) { return std::span(all.nats).subspan(start * B); };
+  EXPECT_TRUE(all_close(its_nats(together), alone.nats, 1e-6, 1e-6));
+  EXPECT_TRUE(all_close(together.h, alone.h, 1e-6, 1e-6));
+  EXPECT_TRUE(all_close(together.c, alone.c, 1e-6, 1e-6));
+  batch.starts.clear();
+  const Scored without = score(batch, state);
+  EXPECT_FALSE(all_close(its_nats(without), alone.nats, 1e-3, 1e-3)) << "else nothing is tested";
+  EXPECT_TRUE(std::equal(without.nats.begin(), without.nats.begin() + start * B, together.nats.begin()));
 }
 
 TEST_P(Documents, NoGradientPassesTheBoundary) {
   // Only the second document's predictions count. If any gradient reached the first, these would differ.
-  const torch::Tensor counted = targets.clone();
-  counted.slice(0, 0, start).fill_(-1);
-  model.loss(ids, counted, state, starts).mean.backward();
-  const auto together = gradients();
-  model.loss(ids.slice(0, start).contiguous(), targets.slice(0, start).contiguous(), model.zero_state(B))
-      .mean.backward();
+  std::fill_n(batch.target.begin(), start * B, -1);
+  const test::Trained together = test::train(network, batch, state);
+  test::Trained alone = test::train(network, second(), network.zero_state(B));
   constexpr double share = static_cast<double>(T - start) / T;  // of what the mean is over
-  for (const auto& [name, gradient] : gradients())
-    EXPECT_TRUE(torch::allclose(together.at(name), gradient * share, 1e-5, 1e-6)) << name;
+  for (double& gradient : alone.gradients) gradient *= share;
+  EXPECT_NEAR(together.loss, alone.loss * share, 1e-6);
+  EXPECT_TRUE(all_close(together.gradients, alone.gradients, 1e-5, 1e-6));
 }
 
 INSTANTIATE_TEST_SUITE_P(Cells, Documents, testing::Values(Cell::rnn, Cell::gru, Cell::lstm),

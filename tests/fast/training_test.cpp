@@ -1,152 +1,173 @@
-// The fused path in training: gradients by differences, dropout, and weights that change or are no numbers.
+// The CPU path in training: gradients by differences, dropout, and weights that change or are no numbers.
+#include <algorithm>
 #include <cmath>
 #include <functional>
 #include <limits>
+#include <numeric>
+#include <random>
+#include <string>
 
 #include <gtest/gtest.h>
 
 #include "core/model/network.h"
+#include "core/model/torch_runtime.h"
 #include "kernels/gemm.h"
+#include "tests/core/model/reference.h"
 
 namespace charnn {
 namespace {
 
 constexpr std::int64_t V = 13, T = 9, B = 6;
 
+std::vector<float> random_vector(std::size_t size, unsigned seed) {
+  std::mt19937 random(seed);
+  std::normal_distribution<float> normal;
+  std::vector<float> values(size);
+  for (float& x : values) x = normal(random);
+  return values;
+}
+
 struct Scene {
+  /// Every symbol occurs, but the last one not as a target.
   explicit Scene(Cell cell, double dropout = 0)
-      : model({.cell = cell, .layers = 2, .hidden = 19, .embedding = 7, .dropout = dropout}, seeded()) {
-    // Every symbol occurs, but the last one not as a target.
-    ids = torch::arange(T * B, torch::kInt64).mul_(5).remainder_(V).reshape({T, B});
-    targets = torch::randint(0, V - 1, {T, B}, torch::kInt64);
-    state.h = 0.5 * torch::randn({2, B, 19});
-    if (cell == Cell::lstm) state.c = torch::randn({2, B, 19});
+      : network({.cell = cell, .layers = 2, .hidden = 19, .embedding = 7, .dropout = dropout},
+                (seed_generators(12), V)),
+        batch(test::random_batch(T, B, V - 1, 13)),
+        state(test::random_state(network.config(), B, 14)) {
+    for (std::int64_t i = 0; i < T * B; ++i) batch.input[static_cast<std::size_t>(i)] = i * 5 % V;
   }
 
-  static std::int64_t seeded() { return torch::manual_seed(12), V; }
-
-  torch::Tensor loss(std::uint64_t seed = 3) {
-    torch::manual_seed(seed);
-    return model.loss(ids, targets, state).mean;
+  double loss(std::uint64_t seed = 3) {
+    seed_generators(seed);
+    State next = state;
+    return network.train_window(batch, next);
   }
 
-  /// Loss and gradients of a step.
-  std::vector<torch::Tensor> step(std::uint64_t seed, Precision precision, int threads) {
-    model.use(precision, threads);
-    for (auto& weight : model.parameters()) weight.mutable_grad() = torch::Tensor();
-    std::vector<torch::Tensor> all{loss(seed)};
-    all[0].backward();
-    for (const auto& [name, weight] : model.weights()) all.push_back(weight.grad().clone());
-    return all;
+  double mean_score() {
+    State next = state;
+    std::vector<float> nats(batch.input.size());
+    network.score_window(batch, next, nats);
+    return std::accumulate(nats.begin(), nats.end(), 0.0) / static_cast<double>(nats.size());
   }
 
-  /// Calls `change` for each tensor of weights alone, then `check` with its name, and puts the weights back.
-  void each_changed(const std::function<void(torch::Tensor&)>& change,
+  test::Trained step(std::uint64_t seed, Precision precision, int threads) {
+    network.configure_cpu({.training = precision, .threads = threads});
+    seed_generators(seed);
+    return test::train(network, batch, state);
+  }
+
+  std::span<float> change(const WeightInfo& weight) {
+    return {network.change_weights().data() + weight.offset, static_cast<std::size_t>(weight.size)};
+  }
+
+  /// Calls `change_it` for each tensor of weights alone, then `check` with its name, and puts the weights back.
+  void each_changed(const std::function<void(std::span<float>)>& change_it,
                     const std::function<void(const std::string&)>& check) {
-    for (auto& [name, weight] : model.weights()) {
-      const torch::Tensor before = weight.detach().clone();
-      const torch::NoGradGuard no_grad;
-      change(weight);
-      check(name);
-      weight.copy_(before);
+    for (const WeightInfo& weight : network.layout().weights()) {
+      const std::span<float> values = change(weight);
+      const std::vector<float> before(values.begin(), values.end());
+      change_it(values);
+      check(weight.name);
+      std::copy(before.begin(), before.end(), change(weight).begin());
     }
   }
 
-  CharRnn model;
-  torch::Tensor ids, targets;
+  Network network;
+  Batch batch;
   State state;
 };
 
-class FusedTraining : public testing::TestWithParam<Cell> {};
+class Training : public testing::TestWithParam<Cell> {};
 
-TEST_P(FusedTraining, GradientsMatchDifferences) {
+TEST_P(Training, GradientsMatchDifferences) {
   for (const double dropout : {0.0, 0.5}) {
     Scene scene(GetParam(), dropout);
-    scene.step(3, Precision::fp32, 1);
-    for (auto& [name, weight] : scene.model.weights()) {
-      const torch::Tensor gradient = weight.grad().clone();
-      const double size = gradient.norm().item<double>();
-      ASSERT_GT(size, 0) << name;
+    const std::vector<double> gradients = scene.step(3, Precision::fp32, 1).gradients;
+    unsigned seed = 20;
+    for (const WeightInfo& weight : scene.network.layout().weights()) {
+      const auto n = static_cast<std::size_t>(weight.size);
+      const std::span gradient = std::span(gradients).subspan(static_cast<std::size_t>(weight.offset), n);
+      const double size = std::sqrt(std::inner_product(gradient.begin(), gradient.end(), gradient.begin(), 0.0));
+      ASSERT_GT(size, 0) << weight.name;
       // Along the gradient, and along something random.
-      for (const torch::Tensor& direction : {gradient / size, torch::randn_like(gradient)}) {
-        const torch::NoGradGuard no_grad;
-        const torch::Tensor before = weight.detach().clone();
-        constexpr double step = 0.01;
-        weight.add_(direction, step);
-        const double up = scene.loss().item<double>();
-        weight.copy_(before).sub_(direction, step);
-        const double down = scene.loss().item<double>();
-        weight.copy_(before);
-        EXPECT_NEAR((up - down) / (2 * step), (gradient * direction).sum().item<double>(), 0.01 * size)
-            << name << ", dropout " << dropout;
+      std::vector<float> along(n);
+      for (std::size_t i = 0; i < n; ++i) along[i] = static_cast<float>(gradient[i] / size);
+      for (const std::vector<float>& direction : {along, random_vector(n, seed++)}) {
+        constexpr float step = 0.01F;
+        const std::span<float> values = scene.change(weight);
+        const std::vector<float> before(values.begin(), values.end());
+        const auto loss_at = [&](float distance) {
+          const std::span<float> moved = scene.change(weight);
+          for (std::size_t i = 0; i < n; ++i) moved[i] = before[i] + distance * direction[i];
+          return scene.loss();
+        };
+        const double up = loss_at(step), down = loss_at(-step);
+        loss_at(0);
+        const double expected = std::inner_product(gradient.begin(), gradient.end(), direction.begin(), 0.0);
+        EXPECT_NEAR((up - down) / (2 * step), expected, 0.01 * size) << weight.name << ", dropout " << dropout;
       }
     }
   }
 }
 
-TEST_P(FusedTraining, DropoutDependsOnTheSeedOnly) {
+TEST_P(Training, DropoutDependsOnTheSeedOnly) {
   Scene scene(GetParam(), 0.5);
-  const auto same = [](const std::vector<torch::Tensor>& a, const std::vector<torch::Tensor>& b) {
-    for (std::size_t i = 0; i < a.size(); ++i)
-      if (!torch::equal(a[i], b[i])) return false;
-    return true;
-  };
   std::vector<Precision> precisions{Precision::fp32};
   if (bf16_unit() != Bf16Unit::none) precisions.push_back(Precision::bf16);
   for (const Precision precision : precisions) {
-    const auto first = scene.step(3, precision, 1);
-    EXPECT_TRUE(same(first, scene.step(3, precision, 1)));
-    EXPECT_TRUE(same(first, scene.step(3, precision, 3)));
-    EXPECT_FALSE(torch::equal(first[0], scene.step(4, precision, 1)[0]));
+    const test::Trained first = scene.step(3, precision, 1);
+    test::expect_same(first, scene.step(3, precision, 1));
+    test::expect_same(first, scene.step(3, precision, 3));
+    EXPECT_NE(first.loss, scene.step(4, precision, 1).loss);
   }
 }
 
-TEST_P(FusedTraining, ChangedWeightsAreTakenUp) {
+TEST_P(Training, ChangedWeightsAreTakenUp) {
   Scene scene(GetParam());
-  const double before = scene.loss().item<double>();
-  scene.each_changed([](torch::Tensor& weight) { weight.add_(torch::randn_like(weight), 0.3); },
-                     [&](const std::string& name) {
-                       EXPECT_GT(std::abs(scene.loss().item<double>() - before), 1e-4) << name;
-                       const double nats =
-                           scene.model.nats(scene.ids, scene.targets, scene.state).nats.mean().item<double>();
-                       EXPECT_NEAR(nats, scene.loss().item<double>(), 1e-5) << name;
-                     });
-  EXPECT_EQ(scene.loss().item<double>(), before);
+  const double before = scene.loss();
+  scene.each_changed(
+      [](std::span<float> weight) {
+        const std::vector<float> change = random_vector(weight.size(), 30);
+        for (std::size_t i = 0; i < weight.size(); ++i) weight[i] += 0.3F * change[i];
+      },
+      [&](const std::string& name) {
+        EXPECT_GT(std::abs(scene.loss() - before), 1e-4) << name;
+        EXPECT_NEAR(scene.mean_score(), scene.loss(), 1e-5) << name;
+      });
+  EXPECT_EQ(scene.loss(), before);
 }
 
-TEST_P(FusedTraining, NanInAnyWeightMakesTheLossNan) {
+TEST_P(Training, NanInAnyWeightMakesTheLossNan) {
   Scene scene(GetParam());
-  const float nan = std::numeric_limits<float>::quiet_NaN();
-  for (std::int64_t at = 0; at < 60; at += 7)
-    scene.each_changed([&](torch::Tensor& weight) { weight.view({-1})[-1 - at % weight.numel()] = nan; },
-                       [&](const std::string& name) {
-                         EXPECT_TRUE(std::isnan(scene.loss().item<double>())) << name << " " << at;
-                         const torch::Tensor nats = scene.model.nats(scene.ids, scene.targets, scene.state).nats;
-                         EXPECT_TRUE(std::isnan(nats.sum().item<double>())) << name << " " << at;
-                       });
+  for (std::size_t at = 0; at < 60; at += 7)
+    scene.each_changed(
+        [&](std::span<float> weight) {
+          weight[weight.size() - 1 - at % weight.size()] = std::numeric_limits<float>::quiet_NaN();
+        },
+        [&](const std::string& name) {
+          EXPECT_TRUE(std::isnan(scene.loss())) << name << " " << at;
+          EXPECT_TRUE(std::isnan(scene.mean_score())) << name << " " << at;
+        });
 }
 
-TEST_P(FusedTraining, InfiniteDecoderMakesTheLossInfiniteOrNan) {
+TEST_P(Training, InfiniteDecoderMakesTheLossInfiniteOrNan) {
   Scene scene(GetParam());
-  scene.each_changed([](torch::Tensor& weight) { weight.view({-1})[-1] = std::numeric_limits<float>::infinity(); },
+  scene.each_changed([](std::span<float> weight) { weight.back() = std::numeric_limits<float>::infinity(); },
                      [&](const std::string& name) {
                        if (!name.starts_with("decoder")) return;
-                       EXPECT_FALSE(std::isfinite(scene.loss().item<double>())) << name;
+                       EXPECT_FALSE(std::isfinite(scene.loss())) << name;
                      });
 }
 
-TEST_P(FusedTraining, DenormalWeightsAreHarmless) {
+TEST_P(Training, DenormalWeightsAreHarmless) {
   Scene scene(GetParam());
-  {
-    const torch::NoGradGuard no_grad;
-    for (auto& weight : scene.model.parameters()) weight.fill_(1e-40F);
-  }
-  const auto result = scene.step(3, Precision::fp32, 2);
-  EXPECT_NEAR(result[0].item<double>(), std::log(static_cast<double>(V)), 1e-6);
-  for (const torch::Tensor& gradient : result) EXPECT_TRUE(gradient.isfinite().all().item<bool>());
+  std::fill_n(scene.network.change_weights().data(), scene.network.layout().size(), 1e-40F);
+  const test::Trained result = scene.step(3, Precision::fp32, 2);
+  EXPECT_NEAR(result.loss, std::log(static_cast<double>(V)), 1e-6);
+  EXPECT_TRUE(std::all_of(result.gradients.begin(), result.gradients.end(), [](double g) { return std::isfinite(g); }));
 }
 
-INSTANTIATE_TEST_SUITE_P(Cells, FusedTraining, testing::Values(Cell::rnn, Cell::gru, Cell::lstm), [](const auto& cell) {
+INSTANTIATE_TEST_SUITE_P(Cells, Training, testing::Values(Cell::rnn, Cell::gru, Cell::lstm), [](const auto& cell) {
   return std::string(cell_names[static_cast<std::size_t>(cell.param)]);
 });
 

@@ -1,5 +1,5 @@
 // A config file, with every section that charnn has. What is accepted must come back the same.
-#include "core/cli/run_config.h"
+#include "core/cli/config.h"
 #include "core/io/json_config.h"
 #include "tests/fuzz/support.h"
 

@@ -2,8 +2,8 @@
 #include <fstream>
 
 #include "core/base/files.h"
-#include "core/train/metrics_file.h"
 #include "core/train/metrics_sink.h"
+#include "extras/plot/metrics.h"
 #include "tests/fuzz/support.h"
 
 using namespace charnn;

@@ -40,18 +40,6 @@ def small(file):
             "\n".join([metadata["vocab"], metadata["train_state"], compact(rest), ""]).encode() + kept)
 
 
-def index():
-    """Of the text in index.cpp."""
-    text, block = "ab \né€😀" * 1539, 4096
-    characters = "".join(sorted(set(text))).encode("utf-32-le")
-    lengths = b"".join(struct.pack("<H", len(text[i * block:(i + 1) * block].encode())) for i in range(len(text) // block))
-    hash_ = "0123456789abcdef"
-    file = {"bytes": len(text.encode()), "modified": 1, "changed": 1, "sample": hash_, "symbols": len(text)}
-    value = {"tokens": "chars", "bytes": file["bytes"], "hash": hash_, "files": [file]}
-    ends = [0, len(characters), len(characters) + len(lengths)]
-    tensors = {name: {"dtype": "U8", "shape": [end - begin], "data_offsets": [begin, end]}
-               for name, begin, end in zip(["characters", "block_lengths.0"], ends, ends[1:])}
-    return "\n".join([compact(value), compact(tensors), ""]).encode() + characters + lengths
 
 
 def keys(value):
@@ -94,7 +82,6 @@ def main(charnn):
             {"schema_version": 1, "event": "run", "config": {}}, {"event": "step", "step": 2, "loss": 1.5, "elapsed_seconds": 1},
             {"event": "eval", "step": 2, "loss": 1.5}, warning, {"event": "step", "step": 30}]) + '{"event":"st')
     put("config", "comments.json", '{ // a comment\n "train": {"seed": 1, /* two */ "epochs": 2},\n "data": {"files": ["a", "b"]}}\n')
-    put("index", "true", index())
     put("corpus", "ascii", "To be, or not\r\nto be\n")
     put("corpus", "utf8", "aé€😀\u07ff\u0800\ud7ff\uffff\U0010ffff\0\n")
     put("corpus", "broken", b"a\xc0\x80\xed\xa0\x80\xf4\x90\x80\x80\xe2\x82")
@@ -103,8 +90,6 @@ def main(charnn):
     dictionary("config", [*schema, *(key for section in schema.values() for key in section["properties"]), *choices])
     dictionary("metrics", [*(key for r in records for key in r), *(r["event"] for r in records), *warning, "warning"])
     dictionary("vocabulary", ["tokens", "symbols", "bytes", "chars"])
-    dictionary("index", ["tokens", "bytes", "hash", "files", "modified", "changed", "sample", "symbols", "chars", "characters",
-                         "block_lengths.0", "block_lengths.1", "dtype", "shape", "data_offsets", "U8"])
     dictionary("checkpoint", [*keys(progress), *TENSORS, "tokens", "symbols", "bytes", "__metadata__", "format", "checksum",
                               "vocab", "train_state", "dtype", "shape", "data_offsets", "F32", "F64", "I64", "U8"])
 

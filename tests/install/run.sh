@@ -15,4 +15,15 @@ share=$tmp/prefix/share
 sanitize=${3:+-fsanitize=$3}   # what links a library of sanitized code needs their run-time libraries
 cmake -S "$here" -B "$tmp/build" -DCMAKE_BUILD_TYPE=Release "-DCMAKE_CXX_FLAGS=$sanitize" "-DCMAKE_PREFIX_PATH=$tmp/prefix;$2" > /dev/null
 cmake --build "$tmp/build" > /dev/null
-"$tmp/build/consumer"
+
+# What the library writes and trains is what the program does.
+cat > "$tmp/config.json" <<END
+{"data": {"files": ["$tmp/text"]}, "model": {"layers": 1, "hidden": 16, "embedding": 8}, "schedule": {"warmup_steps": 5},
+ "train": {"batch_size": 4, "sequence_length": 16, "epochs": 0, "max_steps": 40, "eval_every": 20}}
+END
+for i in {1..100}; do echo "The cat $i sat on the mat."; done > "$tmp/text"
+"$tmp/prefix/bin/charnn" train --quiet "$tmp/config.json" --out "$tmp/run"
+"$tmp/build/consumer" "$tmp/run" "$tmp/config.json" "$tmp/by-library" | tee "$tmp/output"
+sampled=$("$tmp/prefix/bin/charnn" sample --quiet "$tmp/run" --prompt "The " --length 40 --seed 7 --no-echo; echo .)
+[[ $(cat "$tmp/output") == "${sampled%.}"$'\n'"12 characters, "*$'\n'"finished after 40 steps, "* ]]
+cmp "$tmp/run/best.safetensors" "$tmp/by-library/best.safetensors"

@@ -3,15 +3,14 @@
 
 #include <gtest/gtest.h>
 
-#include "core/data/torch.h"
 #include "kernels/gemm.h"
 #include "tests/kernels/arrays.h"
 
 namespace charnn {
 namespace {
 
-constexpr std::int64_t C = block_columns;
-constexpr std::int64_t rows = 6, blocks = 4, n = blocks * rows * C;
+constexpr std::int64_t W = block_width;
+constexpr std::int64_t rows = 6, blocks = 4, n = blocks * rows * W;
 
 class Pairs : public testing::Test {
  protected:
@@ -33,27 +32,22 @@ Buffer numbers() {
   return x;
 }
 
-float part_of(std::uint32_t pair, bool upper) {
-  const std::uint32_t bits = upper ? pair & 0xffff0000U : pair << 16;
-  float value;
-  std::memcpy(&value, &bits, sizeof value);
-  return value;
-}
+float part_of(std::uint32_t pair, bool upper) { return std::bit_cast<float>(upper ? pair & 0xffff0000U : pair << 16); }
 
 /// Calls each(index of a float, the same in a plane of pairs, if it is the upper half) for to_pairs() and pair_rows().
 template <class Each>
 void for_row_pairs(Each each) {
   for (std::int64_t b = 0; b < blocks; ++b)
     for (std::int64_t r = 0; r < rows; ++r)
-      for (std::int64_t j = 0; j < C; ++j) {
-        const std::int64_t k = b * C + j;
-        each((b * rows + r) * C + j, (k / 2 / C * rows + r) * C + k / 2 % C, k % 2 == 1);
+      for (std::int64_t j = 0; j < W; ++j) {
+        const std::int64_t k = b * W + j;
+        each((b * rows + r) * W + j, (k / 2 / W * rows + r) * W + k / 2 % W, k % 2 == 1);
       }
 }
 template <class Each>
 void for_column_pairs(Each each) {
   for (std::int64_t r = 0; r < blocks * rows; ++r)
-    for (std::int64_t j = 0; j < C; ++j) each(r * C + j, r / 2 * C + j, r % 2 == 1);
+    for (std::int64_t j = 0; j < W; ++j) each(r * W + j, r / 2 * W + j, r % 2 == 1);
 }
 
 TEST_F(Pairs, RoundToNearest) {
@@ -61,10 +55,10 @@ TEST_F(Pairs, RoundToNearest) {
   Buffer out;
   out.reserve(n / 2);
   const auto check = [&](std::int64_t from, std::int64_t to, bool upper) {
-    const auto expected = static_cast<float>(at::BFloat16(x.floats()[from]));
+    const auto expected = test::as_bf16(x.floats()[from]);
     EXPECT_EQ(part_of(out.pairs()[to], upper), expected) << from;
   };
-  to_pairs(Format::bf16, x.floats(), rows * C, out.pairs(), rows * C, 0, blocks, rows);
+  to_pairs(Format::bf16, x.floats(), rows * W, out.pairs(), rows * W, 0, blocks, rows);
   for_row_pairs(check);
   pair_rows(Format::bf16, x.floats(), out.pairs(), 0, blocks * rows);
   for_column_pairs(check);
@@ -72,7 +66,7 @@ TEST_F(Pairs, RoundToNearest) {
 
 TEST_F(Pairs, ThreePartsAddUpExactly) {
   const Buffer x = numbers();
-  constexpr std::int64_t plane = n / 2 + C;
+  constexpr std::int64_t plane = n / 2 + W;
   Buffer out;
   out.reserve(3 * plane);
   const auto check = [&](std::int64_t from, std::int64_t to, bool upper) {
@@ -83,7 +77,7 @@ TEST_F(Pairs, ThreePartsAddUpExactly) {
     const float high = part_of(out.pairs()[to], upper);
     EXPECT_LE(std::abs(high - x.floats()[from]), std::abs(x.floats()[from]) / 256) << from;
   };
-  to_pairs(Format::bf16x3, x.floats(), rows * C, out.pairs(), rows * C, plane, blocks, rows);
+  to_pairs(Format::bf16x3, x.floats(), rows * W, out.pairs(), rows * W, plane, blocks, rows);
   for_row_pairs(check);
   pair_rows(Format::bf16x3, x.floats(), out.pairs(), plane, blocks * rows);
   for_column_pairs(check);

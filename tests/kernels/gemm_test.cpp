@@ -16,12 +16,11 @@
 namespace charnn {
 namespace {
 
-using test::copy_of;
 using test::Product;
 using test::random_floats;
 using test::same_bytes;
 
-constexpr std::int64_t C = block_columns;
+constexpr std::int64_t W = block_width;
 
 struct Way {
   std::string name;
@@ -40,20 +39,19 @@ std::vector<Way> ways(bool all_kinds) {
   return all;
 }
 
-void check(const Way& way, Product& product, bool accumulate, bool row_major) {
+void check(const Way& way, Product& product, bool accumulate, std::int64_t gap) {
   Gemm g = product.stored();
-  const std::int64_t width = product.panels * C;
-  g.c_row = row_major ? width + C : C;
-  g.c_panel = row_major ? C : (product.m + 1) * C;
-  Buffer c = random_floats((product.m + 1) * (width + C), 3);
-  const Buffer before = copy_of(c);
-  Buffer untouched = copy_of(c);
+  const std::int64_t width = product.panels * W;
+  g.c_panel = (product.m + gap) * W;
+  Buffer c = random_floats(product.panels * g.c_panel + W, 3);
+  const Buffer before = c;
+  Buffer untouched = c;
   g.c = c.floats();
   g.accumulate = accumulate;
   way.multiply(g);
   for (std::int64_t i = 0; i < product.m; ++i)
     for (std::int64_t n = 0; n < width; ++n) {
-      const std::int64_t at = n / C * g.c_panel + i * g.c_row + n % C;
+      const std::int64_t at = n / W * g.c_panel + i * W + n % W;
       const auto [value, size] = product.expected(i, n, accumulate ? before.floats()[at] : 0);
       ASSERT_NEAR(c.floats()[at], value, 1e-6 * size) << "row " << i << ", column " << n;
       untouched.floats()[at] = c.floats()[at];
@@ -74,8 +72,8 @@ TEST_P(GemmTest, MatchesPlainLoops) {
             SCOPED_TRACE(way.name + ": " + std::to_string(m) + " x " + std::to_string(k) + " x " +
                          std::to_string(panels) + (transposed ? " transposed" : ""));
             Product product(way.format, m, k, panels, transposed);
-            check(way, product, /*accumulate=*/m % 2 == 0, /*row_major=*/k % 3 == 0);
-            check(way, product, /*accumulate=*/m % 2 != 0, /*row_major=*/panels == 3);
+            check(way, product, /*accumulate=*/m % 2 == 0, /*gap=*/k % 3 == 0 ? 0 : 1);
+            check(way, product, /*accumulate=*/m % 2 != 0, /*gap=*/panels == 3 ? 0 : 2);
           }
 }
 
@@ -87,14 +85,14 @@ TEST(Bf16x3, IsAsExactAsFloat) {
       Product product(format, 33, k, 3, false);
       Gemm g = product.stored();
       Buffer c;
-      c.reserve(C * 33 * 3);
-      g.c = c.floats(), g.c_panel = 33 * C;
+      c.reserve(W * 33 * 3);
+      g.c = c.floats(), g.c_panel = 33 * W;
       format == Format::f32 ? gemm_f32(g) : gemm_amx(g, format);
       for (std::int64_t i = 0; i < 33; ++i)
-        for (std::int64_t n = 0; n < 3 * C; ++n)
+        for (std::int64_t n = 0; n < 3 * W; ++n)
           error[format == Format::bf16x3] =
               std::max(error[format == Format::bf16x3],
-                       std::abs(c.floats()[n / C * g.c_panel + i * C + n % C] - product.expected(i, n, 0).first));
+                       std::abs(c.floats()[n / W * g.c_panel + i * W + n % W] - product.expected(i, n, 0).first));
     }
     EXPECT_LT(error[1], 4 * error[0]) << "k " << k;
   }
@@ -106,13 +104,13 @@ TEST_P(GemmTest, SplittingChangesNoBit) {
       SCOPED_TRACE(way.name + (transposed ? " transposed" : ""));
       Product product(way.format, 25, 288, 3, transposed);
       Gemm g = product.stored();
-      g.c_panel = 25 * C;
-      Buffer whole = random_floats(C * 25 * 3, 3), parts = copy_of(whole);
+      g.c_panel = 25 * W;
+      Buffer whole = random_floats(W * 25 * 3, 3), parts = whole;
       g.accumulate = true;
       g.c = whole.floats();
       way.multiply(g);
-      const std::int64_t first = transposed ? C : 12;  // a transposed A can be split between its blocks only
-      const std::int64_t a_offset = transposed ? g.a_block : first * C;
+      const std::int64_t first = transposed ? W : 12;  // a transposed A can be split between its blocks only
+      const std::int64_t a_offset = transposed ? g.a_block : first * W;
       for (const std::int64_t row : {std::int64_t{0}, first})
         for (const std::int64_t panel : {0, 1}) {
           Gemm part = g;
@@ -120,7 +118,7 @@ TEST_P(GemmTest, SplittingChangesNoBit) {
           part.panels = panel == 0 ? 1 : 2;
           part.a = product.a_stored.floats() + (row == 0 ? 0 : a_offset);
           part.b = product.b_stored.floats() + panel * g.b_panel;
-          part.c = parts.floats() + panel * g.c_panel + row * C;
+          part.c = parts.floats() + panel * g.c_panel + row * W;
           way.multiply(part);
         }
       EXPECT_TRUE(same_bytes(whole, parts));
@@ -137,12 +135,12 @@ TEST_P(GemmTest, NanIsPassedOn) {
         std::memcpy(&product.b_at(9, 20), &bits, sizeof bits);
         Gemm g = product.stored();
         Buffer c;
-        c.reserve(C * 17 * 2);
-        g.c = c.floats(), g.c_panel = 17 * C;
+        c.reserve(W * 17 * 2);
+        g.c = c.floats(), g.c_panel = 17 * W;
         way.multiply(g);
         for (std::int64_t i = 0; i < 17; ++i)
-          for (std::int64_t n = 0; n < 2 * C; ++n)
-            EXPECT_EQ(std::isnan(c.floats()[n / C * g.c_panel + i * C + n % C]), i == 3 || n == 20) << i << " " << n;
+          for (std::int64_t n = 0; n < 2 * W; ++n)
+            EXPECT_EQ(std::isnan(c.floats()[n / W * g.c_panel + i * W + n % W]), i == 3 || n == 20) << i << " " << n;
       }
 }
 

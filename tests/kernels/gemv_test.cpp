@@ -1,10 +1,8 @@
-#include "kernels/gemv.h"
-
 #include <cmath>
 
 #include <gtest/gtest.h>
 
-#include "core/data/torch.h"
+#include "kernels/gemm.h"
 #include "tests/kernels/arrays.h"
 #include "tests/kernels/targets.h"
 
@@ -13,7 +11,7 @@ namespace {
 
 using test::random_floats;
 
-constexpr std::int64_t C = block_columns;
+constexpr std::int64_t W = block_width;
 
 class GemvTest : public test::EachTarget {};
 INSTANTIATE_TEST_SUITE_P(Targets, GemvTest, testing::ValuesIn(test::targets()), GemvTest::name);
@@ -22,24 +20,24 @@ TEST_P(GemvTest, MatchesPlainLoops) {
   for (const bool bf16 : {false, true})
     for (int panels = 1; panels <= 8; ++panels)
       for (const std::int64_t k : {0, 1, 19, 64}) {
-        const std::int64_t width = panels * C;
+        const std::int64_t width = panels * W;
         Buffer weights = random_floats(k * width, 1), halves = random_floats(k * width, 2);
         auto* half = reinterpret_cast<std::uint16_t*>(halves.floats());
         for (std::int64_t i = 0; bf16 && i < k * width; ++i) {
-          half[i] = at::BFloat16(weights.floats()[i]).x;
-          weights.floats()[i] = static_cast<float>(at::BFloat16(weights.floats()[i]));
+          weights.floats()[i] = test::as_bf16(weights.floats()[i]);
+          half[i] = static_cast<std::uint16_t>(weights.pairs()[i] >> 16);
         }
         const Buffer x = random_floats(k, 3);
-        Buffer sums = random_floats(C * 2 * 8, 4);
-        const Buffer before = test::copy_of(sums);
+        Buffer sums = random_floats(W * 2 * 8, 4);
+        const Buffer before = sums;
         Gemv g{bf16 ? halves.floats() : weights.floats(), bf16, x.floats(), k, panels, {}};
-        for (int p = 0; p < panels; ++p) g.sums[p] = sums.floats() + C * 2 * (7 - p);  // in any order, gaps between
+        for (int p = 0; p < panels; ++p) g.sums[p] = sums.floats() + W * 2 * (7 - p);  // in any order, gaps between
         gemv(g);
         for (std::int64_t i = 0; i < sums.size(); ++i) {
           double expected = before.floats()[i], size = std::abs(expected);
-          const std::int64_t row = i / C, p = 7 - row / 2;
+          const std::int64_t row = i / W, p = 7 - row / 2;
           for (std::int64_t l = 0; row % 2 == 0 && p < panels && l < k; ++l) {
-            const double product = static_cast<double>(x.floats()[l]) * weights.floats()[l * width + p * C + i % C];
+            const double product = static_cast<double>(x.floats()[l]) * weights.floats()[l * width + p * W + i % W];
             expected += product;
             size += std::abs(product);
           }

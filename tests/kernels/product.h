@@ -5,7 +5,6 @@
 #include <limits>
 #include <utility>
 
-#include "core/data/torch.h"
 #include "kernels/gemm.h"
 #include "tests/kernels/arrays.h"
 
@@ -16,30 +15,30 @@ struct Product {
   Product(Format f, std::int64_t rows, std::int64_t inner, std::int64_t panel_count, bool turn)
       : format(f), m(rows), k(inner), panels(panel_count), transposed(turn) {
     a = random_floats(m * k, 1);
-    b = random_floats(k * panels * block_columns, 2);
+    b = random_floats(k * panels * block_width, 2);
   }
 
   float& a_at(std::int64_t i, std::int64_t l) { return a.floats()[i * k + l]; }
-  float& b_at(std::int64_t l, std::int64_t n) { return b.floats()[l * panels * block_columns + n]; }
+  float& b_at(std::int64_t l, std::int64_t n) { return b.floats()[l * panels * block_width + n]; }
 
   /// Stores the factors as `format` wants them, some memory between blocks and planes.
   Gemm stored() {
-    constexpr std::int64_t C = block_columns;
+    constexpr std::int64_t W = block_width;
     constexpr float nan = std::numeric_limits<float>::quiet_NaN();
-    const std::int64_t height = round_up(k, C), a_blocks = transposed ? (m + C - 1) / C : height / C;
+    const std::int64_t height = round_up(k, W), a_blocks = transposed ? (m + W - 1) / W : height / W;
     const std::int64_t a_rows = (transposed ? k : m) + 2, b_rows = k + 2;
-    Buffer a_floats = filled(a_blocks * a_rows * C, nan);
-    Buffer b_floats = filled(panels * b_rows * C, nan);
+    Buffer a_floats = filled(a_blocks * a_rows * W, nan);
+    Buffer b_floats = filled(panels * b_rows * W, nan);
     for (std::int64_t l = 0; l < k; ++l) {
       for (std::int64_t i = 0; i < m; ++i)
-        a_floats.floats()[transposed ? (i / C * a_rows + l) * C + i % C : (l / C * a_rows + i) * C + l % C] =
+        a_floats.floats()[transposed ? (i / W * a_rows + l) * W + i % W : (l / W * a_rows + i) * W + l % W] =
             a_at(i, l);
-      for (std::int64_t n = 0; n < panels * block_columns; ++n)
-        b_floats.floats()[(n / C * b_rows + l) * C + n % C] = b_at(l, n);
+      for (std::int64_t n = 0; n < panels * block_width; ++n)
+        b_floats.floats()[(n / W * b_rows + l) * W + n % W] = b_at(l, n);
     }
     Gemm g{.m = m, .k = elements(format, k), .panels = panels};
     g.a_transposed = transposed;
-    g.a_block = a_rows * C, g.b_panel = b_rows * C;
+    g.a_block = a_rows * W, g.b_panel = b_rows * W;
     if (format == Format::f32) {
       a_stored = std::move(a_floats), b_stored = std::move(b_floats);
     } else {
@@ -57,7 +56,7 @@ struct Product {
     return g;
   }
 
-  float rounded(float x) const { return format == Format::bf16 ? static_cast<float>(at::BFloat16(x)) : x; }
+  float rounded(float x) const { return format == Format::bf16 ? as_bf16(x) : x; }
 
   /// What c's element is to be, and the sum of the absolute values of what is summed.
   std::pair<double, double> expected(std::int64_t i, std::int64_t n, float before) {
@@ -72,7 +71,7 @@ struct Product {
   Format format;
   std::int64_t m, k, panels;
   bool transposed;
-  Buffer a, b;  ///< [m][k], [k][panels * block_columns]
+  Buffer a, b;  ///< [m][k], [k][panels * block_width]
   Buffer a_stored, b_stored;
 };
 

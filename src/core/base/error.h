@@ -12,11 +12,11 @@ enum class ExitCode : int {
   diverged = 3,  ///< training diverged
 };
 
-/// The one exception type of charnn. what() reads: found, expected, how to cure it.
+/// The one exception type of charnn. what() reads: found, expected, hint.
 class Error : public std::runtime_error {
  public:
-  /// `found`: what is wrong and where (file, byte offset, key). `expected` and `cure` may be empty.
-  Error(ExitCode code, std::string_view found, std::string_view expected, std::string_view cure);
+  /// `found`: what is wrong and where (file, byte offset, key). `expected` and `hint` may be empty.
+  Error(ExitCode code, std::string_view found, std::string_view expected, std::string_view hint);
 
   ExitCode code() const noexcept { return code_; }
 
@@ -24,9 +24,9 @@ class Error : public std::runtime_error {
   ExitCode code_;
 };
 
-/// Throws Error with ExitCode::usage: the person at the keyboard can cure it.
-[[noreturn]] void fail_input(std::string_view found, std::string_view expected, std::string_view cure);
+/// Throws Error with ExitCode::usage: the person at the keyboard can fix it.
+[[noreturn]] void fail_input(std::string_view found, std::string_view expected, std::string_view hint);
 
-/// Throws Error with ExitCode::failure; `action` failed with the present `errno` ("No space left on device", ...).
-[[noreturn]] void fail_errno(std::string_view action, std::string_view cure);
+/// Throws Error with ExitCode::failure; `action` failed with the current `errno` ("No space left on device", ...).
+[[noreturn]] void fail_errno(std::string_view action, std::string_view hint);
 }  // namespace charnn

@@ -25,8 +25,8 @@ FileDescriptor open_for_reading(const std::string& path, std::string_view what) 
                              : "check the path; it is relative to the current folder");
 }
 
-/// For the present `errno`.
-std::string cure_of_write() {
+/// For the current `errno`.
+std::string write_hint() {
   const bool full = errno == ENOSPC || errno == EDQUOT;
   return full ? "make room on the disk" : "check the disk, and that you may write there";
 }
@@ -39,10 +39,6 @@ struct stat status_of(const FileDescriptor& fd, const std::string& path) {
   struct stat status {};
   if (::fstat(fd.get(), &status) != 0) fail_errno(fmt::format("cannot examine {}", path), "");
   return status;
-}
-
-FileStamp stamp_of(const struct stat& status) {
-  return {static_cast<std::int64_t>(status.st_size), nanoseconds(status.st_mtim), nanoseconds(status.st_ctim)};
 }
 
 struct stat regular_status(const FileDescriptor& fd, const std::string& path, std::string_view what) {
@@ -75,7 +71,8 @@ FileDescriptor::~FileDescriptor() {
 InputFile::InputFile(std::string path, std::string_view what)
     : path_(std::move(path)), what_(what), fd_(open_for_reading(path_, what)) {
   const struct stat status = regular_status(fd_, path_, what);
-  stamp_ = stamp_of(status);
+  size_ = static_cast<std::size_t>(status.st_size);
+  modified_ = nanoseconds(status.st_mtim);
   device_ = status.st_dev;
   inode_ = status.st_ino;
 }
@@ -87,7 +84,7 @@ void InputFile::read(std::size_t offset, std::span<char> out) const {
     if (count < 0) fail_errno(fmt::format("cannot read {} {} at byte {}", what_, path_, offset), "");
     if (count == 0)
       fail_input(fmt::format("{} {} has become shorter while it was in use: nothing at byte {}", what_, path_, offset),
-                 fmt::format("{} bytes, as when it was opened", stamp_.size), "restore the file, then start again");
+                 fmt::format("{} bytes, as when it was opened", size_), "restore the file, then start again");
     offset += static_cast<std::size_t>(count);
     out = out.subspan(static_cast<std::size_t>(count));
   }
@@ -96,19 +93,18 @@ void InputFile::read(std::size_t offset, std::span<char> out) const {
 void InputFile::require_unchanged() const {
   struct stat status {};
   const bool there = ::stat(path_.c_str(), &status) == 0;
-  const FileStamp now = stamp_of(status);
   std::string found;
   if (!there)
-    found = "it is not there any more";
+    found = "it no longer exists";
   else if (status.st_dev != device_ || status.st_ino != inode_)
-    found = "another file has its name";
-  else if (now.size != stamp_.size)
-    found = fmt::format("{} bytes, another size", now.size);
-  else if (now.modified != stamp_.modified)
+    found = "another file has taken its place";
+  else if (static_cast<std::size_t>(status.st_size) != size_)
+    found = fmt::format("{} bytes, another size", status.st_size);
+  else if (nanoseconds(status.st_mtim) != modified_)
     found = "it was written to";
   if (!found.empty())
     fail_input(fmt::format("{} {} has changed while it was in use: {}", what_, path_, found),
-               fmt::format("{} bytes, as when it was opened", stamp_.size), "restore the file, then start again");
+               fmt::format("{} bytes, as when it was opened", size_), "restore the file, then start again");
 }
 
 AtomicFile::AtomicFile(std::string path)
@@ -125,15 +121,15 @@ void AtomicFile::write(std::string_view bytes) {
   while (!bytes.empty()) {
     const ssize_t written = ::write(fd_.get(), bytes.data(), bytes.size());
     if (written < 0 && errno == EINTR) continue;
-    if (written < 0) fail_errno(fmt::format("cannot write {}", temporary_), cure_of_write());
+    if (written < 0) fail_errno(fmt::format("cannot write {}", temporary_), write_hint());
     bytes.remove_prefix(static_cast<std::size_t>(written));
   }
 }
 
 void AtomicFile::commit() {
-  if (::fsync(fd_.get()) != 0) fail_errno(fmt::format("cannot write {} to the disk", temporary_), cure_of_write());
+  if (::fsync(fd_.get()) != 0) fail_errno(fmt::format("cannot write {} to the disk", temporary_), write_hint());
   if (::rename(temporary_.c_str(), path_.c_str()) != 0)
-    fail_errno(fmt::format("cannot rename {} to {}", temporary_, path_), cure_of_write());
+    fail_errno(fmt::format("cannot rename {} to {}", temporary_, path_), write_hint());
   committed_ = true;
   std::filesystem::path folder = std::filesystem::path(path_).parent_path();
   if (folder.empty()) folder = ".";
@@ -164,7 +160,7 @@ bool AppendFile::append(std::string_view bytes) {
 }
 
 void AppendFile::finish() {
-  if (!append("")) fail_errno(fmt::format("cannot write {}", path_), cure_of_write());
+  if (!append("")) fail_errno(fmt::format("cannot write {}", path_), write_hint());
 }
 
 FileLock::FileLock(const std::string& path, std::string_view what)
@@ -201,7 +197,8 @@ void make_folder(const std::string& path, std::string_view what, std::string_vie
 void require_own_file(const std::string& path) {
   struct stat status {};
   if (::lstat(path.c_str(), &status) == 0 && !S_ISREG(status.st_mode))
-    fail_input(fmt::format("{} is a link, or no regular file", path), "a file of charnn's own, or none", "remove it");
+    fail_input(fmt::format("{} is a symbolic link or not a regular file", path),
+               "a regular file, or nothing at that path", "remove it");
 }
 
 std::string read_file(const std::string& path, std::string_view what, std::size_t most) {

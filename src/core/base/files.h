@@ -21,24 +21,15 @@ class FileDescriptor {
   int fd_;
 };
 
-/// What tells that a file has been written to. Times in nanoseconds since 1970.
-struct FileStamp {
-  std::int64_t size = 0;      ///< in bytes
-  std::int64_t modified = 0;  ///< last change of the content; programs can set it at will
-  std::int64_t changed = 0;   ///< last change of content, name or rights; only the system sets it
-  bool operator==(const FileStamp&) const = default;
-};
-
-/// A file of which any part can be read into memory of the caller's. (A mapped file would end the process with SIGBUS
-/// if another program made it shorter.)
+/// A file open for random-access reads into the caller's buffer. (A mapped file would end the process with SIGBUS if
+/// another program truncated it.)
 class InputFile {
  public:
   /// `what` names the file's role in messages ("corpus", "checkpoint"). Throws Error (usage) if the file is missing,
   /// unreadable, a directory or not a regular file.
   InputFile(std::string path, std::string_view what);
 
-  std::size_t size() const noexcept { return static_cast<std::size_t>(stamp_.size); }  ///< when it was opened
-  const FileStamp& stamp() const noexcept { return stamp_; }                           ///< likewise
+  std::size_t size() const noexcept { return size_; }  ///< when it was opened
   const std::string& path() const noexcept { return path_; }
 
   /// Fills `out` with the bytes from `offset` on; offset + out.size() is at most size(). Throws Error (usage) if the
@@ -52,7 +43,8 @@ class InputFile {
   std::string path_;
   std::string what_;
   FileDescriptor fd_;
-  FileStamp stamp_;
+  std::size_t size_ = 0;
+  std::int64_t modified_ = 0;  ///< nanoseconds since 1970
   std::uint64_t device_ = 0, inode_ = 0;
 };
 
@@ -78,10 +70,10 @@ class AtomicFile {
 /// AtomicFile in one call.
 void write_file(const std::string& path, std::string_view bytes);
 
-/// A file that grows at its end. What cannot be written (a full disk) waits in memory until it can.
+/// A file that is appended to. What cannot be written (a full disk) waits in memory until it can.
 class AppendFile {
  public:
-  /// The file is opened, and made if need be, with the first append().
+  /// The first append() opens the file, or creates it.
   explicit AppendFile(std::string path) : path_(std::move(path)) {}
 
   const std::string& path() const noexcept { return path_; }
@@ -98,8 +90,7 @@ class AppendFile {
   std::string waiting_;
 };
 
-/// A lock on a file that other processes respect. The system takes it back when the process ends, however that comes
-/// about; the file, which is empty, stays.
+/// A lock between processes. The system releases it when the process ends, however that happens; the empty file stays.
 class FileLock {
  public:
   /// `what` is what the lock stands for ("run folder runs/x"). Throws Error (usage), with the other's process number,
@@ -120,10 +111,10 @@ class FileLock {
 /// Throws Error (usage).
 void make_folder(const std::string& path, std::string_view what, std::string_view flag);
 
-/// Throws Error (usage) unless `path` is a regular file, and no link to one, or nothing yet: other programs' files must
-/// not be appended to by way of a folder that came from a stranger.
+/// Throws Error (usage) unless `path` is a regular file or does not exist. A link in a folder that came from a stranger
+/// could lead to another program's file.
 void require_own_file(const std::string& path);
 
-/// The whole of a file as text. Errors as InputFile's; Error (usage) too if it has more than `most` bytes.
+/// A whole file. Throws as InputFile, and Error (usage) if it has more than `most` bytes.
 std::string read_file(const std::string& path, std::string_view what, std::size_t most = std::size_t{1} << 26);
 }  // namespace charnn

@@ -4,7 +4,7 @@
 #include <string_view>
 
 namespace charnn {
-/// XXH3, 64 bits (Collet, github.com/Cyan4973/xxHash), of text that comes in pieces.
+/// XXH3, 64 bits (Collet, github.com/Cyan4973/xxHash), of a string that comes in pieces.
 class Hash64 {
  public:
   explicit Hash64(std::uint64_t seed = 0);
@@ -19,6 +19,6 @@ class Hash64 {
   std::unique_ptr<void, Free> state_;
 };
 
-/// The same of a text that is there as a whole.
+/// Hash of a string that is already complete.
 std::uint64_t hash64(std::string_view text);
 }  // namespace charnn

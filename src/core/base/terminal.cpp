@@ -11,7 +11,6 @@ std::string escaped(char32_t code_point) {
   return number < 0x80 ? fmt::format("\\x{:02x}", number) : fmt::format("\\u{:04x}", number);
 }
 
-/// The same of valid text.
 void append_safe(std::string& out, std::string_view valid) {
   while (!valid.empty()) {
     const char32_t symbol = take_code_point(valid);
@@ -79,12 +78,8 @@ std::optional<std::size_t> terminal_columns(int fd) {
 std::string on_one_line(std::string_view text) {
   std::string out;
   for (const char c : text) {
-    if (c == '\n')
-      out += "\\n";
-    else if (c == '\t')
-      out += "\\t";
-    else if (c == '\\')
-      out += "\\\\";
+    if (c == '\n' || c == '\t' || c == '\\')
+      out += c == '\n' ? "\\n" : c == '\t' ? "\\t" : "\\\\";
     else if (static_cast<unsigned char>(c) < 0x20 || c == 0x7f)
       out += fmt::format("\\x{:02x}", static_cast<unsigned char>(c));
     else

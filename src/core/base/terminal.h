@@ -5,19 +5,16 @@
 #include <string_view>
 
 namespace charnn {
-/// True for what could act on a terminal, or make text look other than it is: control characters (C0 and C1, with which
-/// escape sequences begin), characters that turn the direction of writing (Boucher, Anderson 2021, "Trojan source"),
-/// and noncharacters.
+/// True for characters that could control a terminal or disguise text: control characters (C0 and C1, which begin escape
+/// sequences), bidirectional overrides (Boucher, Anderson 2021, "Trojan source"), and noncharacters.
 bool acts_on_terminal(char32_t code_point) noexcept;
 
-/// Makes a stream of text harmless: what acts on a terminal (but for newline and tab) and bytes that are no UTF-8 are
-/// written out, as \x1b or \u202e. A carriage return before a newline is left out.
+/// Makes a stream of text safe to print: what acts on a terminal (except newline and tab) and invalid UTF-8 are escaped,
+/// as \x1b or \u202e. A carriage return before a newline is dropped.
 class SafeText {
  public:
-  /// As much as can be told; a character that is not complete yet waits for the rest.
-  std::string add(std::string_view text);
-  /// What still waits.
-  std::string finish();
+  std::string add(std::string_view text);  ///< an incomplete character waits for the rest
+  std::string finish();                    ///< what still waits
 
  private:
   std::string waiting_;
@@ -29,9 +26,9 @@ std::string safe_for_terminal(std::string_view text);
 /// A symbol as a person can read it in a message: 'a', '\n', U+0007.
 std::string printable(char32_t code_point);
 
-/// Width of the terminal that `fd` is; nothing if it is none.
+/// Width of the terminal `fd`; nothing if it is not a terminal.
 std::optional<std::size_t> terminal_columns(int fd);
 
-/// Tabs, line breaks, backslashes and other control characters of ASCII as \t, \n, \\, \x1b: for a column or a line.
+/// Escapes ASCII control characters and backslashes, as \n, \\, \x1b: for a column or a line.
 std::string on_one_line(std::string_view text);
 }  // namespace charnn

@@ -1,6 +1,5 @@
 #include "core/base/utf8.h"
 #include <algorithm>
-#include <array>
 #include <iterator>
 #include <utf8.h>
 
@@ -14,61 +13,21 @@ bool is_ascii(std::string_view text) {
 
 /// False for the second and later bytes of a character.
 bool begins_character(char byte) { return static_cast<signed char>(byte) >= -0x40; }
-
-/// States of an automaton that accepts valid UTF-8: what may follow. Each is the place of its 6 bits in a row of the
-/// table below, so that a step is one shift, without a branch for the processor to guess.
-enum State : unsigned {
-  character = 0,  // a new one
-  one_more = 6,   // bytes 80..bf that the present one still needs
-  two_more = 12,
-  three_more = 18,
-  after_e0 = 24,  // a0..bf: less would be overlong
-  after_ed = 30,  // 80..9f: more would be a surrogate
-  after_f0 = 36,  // 90..bf: less would be overlong
-  after_f4 = 42,  // 80..8f: more would be above U+10FFFF
-  invalid = 48,
-};
-
-constexpr State after_first(unsigned byte) {
-  if (byte < 0x80) return character;
-  if (byte < 0xc2 || byte > 0xf4) return invalid;
-  if (byte < 0xe0) return one_more;
-  if (byte < 0xf0) return byte == 0xe0 ? after_e0 : byte == 0xed ? after_ed : two_more;
-  return byte == 0xf0 ? after_f0 : byte == 0xf4 ? after_f4 : three_more;
-}
-
-/// The next state for each present one, if `byte` comes.
-constexpr std::uint64_t next_states(unsigned byte) {
-  const auto row = [&](State now, unsigned low, unsigned high, State next) {
-    return std::uint64_t{byte >= low && byte <= high ? next : invalid} << now;
-  };
-  return std::uint64_t{after_first(byte)} << character | row(one_more, 0x80, 0xbf, character) |
-         row(two_more, 0x80, 0xbf, one_more) | row(three_more, 0x80, 0xbf, two_more) |
-         row(after_e0, 0xa0, 0xbf, one_more) | row(after_ed, 0x80, 0x9f, one_more) |
-         row(after_f0, 0x90, 0xbf, two_more) | row(after_f4, 0x80, 0x8f, two_more) | std::uint64_t{invalid} << invalid;
-}
-
-constexpr auto next_table = [] {
-  std::array<std::uint64_t, 256> table{};
-  for (unsigned byte = 0; byte < table.size(); ++byte) table[byte] = next_states(byte);
-  return table;
-}();
-
-bool is_valid(std::string_view text) {
-  constexpr std::size_t group = 256;  // of which most are all ASCII, in most texts
-  std::uint64_t state = character;    // in the lowest 6 bits; above them, what the shift left
-  for (; !text.empty(); text.remove_prefix(std::min(group, text.size()))) {
-    const std::string_view part = text.substr(0, group);
-    if ((state & 63) == character && is_ascii(part)) continue;
-    for (const char byte : part) state = next_table[static_cast<unsigned char>(byte)] >> (state & 63);
-  }
-  return (state & 63) == character;
-}
 }  // namespace
 
 std::optional<std::size_t> find_invalid_utf8(std::string_view text) {
-  if (is_valid(text)) return std::nullopt;
-  return static_cast<std::size_t>(utf8::find_invalid(text.data(), text.data() + text.size()) - text.data());
+  constexpr std::size_t group = 256;  // of which most are all ASCII, in most texts
+  const char* const begin = text.data();
+  while (!text.empty()) {
+    std::string_view part = text.substr(0, group);
+    if (part.size() < text.size()) part.remove_suffix(unfinished_utf8(part));
+    const char* const end = part.data() + part.size();
+    if (!is_ascii(part))
+      if (const char* found = utf8::find_invalid(part.data(), end); found != end)
+        return static_cast<std::size_t>(found - begin);
+    text.remove_prefix(part.size());
+  }
+  return std::nullopt;
 }
 
 std::size_t unfinished_utf8(std::string_view text) {

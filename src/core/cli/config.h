@@ -1,22 +1,42 @@
 #pragma once
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
-#include <CLI/CLI.hpp>
-#include "core/cli/run_config.h"
+#include "core/data/data_config.h"
 #include "core/io/json_config.h"
+#include "core/model/model_config.h"
+#include "core/sample/sample_config.h"
+#include "core/train/train_config.h"
 
 namespace charnn::cli {
-/// What was typed: a config file and options that override it.
-struct ConfigInput {
-  std::string file;                                        ///< may be empty
-  std::vector<std::pair<std::string, std::string>> flags;  ///< dotted key, text
-  std::vector<std::string> sets;                           ///< "key=value" of --set
-
-  /// Merges file, then flags, then sets into `config`. Returns the keys that were given. Throws Error (usage).
-  KeySet apply(Config& config) const;
+/// All options of a run: what config.json holds.
+struct Config {
+  DataConfig data;
+  ModelConfig model;
+  OptimizerConfig optimizer;
+  ScheduleConfig schedule;
+  TrainConfig train;
+  SampleConfig sample;
 };
 
-/// Adds a flag for every option of the sections named, and --set, to `command`.
-void add_config_flags(CLI::App& command, ConfigInput& input, const std::vector<std::string>& section_names);
+/// Every section, bound to `config`, which must outlive the result.
+std::vector<Section> describe(Config& config);
+
+/// The content of config.json.
+std::string to_json_text(const Config& config);
+
+/// Reads config.json or the config in a checkpoint; `source` names it in messages.
+Config config_from_json(std::string_view json, const std::string& source);
+
+/// Settings from the user, in ascending order of precedence.
+struct ConfigInput {
+  std::string json;                                        ///< a config; may be empty
+  std::string file;                                        ///< path of a config; may be empty
+  std::vector<std::pair<std::string, std::string>> flags;  ///< dotted key, value
+  std::vector<std::string> sets;                           ///< "key=value" of --set
+
+  /// Applies them to `config`. Returns the keys that were given. Throws Error (usage).
+  KeySet apply(Config& config) const;
+};
 }  // namespace charnn::cli

@@ -3,9 +3,7 @@
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
 #include "core/base/error.h"
-#include "core/cli/commands.h"
-#include "core/cli/eval_choice.h"
-#include "core/cli/run_folder.h"
+#include "core/cli/extras.h"
 #include "core/cli/runtime.h"
 
 namespace charnn::cli {
@@ -24,40 +22,39 @@ Split split_of(const Corpus& corpus, const std::string& name) {
   const Split split = name == "test" ? corpus.test() : corpus.val();
   if (split.size() < 2)
     fail_input(fmt::format("the {} split has {} characters", name, split.size()), "at least 2",
-               "evaluate another split (--split), or a file of its own (--data FILE)");
+               "evaluate another split (--split), or another text (--data FILE)");
   return split;
 }
 
 int eval(const Options& options) {
   const LoadedModel loaded = load_model(options.model);
   const Corpus corpus = open_text_of(loaded, options.files);
+  const std::int64_t step = loaded.checkpoint.train.step;
   if (options.files.empty() && corpus.fingerprint() != loaded.checkpoint.train.corpus)
     fail_input("the text that the network was trained on has changed since",
                "the same text, so that the splits are the same", "restore it, or name a text with --data FILE");
-  // A text of the user's own is meant as a whole, the run's own corpus for its validation part.
   const std::string name = !options.split.empty() ? options.split : options.files.empty() ? "val" : "all";
   const auto network = make_network(loaded, options.eval);
   const EvalResult result = *evaluate(*network, corpus, split_of(corpus, name), options.eval.options);
+  const double nats = result.loss(), perplexity = std::exp(nats);
+  const std::int64_t window = options.eval.options.window;
   if (options.json) {
-    const nlohmann::ordered_json report = {{"checkpoint", loaded.path},
-                                           {"step", loaded.checkpoint.train.step},
-                                           {"split", name},
-                                           {"chars", result.chars},
-                                           {"window", options.eval.options.window},
-                                           {"nats_per_char", result.loss()},
-                                           {"bits_per_char", bits(result.loss())},
-                                           {"perplexity", std::exp(result.loss())}};
-    write_json(report);
+    write_json({{"checkpoint", loaded.path},
+                {"step", step},
+                {"split", name},
+                {"chars", result.chars},
+                {"window", window},
+                {"nats_per_char", nats},
+                {"bits_per_char", bits(nats)},
+                {"perplexity", perplexity}});
     return 0;
   }
-  const std::string state = options.eval.options.window > 0
-                                ? fmt::format("state reset every {} characters", options.eval.options.window)
-                                : "state carried over the whole split";
+  const std::string state =
+      window > 0 ? fmt::format("state reset every {} characters", window) : "state carried over the whole split";
   write_report(
-      fmt::format("{} at step {}, split {}, {} characters, {}\n"
-                  "nats/char   {:.6f}\nbits/char   {:.6f}\nperplexity  {:.6f}\n",
-                  loaded.path, loaded.checkpoint.train.step, name, result.chars, state, result.loss(),
-                  bits(result.loss()), std::exp(result.loss())));
+      fmt::format("{} at step {}, split {}, {} characters, {}\nnats/char   {:.6f}\nbits/char   {:.6f}\n"
+                  "perplexity  {:.6f}\n",
+                  loaded.path, step, name, result.chars, state, nats, bits(nats), perplexity));
   return 0;
 }
 }  // namespace

@@ -1,30 +1,57 @@
 #pragma once
+#include <chrono>
 #include <functional>
 #include <memory>
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 #include <CLI/CLI.hpp>
 #include <nlohmann/json_fwd.hpp>
-#include "core/cli/commands.h"
 #include "core/cli/run_folder.h"
 #include "core/cli/text_maker.h"
+#include "core/cli/train_run.h"
 #include "core/train/lr_range_test.h"
-#include "core/train/sink.h"
 
 namespace charnn::cli {
-/// A text that `charnn sample` has written.
+/// Options of the program itself.
+struct Globals {
+  bool quiet = false;    ///< nothing on stderr but errors
+  bool verbose = false;  ///< a line for every metrics record
+
+  std::chrono::seconds line_interval() const { return std::chrono::seconds(verbose ? 0 : 5); }
+};
+
+/// Shows training on stderr: as a bar on a terminal, otherwise as lines. Null if quiet.
+std::unique_ptr<Sink> make_display(const Globals& globals);
+
+/// A command's work; returns the exit status. It runs after the whole command line has been parsed.
+using Action = std::function<int()>;
+
+/// Makes `work` the action if the user chooses `command`.
+inline void on_chosen(CLI::App* command, Action& action, Action work) {
+  command->callback([&action, work = std::move(work)] { action = work; });
+}
+
+// Options shared by several commands.
+void add_model_choice(CLI::App& command, ModelChoice& choice);  ///< RUN|CKPT and --checkpoint
+void add_eval_choice(CLI::App& command, EvalChoice& choice);    ///< --window, --streams, --precision and --threads
+void add_text_options(CLI::App& command, TextOptions& text);    ///< --stop, --until-line, --one-document, ...
+/// A flag for every option of the sections named, and --set.
+void add_config_flags(CLI::App& command, ConfigInput& input, const std::vector<std::string>& section_names);
+
+/// A text written by `charnn sample`.
 struct WrittenText {
   std::uint64_t seed = 0;
   std::vector<std::int64_t> ids;  ///< without the prompt
 };
 
-/// What was asked of `charnn sample`.
+/// Options of `charnn sample`.
 struct SampleOptions {
   ModelChoice model;
   TextOptions text;
   std::string prompt_file;
-  std::int64_t seed = -1;  ///< -1: a fresh one each time
+  std::int64_t seed = -1;  ///< -1: a random one
   bool no_echo = false;
   bool raw = false;
   std::int64_t num = 1;
@@ -33,38 +60,42 @@ struct SampleOptions {
   ConfigInput config;
 };
 
-/// An extra's part in `charnn sample`; it does something only if one of its options is given.
+/// An extra's part in `charnn sample`. Does nothing unless one of its options is given.
 class SampleExtra {
  public:
   virtual ~SampleExtra() = default;
   virtual void add_options(CLI::App& command) = 0;
-  /// Writes all text itself, and returns the exit status; nothing: sample goes on.
+  /// May do all the work in place of `charnn sample`; then it returns the exit status.
   virtual std::optional<int> take_over(TextMaker& /*maker*/, const SampleOptions& /*options*/, std::uint64_t /*seed*/) {
     return std::nullopt;
   }
-  /// Before any text is written.
+  /// Called before any text is written.
   virtual void begin(const TextMaker& /*maker*/, const PreparedText& /*prepared*/) {}
-  /// Something to say of a text: an entry for its JSON line, or lines for a person.
+  /// Reports on a text: as an entry of its JSON line, or on stderr.
   virtual void add_to(nlohmann::ordered_json& /*line*/, const WrittenText& /*text*/) {}
   virtual void say_of(const WrittenText& /*text*/) {}
 };
 
-/// What a sink of `charnn train` is made from.
-struct SinkContext {
-  const RunFolder& run;
-  std::int64_t first_step;  ///< above 0 for a resumed run
-  Warn warn;
-};
-
-/// All that extras add to the program. Each folder of src/extras has a function that adds its part: see
+/// Everything that extras add to the program. Each folder of src/extras has a function that adds its part: see
 /// src/extras/CMakeLists.txt.
 struct Extras {
   std::vector<std::function<void(CLI::App&, const Globals&, Action&)>> commands;
-  std::vector<std::function<std::unique_ptr<Sink>(const SinkContext&)>> sinks;  ///< of train
+  std::vector<MakeSink> sinks;  ///< of train
   std::vector<std::function<std::unique_ptr<SampleExtra>()>> sample;
-  /// Pictures of a learning-rate range test, for lr-find: an SVG, and a sketch for stdout.
+  /// Plots of a learning-rate range test for lr-find: an SVG, and a sketch for stdout.
   using DrawRangeTest =
       std::function<std::string(const RangeCurve&, const std::optional<LrSuggestion>&, const std::string& title)>;
   DrawRangeTest range_test_svg, range_test_sketch;
 };
+const Extras& all_extras();  ///< written by src/extras/CMakeLists.txt
+
+// Each adds its subcommand to `app` and sets `action` if the user chooses it.
+void add_train(CLI::App& app, const Globals& globals, Action& action, const Extras& extras);
+void add_sample(CLI::App& app, const Globals& globals, Action& action, const Extras& extras);
+void add_eval(CLI::App& app, Action& action);
+void add_lr_find(CLI::App& app, const Globals& globals, Action& action, const Extras& extras);
+void add_info(CLI::App& app, Action& action);
+
+/// The whole program: parses the arguments and runs the command. Returns the exit status. Throws Error.
+int run(int argc, char** argv, const Extras& extras);
 }  // namespace charnn::cli

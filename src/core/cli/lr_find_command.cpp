@@ -1,16 +1,11 @@
 #include <memory>
 #include <optional>
-#include <unistd.h>
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
 #include "core/base/error.h"
-#include "core/base/files.h"
-#include "core/cli/config.h"
 #include "core/cli/extras.h"
 #include "core/cli/runtime.h"
 #include "core/cli/training_setup.h"
-#include "core/train/bar_sink.h"
-#include "core/train/lr_range_test.h"
 
 namespace charnn::cli {
 namespace {
@@ -23,21 +18,20 @@ struct Options {
   bool json = false;
 };
 
-/// True where the range ended too early to show which rates are too high.
+/// True if the range ended too early to show which rates are too high.
 bool falls_at_end(const RangeCurve& curve, const LrSuggestion& suggestion) {
   return suggestion.at_end && !curve.exploded;
 }
 
-ordered_json report(const RangeCurve& curve, const std::optional<LrSuggestion>& suggestion) {
+ordered_json report(const RangeCurve& curve, const std::optional<LrSuggestion>& s) {
   ordered_json json = {{"suggestion", nullptr}, {"exploded", curve.exploded}, {"curve", ordered_json::array()}};
-  if (suggestion) {
-    json["suggestion"] = suggestion->lr;
-    json["steepest"] = suggestion->steepest;
-    json["enough"] = suggestion->enough;
-    json["lowest"] = suggestion->lowest;
-    json["lowest_loss"] = suggestion->lowest_loss;
-    json["falls_at_end"] = falls_at_end(curve, *suggestion);
-  }
+  if (s)
+    json.update({{"suggestion", s->lr},
+                 {"steepest", s->steepest},
+                 {"enough", s->enough},
+                 {"lowest", s->lowest},
+                 {"lowest_loss", s->lowest_loss},
+                 {"falls_at_end", falls_at_end(curve, *s)}});
   const std::vector<double> smoothed = smoothed_losses(curve.points);
   for (std::size_t i = 0; i < smoothed.size(); ++i)
     json["curve"].push_back({{"lr", curve.points[i].lr}, {"loss", curve.points[i].loss}, {"smoothed", smoothed[i]}});
@@ -45,50 +39,21 @@ ordered_json report(const RangeCurve& curve, const std::optional<LrSuggestion>& 
 }
 
 std::string explanation(const RangeCurve& curve, const LrSuggestion& s) {
-  const std::string seen = fmt::format(
-      "The rate rose from {:.1g} to {:.2g} in {} steps{}. The loss fell fastest at {:.2g} and was lowest "
-      "({:.3f}) at\n{:.2g}. ",
+  std::string text = fmt::format(
+      "The rate rose from {:.1g} to {:.2g} in {} steps{}. The loss fell fastest at {:.2g} and was lowest ({:.3f}) at\n"
+      "{:.2g}. ",
       curve.points.front().lr, curve.points.back().lr, curve.points.size(),
       curve.exploded ? ", where the loss exploded" : "", s.steepest, s.lowest_loss, s.lowest);
   if (falls_at_end(curve, s))
-    return seen + fmt::format(
-                      "It was still falling there, at the end of the range: higher rates may well be "
-                      "better than\nthis one. Try a higher --max-lr.\n\n  --lr {:g}\n",
-                      s.lr);
-  return seen + fmt::format(
-                    "At {:.2g} 95 % of the fall was done: higher rates gain little and come close to "
-                    "the point where\ntraining breaks. Half of that is a good rate for a whole "
-                    "training:\n\n  --lr {:g}\n",
-                    s.enough, s.lr);
-}
-
-/// A bar where a person watches, else one line that says what goes on.
-std::unique_ptr<BarSink> show_start(const std::string& title, const RangeTestConfig& range, const Globals& globals) {
-  if (globals.quiet) return nullptr;
-  const std::string line =
-      fmt::format("{}, {} steps from {:g} to {:g}", title, range.steps, range.min_lr, range.max_lr);
-  if (::isatty(STDERR_FILENO) != 1) {
-    say("{}", line);
-    return nullptr;
-  }
-  auto bar = std::make_unique<BarSink>(stderr, wants_color(STDERR_FILENO));
-  bar->begin({.title = line, .last_step = range.steps});
-  return bar;
-}
-
-void print(const Options& options, const Extras& extras, const RangeCurve& curve,
-           const std::optional<LrSuggestion>& suggestion, const std::string& title) {
-  if (options.svg == "-") {
-    write_stdout(extras.range_test_svg(curve, suggestion, title));
-    return;
-  }
-  if (options.json) {
-    write_json(report(curve, suggestion));
-    return;
-  }
-  if (!curve.points.empty() && extras.range_test_sketch)
-    write_stdout(extras.range_test_sketch(curve, suggestion, title));
-  if (suggestion) write_stdout("\n" + explanation(curve, *suggestion));
+    text +=
+        "It was still falling at the end of the range: higher rates may be better than this one.\n"
+        "Try a higher --max-lr.";
+  else
+    text += fmt::format(
+        "95 % of the fall was reached at {:.2g}: higher rates gain little and come close to the point\n"
+        "where training breaks. Half of that is a good rate for a whole training:",
+        s.enough);
+  return text + fmt::format("\n\n  --lr {:g}\n", s.lr);
 }
 
 int lr_find(const Options& options, const Globals& globals, const Extras& extras) {
@@ -97,41 +62,52 @@ int lr_find(const Options& options, const Globals& globals, const Extras& extras
     fail_input(fmt::format("--min-lr {:g} --max-lr {:g}", range.min_lr, range.max_lr), "a range from low to high",
                "for example --min-lr 1e-5 --max-lr 1");
   if (options.json && options.svg == "-")
-    fail_input("--json and --svg -", "one of them on stdout", "name a file for the picture: --svg FILE");
+    fail_input("--json and --svg -", "only one of them on stdout", "name a file for the picture: --svg FILE");
   const StopSignals signals;
   Config config;
   options.input.apply(config);
-  config.optimizer.lr = range.max_lr;  // what is asked for here; the schedule plays no part
+  config.optimizer.lr = range.max_lr;  // the range replaces the rate and its schedule
   range.state = config.train.state;
   if (range.steps == 0) range.steps = range_test_steps(config.train.batch_size * config.train.sequence_length);
   const TrainingSetup setup(config, Corpus(config.data), nullptr);
-  std::optional<AtomicFile> picture;  // opened before the work, which would be lost on a wrong name
+  std::optional<AtomicFile> picture;  // opened first: a wrong name must not cost the work
   if (!options.svg.empty() && options.svg != "-") picture.emplace(options.svg);
 
   const std::string title = fmt::format("learning-rate range test: {} {} x {}", name_of(config.model.cell, cell_names),
                                         config.model.layers, config.model.hidden);
-  auto bar = show_start(title, range, globals);
+  auto display = make_display(globals);
+  if (display)
+    display->begin(
+        {.title = fmt::format("{}, {} steps from {:g} to {:g}", title, range.steps, range.min_lr, range.max_lr),
+         .last_step = range.steps});
   const RangeCurve curve = lr_range_test(
       *setup.network, *setup.adam, *setup.batcher, config.optimizer, range, [] { return StopSignals::received() != 0; },
-      bar.get());
-  bar.reset();
+      display.get());
+  display.reset();
   if (curve.stopped) return 128 + StopSignals::received();
 
   const auto suggestion = suggest_lr(curve.points);
-  print(options, extras, curve, suggestion, title);
+  if (options.svg == "-") {
+    write_stdout(extras.range_test_svg(curve, suggestion, title));
+  } else if (options.json) {
+    write_json(report(curve, suggestion));
+  } else {
+    if (!curve.points.empty() && extras.range_test_sketch)
+      write_stdout(extras.range_test_sketch(curve, suggestion, title));
+    if (suggestion) write_stdout("\n" + explanation(curve, *suggestion));
+  }
   if (picture && !curve.points.empty()) {
     picture->write(extras.range_test_svg(curve, suggestion, title));
     picture->commit();
     if (!globals.quiet) say("wrote {}", options.svg);
   }
-  if (!suggestion)
-    throw Error(ExitCode::diverged,
-                fmt::format("the loss never fell in {} steps from rate {:g} on{}", curve.points.size(), range.min_lr,
-                            curve.exploded ? ", then it exploded" : ""),
-                "a loss that falls at some rate between --min-lr and --max-lr",
-                curve.exploded ? "a lower --min-lr, for example 1e-5"
-                               : "a higher --max-lr, more --steps, or a text with some order in it");
-  return 0;
+  if (suggestion) return 0;
+  throw Error(ExitCode::diverged,
+              fmt::format("the loss never decreased in {} steps, starting at a rate of {:g}{}", curve.points.size(),
+                          range.min_lr, curve.exploded ? ", and then exploded" : ""),
+              "a loss that decreases at some rate between --min-lr and --max-lr",
+              curve.exploded ? "a lower --min-lr, for example 1e-5"
+                             : "a higher --max-lr, more --steps, or a text with some structure");
 }
 }  // namespace
 

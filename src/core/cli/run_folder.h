@@ -1,10 +1,12 @@
 #pragma once
+#include <memory>
 #include <string>
 #include <vector>
 #include "core/base/files.h"
 #include "core/cli/config.h"
 #include "core/data/corpus.h"
 #include "core/io/checkpoint.h"
+#include "core/train/evaluate.h"
 
 namespace charnn::cli {
 /// The files of a run.
@@ -20,52 +22,56 @@ class RunFolder {
   std::string picture() const { return path_ + "/loss.svg"; }
   std::string log() const { return path_ + "/train.log"; }
 
-  std::string kept(std::int64_t step) const;  ///< of train.keep_every
+  std::string kept(std::int64_t step) const;  ///< checkpoint of train.keep_every
 
-  bool holds_run() const;    ///< at least one of the files exists
-  void create() const;       ///< the folder itself, with its parents
-  void remove_run() const;   ///< the files of a run, and nothing else
-  void remove_rest() const;  ///< what a crash has left of files that were being written
-
-  /// Keeps other trainings out while it lives. Throws as FileLock.
+  void create() const { make_folder(path_, "run folder", "--out"); }
+  /// Keeps other trainings out of the folder while alive. Errors: see FileLock.
   FileLock lock() const { return {path_ + "/.lock", "run folder " + path_}; }
-
-  std::vector<std::int64_t> kept_steps() const { return steps_with(""); }  ///< ascending
-  /// Removes kept checkpoints up to `step`, but for the newest `count`; 0: none.
+  bool holds_run() const { return !files("").empty(); }
+  void remove_run() const;                       ///< removes the files of a run, and nothing else
+  void remove_rest() const;                      ///< removes partly written files left behind by a crash
+  std::vector<std::int64_t> kept_steps() const;  ///< of the kept checkpoints, ascending
+  /// Removes kept checkpoints up to `step` except the newest `count`; with a count of 0 it removes none.
   void remove_kept(std::int64_t step, std::int64_t count) const;
 
  private:
-  /// Of the files that are named as kept checkpoints, with `ending` after that.
-  std::vector<std::int64_t> steps_with(const std::string& ending) const;
-  std::vector<std::string> files() const {
-    return {config(), last(), best(), metrics(), picture(), log(), path_ + "/text-index.safetensors" /* of charnn 0.1.0 */};
-  }
+  /// Names of the files in the folder that are named like a file of a run plus `suffix`.
+  std::vector<std::string> files(const std::string& suffix) const;
 
   std::string path_;
 };
 
-/// The checkpoint file that RUN|CKPT on the command line means. Of a run folder: "best" (last, with a word on stderr,
-/// where no validation has been made yet), "last", or the step of a kept one. Throws Error (usage) if there is none.
+/// The checkpoint file that RUN|CKPT on the command line refers to. In a run folder, `which` is "best" (falls back to
+/// last, with a message on stderr, before the first validation), "last", or the step of a kept checkpoint. Throws Error
+/// (usage) if there is none.
 std::string checkpoint_path(const std::string& run_or_file, const std::string& which);
 
-/// A trained network as the commands that read one use it.
+/// RUN|CKPT and --checkpoint, as given by the user.
+struct ModelChoice {
+  std::string run_or_file;
+  std::string which = "best";
+};
+
+/// A trained network as read from its checkpoint.
 struct LoadedModel {
   std::string path;
   Checkpoint checkpoint;
   Config config;
 };
 
-/// Which network a command reads, as it is told.
-struct ModelChoice {
-  std::string run_or_file;
-  std::string which = "best";
-};
-/// Adds RUN|CKPT and --checkpoint to `command`.
-void add_model_choice(CLI::App& command, ModelChoice& choice);
+/// Throws Error (usage) if there is no such checkpoint or it is invalid.
+LoadedModel load_model(const ModelChoice& choice);
 
-/// The text that a trained network was trained on, or other `files` if there are any.
+/// Opens the text that the network was trained on, or `files` instead if there are any.
 Corpus open_text_of(const LoadedModel& model, const std::vector<std::string>& files);
 
-/// Throws Error (usage) if there is no such checkpoint, or it is not a sound one.
-LoadedModel load_model(const ModelChoice& choice);
+/// How the commands that measure a text evaluate it.
+struct EvalChoice {
+  EvalOptions options;
+  Precision precision = Precision::fp32;
+  std::int64_t threads = 0;  ///< 0: one per core
+};
+
+/// Moves the model to its device and applies threads and precision. Errors: see Network::configure_cpu().
+std::unique_ptr<Network> make_network(const LoadedModel& model, const EvalChoice& choice);
 }  // namespace charnn::cli

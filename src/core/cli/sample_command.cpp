@@ -8,10 +8,8 @@
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
 #include "core/base/error.h"
-#include "core/base/files.h"
 #include "core/cli/extras.h"
 #include "core/cli/runtime.h"
-#include "core/cli/text_output.h"
 #include "core/sample/beam_search.h"
 
 namespace charnn::cli {
@@ -25,51 +23,32 @@ void read_prompt(SampleOptions& options) {
                                                    : read_file(options.prompt_file, "prompt file");
 }
 
-/// The most likely text; there is no chance in it.
+/// The most likely text.
 std::vector<std::int64_t> search(TextMaker& maker, const TextJob& job) {
   const auto start = std::chrono::steady_clock::now();
-  return beam_search(maker.stepper(), job.prompt, maker.separator(), job.stops, *job.sampler,
-                     [&] {
-                       const std::chrono::duration<double> passed = std::chrono::steady_clock::now() - start;
-                       return job.max_seconds == 0 || passed.count() < job.max_seconds;
-                     })
-      .ids;
+  const auto in_time = [&] {
+    const std::chrono::duration<double> passed = std::chrono::steady_clock::now() - start;
+    return job.max_seconds == 0 || passed.count() < job.max_seconds;
+  };
+  return beam_search(maker.stepper(), job.prompt, maker.separator(), job.stops, *job.sampler, in_time).ids;
 }
 
-/// Writes one text to stdout while it is made.
-WrittenText sample_one(TextMaker& maker, const PreparedText& prepared, std::uint64_t seed,
-                       const SampleOptions& options) {
-  WrittenText written{seed, {}};
-  TextOutput output(options.raw);
-  if (!options.no_echo && !output.add(prepared.shown_prompt)) return written;
+/// Writes options.num texts in parallel; `live`, unless null, receives the text as it is written.
+std::vector<WrittenText> write_texts(TextMaker& maker, const PreparedText& prepared, const SampleOptions& options,
+                                     std::uint64_t seed, TextOutput* live) {
   if (options.text.config.beams > 1) {
-    written.ids = search(maker, prepared.job);
-    output.add(maker.text(written.ids));
-  } else {
-    TextJob job = prepared.job;
-    job.seed = seed;
-    job.on_text = [&](const TextPiece& piece) {
-      written.ids.insert(written.ids.end(), piece.ids.begin(), piece.ids.end());
-      return output.add(piece.text);
-    };
-    Generator generator = maker.generator();
-    generate(generator, std::move(job));
+    std::vector<WrittenText> best{{seed, search(maker, prepared.job)}};
+    if (live != nullptr) live->add(maker.text(best[0].ids));
+    return best;
   }
-  output.end();
-  return written;
-}
-
-/// Writes several texts side by side.
-std::vector<WrittenText> sample_many(TextMaker& maker, const PreparedText& prepared, std::uint64_t seed,
-                                     std::int64_t count) {
-  std::vector<WrittenText> all(static_cast<std::size_t>(count));
+  std::vector<WrittenText> all(static_cast<std::size_t>(options.num));
   Generator generator = maker.generator();
-  for (std::size_t i = 0; i < all.size(); ++i) {
+  for (WrittenText& written : all) {
     TextJob job = prepared.job;
-    all[i].seed = job.seed = seed + i;
-    job.on_text = [&ids = all[i].ids](const TextPiece& piece) {
+    written.seed = job.seed = seed++;
+    job.on_text = [&ids = written.ids, live](const TextPiece& piece) {
       ids.insert(ids.end(), piece.ids.begin(), piece.ids.end());
-      return true;
+      return live == nullptr || live->add(piece.text);
     };
     generator.add(std::move(job));
   }
@@ -77,35 +56,25 @@ std::vector<WrittenText> sample_many(TextMaker& maker, const PreparedText& prepa
   return all;
 }
 
-/// A file for each text.
 std::string file_of(const std::string& folder, std::uint64_t seed) {
   return fmt::format("{}/sample-{}.txt", folder, seed);
 }
 
 void require_free(const std::string& folder, std::uint64_t seed, std::int64_t count) {
   make_folder(folder, "folder", "--files");
-  for (std::uint64_t i = 0; i < static_cast<std::uint64_t>(count); ++i)
-    if (const std::string file = file_of(folder, seed + i); std::filesystem::exists(file))
+  for (; count > 0; --count, ++seed)
+    if (const std::string file = file_of(folder, seed); std::filesystem::exists(file))
       fail_input(file + " exists already", "a new file for each text",
                  "remove it, or choose another folder (--files) or --seed");
 }
 
-void write_all(const TextMaker& maker, const std::vector<WrittenText>& all, const std::string& prompt,
-               const SampleExtras& extras, const std::string& folder) {
-  for (const WrittenText& written : all) {
-    const std::string text = prompt + maker.text(written.ids);
-    if (!folder.empty()) {
-      write_file(file_of(folder, written.seed), text);
-      for (const auto& extra : extras) extra->say_of(written);
-      continue;
-    }
-    nlohmann::ordered_json line = {{"seed", written.seed}, {"text", text}};
-    for (const auto& extra : extras) extra->add_to(line, written);
-    // Bytes that are not UTF-8 cannot stand in JSON; they become U+FFFD.
-    if (!write_stdout(line.dump(-1, ' ', ::isatty(STDOUT_FILENO) == 1, nlohmann::json::error_handler_t::replace) +
-                      "\n"))
-      return;
-  }
+/// Writes the text to stdout as a JSON line. Returns false if the reader has gone.
+bool write_line(const WrittenText& written, const std::string& text, const SampleExtras& extras) {
+  nlohmann::ordered_json line = {{"seed", written.seed}, {"text", text}};
+  for (const auto& extra : extras) extra->add_to(line, written);
+  // JSON cannot hold bytes that are not UTF-8; they become U+FFFD.
+  const bool ascii = ::isatty(STDOUT_FILENO) == 1;
+  return write_stdout(line.dump(-1, ' ', ascii, nlohmann::json::error_handler_t::replace) + "\n");
 }
 
 int sample(SampleOptions options, const SampleExtras& extras, const Globals& globals) {
@@ -113,8 +82,7 @@ int sample(SampleOptions options, const SampleExtras& extras, const Globals& glo
   options.config.apply(loaded.config);
   const SampleConfig& config = options.text.config = loaded.config.sample;
   if (config.beams > 1 && options.num > 1)
-    fail_input("--beams and --num: a search finds one text, the same each time", "one of them",
-               "leave one of them out");
+    fail_input("--beams with --num: beam search finds a single text", "one of them", "leave one of them out");
   read_prompt(options);
   const StepWeights weights = config.weights;
   TextMaker maker(std::move(loaded), weights, options.threads, options.num > 1 || config.beams > 1);
@@ -127,14 +95,22 @@ int sample(SampleOptions options, const SampleExtras& extras, const Globals& glo
   if (!prepared.note.empty()) say("charnn: {}", prepared.note);
   if (options.seed < 0 && !globals.quiet && config.temperature > 0 && config.beams == 1)
     say("charnn: seed {} (give --seed {} for the same text again)", seed, seed);
-  if (options.num == 1 && options.folder.empty()) {
-    const WrittenText written = sample_one(maker, prepared, seed, options);
+
+  const std::string shown_prompt = options.no_echo ? "" : prepared.shown_prompt;
+  const bool live = options.num == 1 && options.folder.empty();
+  TextOutput output(options.raw);
+  if (live && !output.add(shown_prompt)) return 0;
+  const std::vector<WrittenText> all = write_texts(maker, prepared, options, seed, live ? &output : nullptr);
+  if (live) output.end();
+  for (const WrittenText& written : all) {
+    const std::string text = shown_prompt + maker.text(written.ids);
+    if (!live && options.folder.empty()) {
+      if (!write_line(written, text, extras)) break;
+      continue;
+    }
+    if (!live) write_file(file_of(options.folder, written.seed), text);
     for (const auto& extra : extras) extra->say_of(written);
-    return 0;
   }
-  const auto all = config.beams > 1 ? std::vector<WrittenText>{{seed, search(maker, prepared.job)}}
-                                    : sample_many(maker, prepared, seed, options.num);
-  write_all(maker, all, options.no_echo ? "" : prepared.shown_prompt, extras, options.folder);
   return 0;
 }
 }  // namespace
@@ -147,26 +123,26 @@ void add_sample(CLI::App& app, const Globals& globals, Action& action, const Ext
   command->add_option("--prompt-file", options->prompt_file, "file with the text to continue; - for stdin")
       ->excludes(prompt)
       ->type_name("FILE|-");
-  command->add_option("--seed", options->seed, "the same seed writes the same text; default: a new one each time")
+  command->add_option("--seed", options->seed, "the same seed writes the same text; default: a random one")
       ->check(CLI::NonNegativeNumber);
   command
       ->add_option("--num", options->num,
-                   "write N texts side by side, as JSON lines with their seeds (--seed and those after it); many at "
-                   "once are several times as fast")
+                   "write N texts in parallel, as JSON lines with their seeds (--seed and up); several times as fast "
+                   "as one by one")
       ->check(CLI::Range(1, 1 << 16))
       ->type_name("N");
-  command
-      ->add_option("--files", options->folder, "write each text to a file of its own in this folder, sample-SEED.txt")
+  command->add_option("--files", options->folder, "write each text to a file sample-SEED.txt in this folder")
       ->type_name("DIR");
   add_text_options(*command, options->text);
   command->add_option("--threads", options->threads, "CPU threads; 0: what is fastest for this network")
       ->check(CLI::Range(0, 1024));
-  command->add_flag("--raw", options->raw,
-                    "send control characters to a terminal as they are, instead of writing them out as \\x1b");
+  command->add_flag("--raw", options->raw, "send control characters to a terminal unchanged, not escaped (\\x1b)");
   command->add_flag("--no-echo", options->no_echo, "do not print the prompt");
   auto parts = std::make_shared<SampleExtras>();
-  for (const auto& make : extras.sample) parts->push_back(make());
-  for (const auto& part : *parts) part->add_options(*command);
+  for (const auto& make : extras.sample) {
+    parts->push_back(make());
+    parts->back()->add_options(*command);
+  }
   add_config_flags(*command, options->config, {"sample"});
   on_chosen(command, action, [options, parts, &globals] { return sample(*options, *parts, globals); });
 }

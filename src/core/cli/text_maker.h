@@ -5,7 +5,7 @@
 #include "core/sample/generator.h"
 
 namespace charnn::cli {
-/// How a text is asked for.
+/// A text to be written, as the user describes it.
 struct TextOptions {
   std::string prompt;
   std::string prompt_name = "the prompt";  ///< in messages
@@ -20,18 +20,18 @@ struct TextOptions {
 /// TextOptions resolved against the vocabulary.
 struct PreparedText {
   TextJob job;               ///< without seed and on_text
-  std::string shown_prompt;  ///< what the network reads of the prompt
-  std::string note;          ///< what was left out of the prompt or replaced; or empty
+  std::string shown_prompt;  ///< the part of the prompt that the network reads
+  std::string note;          ///< which characters of the prompt were dropped or replaced; may be empty
 };
 
 /// A trained network, ready to write.
 class TextMaker {
  public:
-  /// `threads`: 0 for what is fastest for one text, or for several if `many`.
+  /// `threads`: 0 chooses the fastest number for one text, or for several if `many`.
   TextMaker(LoadedModel model, StepWeights weights, std::int64_t threads, bool many);
 
-  /// Throws Error (usage): a prompt or stop with characters that the network does not know, an empty stop, a document's
-  /// end where there are no documents, and as Sampler.
+  /// Throws Error (usage): a prompt or stop string with unknown characters, an empty stop string, one_document for a
+  /// network that was not trained on documents; see also Sampler.
   PreparedText prepare(const TextOptions& options) const;
 
   const LoadedModel& model() const noexcept { return model_; }
@@ -40,13 +40,11 @@ class TextMaker {
   const std::vector<std::int64_t>& separator() const noexcept { return separator_; }  ///< of documents; may be empty
   std::string text(std::span<const std::int64_t> ids) const;
   Generator generator() { return {stepper_, vocabulary(), separator_}; }
+  std::string write(TextJob job);  ///< returns what job.on_text, which may be empty, also receives
 
  private:
   LoadedModel model_;
   Stepper stepper_;
   std::vector<std::int64_t> separator_;
 };
-
-/// Adds --stop, --until-line, --one-document, --max-seconds and --unknown to `command`.
-void add_text_options(CLI::App& command, TextOptions& text);
 }  // namespace charnn::cli

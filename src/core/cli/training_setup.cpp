@@ -1,19 +1,21 @@
 #include "core/cli/training_setup.h"
+#include <algorithm>
 #include <optional>
 #include <fmt/format.h>
 #include "core/base/error.h"
 #include "core/cli/runtime.h"
 #include "core/io/extend_vocabulary.h"
 #include "core/model/torch_runtime.h"
-#include "core/train/plan.h"
+#include "core/train/schedule.h"
+#include "kernels/thread_pool.h"
 
 namespace charnn::cli {
 namespace {
-/// Refuses what cannot be trained on; passes the text on.
+/// Passes the text on if it can be trained on.
 Corpus checked(const Config& config, Corpus corpus) {
   require_plan(config.train, config.schedule);
   if (config.data.val_fraction == 0 && (config.train.patience > 0 || config.schedule.kind == ScheduleKind::plateau))
-    fail_input(fmt::format("{} goes by validation, but data.val_fraction is 0",
+    fail_input(fmt::format("{} needs validation, but data.val_fraction is 0",
                            config.train.patience > 0 ? "train.patience" : "schedule.kind = \"plateau\""),
                "a part of the text for validation", "leave it out, or set --val-fraction, for example to 0.1");
   require_fits(corpus.train(), config.train.batch_size, config.train.sequence_length);
@@ -25,18 +27,28 @@ Corpus checked(const Config& config, Corpus corpus) {
                            2.0 / static_cast<double>(corpus.size())));
   return corpus;
 }
+
+int training_threads(const TrainConfig& train, const ModelConfig& model, std::int64_t vocabulary_size) {
+  if (train.threads > 0) return static_cast<int>(train.threads);
+  constexpr double flops_a_thread = 4e6;  // with less work, synchronization costs more than a thread gains
+  const double chars = static_cast<double>(train.batch_size * train.sequence_length);
+  return static_cast<int>(std::clamp(chars * training_flops(model, vocabulary_size) / flops_a_thread, 1.0,
+                                     static_cast<double>(available_cpus())));
+}
 }  // namespace
 
 TrainingSetup::TrainingSetup(const Config& config, Corpus text, const Checkpoint* weights, bool with_moments)
-    : corpus(checked(config, std::move(text))), device(prepare_device(config.train.device)) {
+    : corpus(checked(config, std::move(text))) {
+  const Device device = prepare_device(config.train.device);
+  const Vocabulary& vocabulary = corpus.vocabulary();
   seed_generators(static_cast<std::uint64_t>(config.train.seed));
-  network = std::make_unique<Network>(config.model, corpus.vocabulary().size(), device);
+  network = std::make_unique<Network>(config.model, vocabulary.size(), device);
   std::optional<Checkpoint> extended;
-  if (weights != nullptr && !(weights->vocabulary == corpus.vocabulary()))
-    weights = &extended.emplace(extend_vocabulary(*weights, corpus.vocabulary(), network->weights().to_host()));
+  if (weights != nullptr && !(weights->vocabulary == vocabulary))
+    weights = &extended.emplace(extend_vocabulary(*weights, vocabulary, network->weights().to_host()));
   if (weights != nullptr) network->change_weights().assign(weights->weights);
-  network->configure_cpu({.training = config.train.precision,
-                          .threads = training_threads(config.train, config.model, corpus.vocabulary().size())});
+  network->configure_cpu(
+      {.training = config.train.precision, .threads = training_threads(config.train, config.model, vocabulary.size())});
   adam = std::make_unique<Adam>(*network, config.optimizer);
   if (weights != nullptr && with_moments)
     adam->restore(weights->exp_avg, weights->exp_avg_sq, weights->train.optimizer_step);

@@ -1,6 +1,8 @@
 #include "core/model/flat_array.h"
 #include <algorithm>
 #include <numeric>
+#include <fmt/format.h>
+#include "core/base/error.h"
 #include "core/model/torch.h"
 #include "kernels/elementwise.h"
 #include "kernels/thread_pool.h"
@@ -29,6 +31,9 @@ std::vector<float> FlatArray::to_host() const {
 }
 
 void FlatArray::assign(std::span<const float> values) const {
+  if (static_cast<std::int64_t>(values.size()) != size())
+    fail_input(fmt::format("{} values for the {} weights of this network", values.size(), size()), "as many",
+               "use a checkpoint of a network of this shape");
   tensor_->copy_(torch::from_blob(const_cast<float*>(values.data()), {static_cast<std::int64_t>(values.size())}));
 }
 
@@ -38,7 +43,7 @@ double sum_of_squares(const FlatArray& array, FlatRange range, ThreadPool& pool)
   const std::int64_t size = range.end - range.begin;
   std::vector<double> sums(static_cast<std::size_t>((size + grain - 1) / grain));
   pool.run_ranges(size, grain, [&](std::int64_t begin, std::int64_t end) {
-    sums[static_cast<std::size_t>(begin / grain)] = sum_of_squares(data + begin, end - begin);
+    sums[begin / grain] = sum_of_squares(data + begin, end - begin);
   });
   return std::accumulate(sums.begin(), sums.end(), 0.0);
 }

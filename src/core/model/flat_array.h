@@ -26,7 +26,8 @@ class FlatArray {
   std::int64_t size() const;
   float* data() const;  ///< CPU only
   std::vector<float> to_host() const;
-  void assign(std::span<const float> values) const;  ///< as many as size()
+  /// Throws Error (usage) if there are not size() values.
+  void assign(std::span<const float> values) const;
   const at::Tensor& tensor() const { return *tensor_; }
 
  private:

@@ -12,6 +12,8 @@ struct WeightInfo {
   std::vector<std::int64_t> shape;  ///< row-major
   std::int64_t offset = 0;          ///< in floats
   std::int64_t size = 0;            ///< in floats
+
+  bool operator==(const WeightInfo&) const = default;
 };
 
 /// Which weights a network has, what they are called, and where each lies in the flat buffers that hold all weights,

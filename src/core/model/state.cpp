@@ -43,7 +43,7 @@ State State::gather(std::span<const std::int64_t> from) const {
   const auto copy = [&](const AlignedFloats& in, AlignedFloats& out) {
     out.resize(static_cast<std::size_t>(layers * blocks() * gathered.streams * W));
     for (std::int64_t i = 0; i < gathered.streams; ++i)
-      if (const std::int64_t stream = from[static_cast<std::size_t>(i)]; stream >= 0)
+      if (const std::int64_t stream = from[i]; stream >= 0)
         each_block(gathered, i, [&](std::int64_t at, std::int64_t l, std::int64_t p) {
           std::copy_n(in.begin() + ((l * blocks() + p) * streams + stream) * W, W, out.begin() + at);
         });

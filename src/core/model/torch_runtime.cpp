@@ -17,6 +17,10 @@ std::string state_of(Device device) {
   const torch::Tensor state = generator(device).get_state().contiguous();
   return {static_cast<const char*>(state.data_ptr()), state.nbytes()};
 }
+/// cuDNN wants the weights in an order of its own and copies them there; LibTorch would warn of that.
+class NoWarnings : public c10::WarningHandler {
+  void process(const c10::Warning&) override {}
+};
 }  // namespace
 
 const char* torch_version() { return TORCH_VERSION; }
@@ -25,7 +29,10 @@ bool cuda_available() { return torch::cuda::is_available(); }
 
 void set_up_torch(Device device) {
   torch::set_num_threads(1);
-  if (device == Device::cuda) at::globalContext().setDeterministicCuDNN(true);
+  if (device != Device::cuda) return;
+  at::globalContext().setDeterministicCuDNN(true);
+  static NoWarnings no_warnings;
+  c10::WarningUtils::set_warning_handler(&no_warnings);
 }
 
 void seed_generators(std::uint64_t seed) { torch::manual_seed(seed); }
@@ -46,7 +53,7 @@ void restore_generators(const GeneratorStates& states, Device device) {
     const bool cuda = name == "torch_cuda";
     if (cuda && device != Device::cuda) continue;  // the run has moved to a CPU
     torch::Tensor state = torch::empty({static_cast<std::int64_t>(bytes.size())}, torch::kUInt8);
-    std::memcpy(state.data_ptr(), bytes.data(), bytes.size());
+    if (!bytes.empty()) std::memcpy(state.data_ptr(), bytes.data(), bytes.size());
     try {
       generator(cuda ? Device::cuda : Device::cpu).set_state(state);
     } catch (const c10::Error&) {

@@ -8,28 +8,27 @@
 
 namespace charnn {
 namespace {
-/// Whether `layer`, as optimizer.freeze names them, has the weight `name`: rnn.1 has rnn.weight_ih_l1.
+/// True if `layer`, as optimizer.freeze names it, has the weight `name`: rnn.1 has rnn.weight_ih_l1.
 bool has_weight(std::string_view layer, std::string_view name) {
   const std::size_t dot = std::min(layer.find('.'), layer.size());
   if (!name.starts_with(layer.substr(0, dot)) || name.substr(dot, 1) != ".") return false;
   return dot == layer.size() || name.ends_with(fmt::format("_l{}", layer.substr(dot + 1)));
 }
 
-/// The weights that no layer of `frozen` has; neighbours are joined.
+/// All weights outside the frozen layers; adjacent ranges are joined.
 std::vector<FlatRange> trained_ranges(const NetworkLayout& layout, const std::vector<std::string>& frozen) {
-  for (const std::string& layer : frozen)
-    if (std::none_of(layout.weights().begin(), layout.weights().end(),
-                     [&](const WeightInfo& weight) { return has_weight(layer, weight.name); }))
-      fail_input(fmt::format("optimizer.freeze \"{}\": the network has no such layer", layer),
-                 "encoder, rnn, rnn.0, rnn.1 and so on, or decoder", "correct the name");
   std::vector<FlatRange> ranges;
+  std::vector<std::string> unknown = frozen;
   for (const WeightInfo& weight : layout.weights()) {
-    if (std::any_of(frozen.begin(), frozen.end(),
-                    [&](const std::string& layer) { return has_weight(layer, weight.name); }))
-      continue;
+    const auto freezes = [&](const std::string& layer) { return has_weight(layer, weight.name); };
+    std::erase_if(unknown, freezes);
+    if (std::any_of(frozen.begin(), frozen.end(), freezes)) continue;
     if (ranges.empty() || ranges.back().end != weight.offset) ranges.push_back({weight.offset, weight.offset});
     ranges.back().end += weight.size;
   }
+  if (!unknown.empty())
+    fail_input(fmt::format("optimizer.freeze \"{}\": the network has no such layer", unknown[0]),
+               "encoder, rnn, rnn.0, rnn.1 and so on, or decoder", "correct the name");
   if (ranges.empty())
     fail_input("optimizer.freeze names all layers", "at least one that is trained", "leave one of them out");
   return ranges;
@@ -50,11 +49,9 @@ double Adam::gradient_norm() const {
 }
 
 void Adam::step(double lr, double gradient_scale) {
-  ++steps_;
-  const double correction1 = 1 - std::pow(config_.beta1, static_cast<double>(steps_));
-  const double correction2 = std::sqrt(1 - std::pow(config_.beta2, static_cast<double>(steps_)));
-  const AdamStep step{.lr_over_correction1 = static_cast<float>(lr / correction1),
-                      .correction2 = static_cast<float>(correction2),
+  const auto t = static_cast<double>(++steps_);
+  const AdamStep step{.lr_over_correction1 = static_cast<float>(lr / (1 - std::pow(config_.beta1, t))),
+                      .correction2 = static_cast<float>(std::sqrt(1 - std::pow(config_.beta2, t))),
                       .beta1_rest = static_cast<float>(1 - config_.beta1),
                       .beta2 = static_cast<float>(config_.beta2),
                       .beta2_rest = static_cast<float>(1 - config_.beta2),
@@ -64,10 +61,6 @@ void Adam::step(double lr, double gradient_scale) {
   const FlatArray& weights = network_.change_weights();
   for (const FlatRange& range : trained_)
     adam_step(step, range, weights, network_.gradients(), exp_avg_, exp_avg_sq_, network_.pool());
-}
-
-double clip_scale(double norm, double max_norm) {
-  return max_norm > 0 && norm > max_norm ? max_norm / (norm + 1e-6) : 1;
 }
 
 void Adam::restore(std::span<const float> exp_avg, std::span<const float> exp_avg_sq, std::int64_t steps) {

@@ -6,23 +6,21 @@
 #include "core/train/train_config.h"
 
 namespace charnn {
-/// Adam (Kingma, Ba 2014), step for step as torch.optim.Adam: m = b1 m + (1 - b1) g, v = b2 v + (1 - b2) g^2,
-/// w -= lr * (m / (1 - b1^t)) / (sqrt(v / (1 - b2^t)) + eps), with g = gradient + weight_decay * w.
-/// One object lives as long as the run: the learning rate is an argument of every step, so that no change of it can touch
-/// the moments, and moments and step count are plain to save.
+/// Adam (Kingma, Ba 2014), with the same arithmetic as torch.optim.Adam:
+///   m = b1 m + (1 - b1) g, v = b2 v + (1 - b2) g^2, with g = gradient + weight_decay * w
+///   w -= lr * (m / (1 - b1^t)) / (sqrt(v / (1 - b2^t)) + eps)
+/// One object lives as long as the run; changing the learning rate leaves its moments alone.
 class Adam {
  public:
-  /// The weights that config.freeze names stay as they are, and their gradients do not count in gradient_norm(). Throws
-  /// Error (usage) if it names a layer that does not exist, or all of them.
+  /// Throws Error (usage) if config.freeze names a layer that does not exist, or all of them.
   Adam(Network& network, const OptimizerConfig& config);
 
-  /// Norm of all gradients together.
-  double gradient_norm() const;
-  /// `gradient_scale` multiplies every gradient first: clip_scale() for clipping.
+  double gradient_norm() const;  ///< of all gradients together, without those of frozen weights
+  /// Every gradient is first multiplied by `gradient_scale`; see clip_scale().
   void step(double lr, double gradient_scale = 1);
 
   std::int64_t steps() const noexcept { return steps_; }
-  const FlatArray& exp_avg() const noexcept { return exp_avg_; }        ///< first moments, laid out as the weights
+  const FlatArray& exp_avg() const noexcept { return exp_avg_; }        ///< first moments, laid out like the weights
   const FlatArray& exp_avg_sq() const noexcept { return exp_avg_sq_; }  ///< second moments
   void restore(std::span<const float> exp_avg, std::span<const float> exp_avg_sq, std::int64_t steps);
 
@@ -34,6 +32,8 @@ class Adam {
   std::int64_t steps_ = 0;
 };
 
-/// What brings gradients of this norm down to `max_norm` (Pascanu et al. 2013); 1 if they are below, or max_norm is 0.
-double clip_scale(double norm, double max_norm);
+/// Scales gradients of this norm down to `max_norm` (Pascanu et al. 2013); 1 if they are below it, or max_norm is 0.
+inline double clip_scale(double norm, double max_norm) {
+  return max_norm > 0 && norm > max_norm ? max_norm / (norm + 1e-6) : 1;
+}
 }  // namespace charnn

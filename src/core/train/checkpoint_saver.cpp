@@ -3,10 +3,6 @@
 #include <fmt/format.h>
 
 namespace charnn {
-namespace {
-constexpr const char* tried_again = "the earlier checkpoint is kept; charnn tries again at the next save";
-}  // namespace
-
 bool CheckpointSaver::store(CheckpointKind kind, const Checkpoint& checkpoint, const char* consequence) {
   try {
     write_(kind, checkpoint);
@@ -20,7 +16,7 @@ bool CheckpointSaver::store(CheckpointKind kind, const Checkpoint& checkpoint, c
 }
 
 void CheckpointSaver::store_best() {
-  if (!store(CheckpointKind::best, *waiting_best_, tried_again)) return;
+  if (!store(CheckpointKind::best, *waiting_best_)) return;
   saved_best_loss_ = waiting_best_->train.best_loss;
   saved_best_step_ = waiting_best_->train.best_step;
   waiting_best_.reset();
@@ -43,7 +39,7 @@ void CheckpointSaver::last(Checkpoint checkpoint, bool keep, bool at_end) {
     if (train.evaluated_step == train.step) --train.evaluated_step;
   }
   tried_step_ = train.step;
-  if (!store(CheckpointKind::last, checkpoint, tried_again)) return;
+  if (!store(CheckpointKind::last, checkpoint)) return;
   saved_step_ = train.step;
   if (!waiting_best_) failure_.reset();
   if (keep) store(CheckpointKind::kept, checkpoint, "this one is left out; the last one is saved");
@@ -61,7 +57,7 @@ void CheckpointSaver::resume(const TrainState& train) {
 void CheckpointSaver::require_saved(std::int64_t step) const {
   if (!failure_) return;
   throw Error(ExitCode::failure, fmt::format("step {} could not be saved: {}", step, failure_->what()), "",
-              step == 0 ? "when that is fixed, start again"
-                        : "the earlier checkpoint is intact: when that is fixed, continue from it with --resume");
+              step == 0 ? "fix that, then start again"
+                        : "the earlier checkpoint is intact: fix the problem, then continue from it with --resume");
 }
 }  // namespace charnn

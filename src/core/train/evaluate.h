@@ -1,32 +1,34 @@
 #pragma once
 #include <cstdint>
 #include <functional>
+#include <numbers>
 #include <optional>
 #include <span>
 #include "core/data/corpus.h"
 #include "core/model/network.h"
-#include "core/train/eval_result.h"
 
 namespace charnn {
+struct EvalResult {
+  double nats = 0;                                                   ///< summed cross-entropy
+  std::int64_t chars = 0;                                            ///< predicted: all but the split's first
+  double loss() const { return nats / static_cast<double>(chars); }  ///< nats per character
+};
+inline double bits(double nats) { return nats / std::numbers::ln2; }
+
 struct EvalOptions {
   /// 0: the state is carried over the whole split. N: the split is cut into windows of N predictions, each from a zero
-  /// state: how transformers with that block size are scored.
+  /// state, which is how transformers with that block size are scored.
   std::int64_t window = 0;
-
-  /// Carried state only. The split is read as this many streams at once, each but the first getting its state from the
-  /// `warmup` characters before it; 1: one unbroken stream. 0: as many as 64, if the warm-up stays below a tenth.
+  /// Carried state only: the split is read as this many parallel streams, and all but the first warm up their state on
+  /// the 256 characters before them. 0: up to 64, as long as the warm-up stays below a tenth.
   std::int64_t streams = 0;
-  std::int64_t warmup = 256;
-
-  /// Told of every prediction once, a stretch of them at a time, in no particular order: -log p, in nats, of the
-  /// split's symbols from `first` on.
+  /// Receives each prediction once, in chunks, in no particular order: -log p in nats of the symbols from `first` on.
   std::function<void(std::int64_t first, std::span<const float> nats)> each = {};
-
-  std::function<bool()> stop = {};  ///< asked now and then; true ends the evaluation without a result
+  std::function<bool()> stop = {};  ///< polled; true ends the evaluation without a result
 };
 
-/// Cross-entropy over the whole split, every character predicted once, without dropout. No state of training is touched. Throws Error (usage) for a split of fewer than two
-/// characters. Returns nothing if stopped.
+/// Cross-entropy over the whole split, each character predicted once, without dropout; training is not affected. Throws
+/// Error (usage) for a split of fewer than two characters. Returns nothing if stopped.
 std::optional<EvalResult> evaluate(Network& network, const Corpus& corpus, Split split,
                                    const EvalOptions& options = {});
 }  // namespace charnn

@@ -1,89 +1,56 @@
 #include "core/train/lr_range_test.h"
 #include <algorithm>
-#include <chrono>
 #include <cmath>
 #include <cstdlib>
 #include <fmt/format.h>
+#include "core/base/clock.h"
 #include "core/base/running_average.h"
+#include "core/train/monitor.h"
 
 namespace charnn {
 namespace {
-constexpr double keep = 0.95;  // of the running average that tells an explosion
-
-using Clock = std::chrono::steady_clock;
-
-/// To two digits; the very number that a person gets who types them.
-double rounded(double value) { return std::strtod(fmt::format("{:.1e}", value).c_str(), nullptr); }
-
-double rate_at(const RangeTestConfig& config, std::int64_t step) {
-  const auto last = static_cast<double>(std::max<std::int64_t>(config.steps - 1, 1));
-  return config.min_lr * std::pow(config.max_lr / config.min_lr, static_cast<double>(step) / last);
-}
-
-/// Points averaged over on each side; a distance over which a slope is seen through the noise.
+/// Points to average over on each side; also far enough apart to see a slope through the noise.
 std::size_t reach_of(std::size_t points) { return std::max<std::size_t>(2, points / 40); }
-
-/// Tells a sink, if there is one, where the test stands.
-class Progress {
- public:
-  Progress(const Batcher& batcher, Sink* sink) : batcher_(batcher), sink_(sink) {}
-
-  void step(const RangePoint& point, double grad_norm, std::int64_t chars) {
-    if (sink_ == nullptr) return;
-    ++info_.step;
-    info_.chars += chars;
-    const Cursor& cursor = batcher_.cursor();
-    info_.epoch = static_cast<double>(cursor.epoch) +
-                  static_cast<double>(cursor.position) / static_cast<double>(batcher_.stream_length());
-    info_.loss = point.loss;
-    info_.lr = point.lr;
-    info_.grad_norm = grad_norm;
-    info_.elapsed_seconds = std::chrono::duration<double>(Clock::now() - start_).count();
-    info_.chars_per_second = static_cast<double>(info_.chars) / info_.elapsed_seconds;
-    sink_->step(info_);
-  }
-
- private:
-  const Batcher& batcher_;
-  Sink* sink_;
-  Clock::time_point start_ = Clock::now();
-  StepInfo info_;
-};
 }  // namespace
 
 std::int64_t range_test_steps(std::int64_t chars_per_step) {
-  constexpr std::int64_t least = 400, most = 4000, chars = 100'000;
-  return std::clamp(chars / std::max<std::int64_t>(chars_per_step, 1), least, most);
+  return std::clamp<std::int64_t>(100'000 / std::max<std::int64_t>(chars_per_step, 1), 400, 4000);
 }
 
 RangeCurve lr_range_test(Network& network, Adam& adam, Batcher& batcher, const OptimizerConfig& optimizer,
-                         const RangeTestConfig& config, const std::function<bool()>& stop, Sink* sink) {
-  Progress progress(batcher, sink);
+                         const RangeTestConfig& config, const std::function<bool()>& stop, Sink* progress) {
+  const Clock::time_point start = Clock::now();
   RangeCurve curve;
+  StepInfo info;
   State state;
   RunningAverage average;
   double lowest = INFINITY;
+  const auto last = static_cast<double>(std::max<std::int64_t>(config.steps - 1, 1));
   for (std::int64_t step = 0; step < config.steps; ++step) {
-    if (stop && stop()) {
-      curve.stopped = true;
-      return curve;
-    }
-    const double lr = rate_at(config, step);
+    curve.stopped = stop && stop();
+    if (curve.stopped) break;
     const Batch batch = batcher.next();
     if (batch.starts_epoch || step == 0 || config.state == CarriedState::reset)
       state = network.zero_state(batch.streams);
-    const double nats = network.train_window(batch, state);
-    const double norm = adam.gradient_norm();
-    curve.exploded = !std::isfinite(nats) || !std::isfinite(norm);
-    if (curve.exploded) return curve;
-    average.add(nats, keep);
-    curve.points.push_back({lr, nats});
+    info.lr = config.min_lr * std::pow(config.max_lr / config.min_lr, static_cast<double>(step) / last);
+    info.loss = network.train_window(batch, state);
+    info.grad_norm = adam.gradient_norm();
+    curve.exploded = !std::isfinite(info.loss) || !std::isfinite(info.grad_norm);
+    if (curve.exploded) break;
+    curve.points.push_back({info.lr, info.loss});
+    average.add(info.loss, 0.95);
     lowest = std::min(lowest, average.value());
-    // Before a tenth of the steps the average rests on few terms.
-    curve.exploded = step > config.steps / 10 && average.value() > 1.5 * lowest + 0.5;
-    if (curve.exploded) return curve;
-    adam.step(lr, clip_scale(norm, optimizer.clip_norm));
-    progress.step({lr, nats}, norm, static_cast<std::int64_t>(batch.input.size()));
+    // In the first tenth of the steps the average rests on few terms.
+    curve.exploded = step > config.steps / 10 && average.value() > explosion_limit(lowest);
+    if (curve.exploded) break;
+    adam.step(info.lr, clip_scale(info.grad_norm, optimizer.clip_norm));
+    if (progress == nullptr) continue;
+    info.step = step + 1;
+    info.chars += batch.steps * batch.streams;
+    info.epoch = epoch_of(batcher);
+    info.elapsed_seconds = seconds_since(start);
+    info.chars_per_second = static_cast<double>(info.chars) / info.elapsed_seconds;
+    progress->step(info);
   }
   return curve;
 }
@@ -101,13 +68,12 @@ std::vector<double> smoothed_losses(const std::vector<RangePoint>& points) {
 std::optional<LrSuggestion> suggest_lr(const std::vector<RangePoint>& points) {
   if (points.size() < 20) return std::nullopt;
   const std::vector<double> loss = smoothed_losses(points);
-  const auto lowest = static_cast<std::size_t>(std::min_element(loss.begin(), loss.end()) - loss.begin());
-  const double begin = points.front().loss;  // of a network that has not been trained
+  const std::size_t lowest = std::min_element(loss.begin(), loss.end()) - loss.begin();
+  const double begin = points.front().loss;  // of the untrained network
   const double fall = begin - loss[lowest];
   if (fall < 0.02 * begin) return std::nullopt;
   std::size_t enough = 0;
   while (loss[enough] > loss[lowest] + 0.05 * fall) ++enough;
-
   const std::size_t reach = reach_of(points.size());
   double steepest_slope = 0;
   LrSuggestion suggestion;
@@ -121,7 +87,8 @@ std::optional<LrSuggestion> suggest_lr(const std::vector<RangePoint>& points) {
   suggestion.lowest = points[lowest].lr;
   suggestion.lowest_loss = loss[lowest];
   suggestion.at_end = lowest + reach >= points.size();
-  suggestion.lr = rounded(suggestion.enough / 2);
+  // To two digits, and exactly the number that --lr reads from them.
+  suggestion.lr = std::strtod(fmt::format("{:.1e}", suggestion.enough / 2).c_str(), nullptr);
   return suggestion;
 }
 }  // namespace charnn

@@ -2,6 +2,8 @@
 #include <algorithm>
 #include <cmath>
 #include <numbers>
+#include <fmt/format.h>
+#include "core/base/error.h"
 
 namespace charnn {
 namespace {
@@ -17,17 +19,12 @@ double cosine_restarts(double t, double cycle, double growth, double last) {
   return half_cosine(last, t / cycle);
 }
 
-double one_cycle(double p, double rise, double last) {
-  constexpr double start = 1.0 / 25;
-  if (p < rise) return half_cosine(start, 1 - p / rise);
-  return half_cosine(last, (p - rise) / (1 - rise));
-}
-
-/// Share of lr at t steps after the warm-up.
+/// The rate as a share of lr, t steps after the warm-up.
 double share(const ScheduleConfig& s, double t, double length) {
   const double p = std::min(1.0, t / length);
-  const double last = s.final_lr_ratio;
+  const double last = s.final_lr_ratio, rise = s.rise_fraction, stable = s.stable_fraction;
   const double period = s.period_steps > 0 ? static_cast<double>(s.period_steps) : std::max(1.0, length / 5);
+  const double warmup = std::max(1.0, static_cast<double>(s.warmup_steps));
   switch (s.kind) {
     case ScheduleKind::constant:
     case ScheduleKind::plateau: return 1;
@@ -36,13 +33,10 @@ double share(const ScheduleConfig& s, double t, double length) {
     case ScheduleKind::cosine_restarts: return cosine_restarts(t, period, s.period_growth, last);
     case ScheduleKind::step: return std::pow(s.decay_factor, std::floor(t / period));
     case ScheduleKind::exponential: return std::pow(last, p);
-    case ScheduleKind::one_cycle: return one_cycle(p, s.rise_fraction, last);
-    case ScheduleKind::wsd:
-      return p < s.stable_fraction ? 1 : 1 - (1 - last) * (p - s.stable_fraction) / (1 - s.stable_fraction);
-    case ScheduleKind::inverse_sqrt: {
-      const double w = static_cast<double>(std::max<std::int64_t>(s.warmup_steps, 1));
-      return std::sqrt(w / (w + t));
-    }
+    case ScheduleKind::one_cycle:
+      return p < rise ? half_cosine(1.0 / 25, 1 - p / rise) : half_cosine(last, (p - rise) / (1 - rise));
+    case ScheduleKind::wsd: return p < stable ? 1 : 1 - (1 - last) * (p - stable) / (1 - stable);
+    case ScheduleKind::inverse_sqrt: return std::sqrt(warmup / (warmup + t));
   }
   return 1;
 }
@@ -51,31 +45,22 @@ double share(const ScheduleConfig& s, double t, double length) {
 double learning_rate(const ScheduleConfig& schedule, double lr, std::int64_t step, std::int64_t total_steps,
                      std::int64_t optimizer_steps) {
   const std::int64_t warmup = schedule.warmup_steps;
-  const double t = static_cast<double>(std::max<std::int64_t>(step - warmup, 0));
-  const double length = static_cast<double>(std::max<std::int64_t>(total_steps - warmup, 1));
+  const auto t = static_cast<double>(std::max<std::int64_t>(step - warmup, 0));
+  const auto length = static_cast<double>(std::max<std::int64_t>(total_steps - warmup, 1));
   const double rate = lr * share(schedule, t, length);
-  return optimizer_steps < warmup ? rate * static_cast<double>(optimizer_steps + 1) / static_cast<double>(warmup)
-                                  : rate;
-}
-
-double learning_rate(const ScheduleConfig& schedule, double lr, std::int64_t step, std::int64_t total_steps) {
-  return learning_rate(schedule, lr, step, total_steps, step);
+  if (optimizer_steps >= warmup) return rate;
+  return rate * static_cast<double>(optimizer_steps + 1) / static_cast<double>(warmup);
 }
 
 bool needs_horizon(const ScheduleConfig& s) {
-  switch (s.kind) {
-    case ScheduleKind::constant:
-    case ScheduleKind::inverse_sqrt:
-    case ScheduleKind::plateau: return false;
-    case ScheduleKind::step:
-    case ScheduleKind::cosine_restarts: return s.period_steps == 0;
-    default: return true;
-  }
+  using enum ScheduleKind;
+  if (s.kind == step || s.kind == cosine_restarts) return s.period_steps == 0;
+  return s.kind != constant && s.kind != inverse_sqrt && s.kind != plateau;
 }
 
 bool observe_validation(RateState& rate, const ScheduleConfig& s, double loss) {
   if (s.kind != ScheduleKind::plateau) return false;
-  constexpr double threshold = 1e-4;  // a better value must be better by this share
+  constexpr double threshold = 1e-4;  // a new best must be better by this share
   if (!rate.plateau_best || loss < *rate.plateau_best * (1 - threshold)) {
     rate.plateau_best = loss;
     rate.plateau_evals = 0;
@@ -86,5 +71,28 @@ bool observe_validation(RateState& rate, const ScheduleConfig& s, double loss) {
   const double before = rate.factor;
   rate.factor = std::min(before, std::max(before * s.decay_factor, s.final_lr_ratio));
   return rate.factor < before;
+}
+
+std::int64_t plan_steps(const TrainConfig& train, std::int64_t windows_per_epoch) {
+  const std::int64_t by_epochs = train.epochs * windows_per_epoch;
+  if (by_epochs == 0 || train.max_steps == 0) return by_epochs + train.max_steps;
+  return std::min(by_epochs, train.max_steps);
+}
+
+void require_plan(const TrainConfig& train, const ScheduleConfig& schedule) {
+  const bool has_steps = train.epochs > 0 || train.max_steps > 0;
+  if (!has_steps && train.max_minutes == 0)
+    fail_input("train.epochs, train.max_steps and train.max_minutes are all 0", "at least one limit",
+               "set one of them, for example --epochs 10");
+  if (!has_steps && schedule.total_steps == 0 && needs_horizon(schedule))
+    fail_input(
+        fmt::format("schedule.kind is {}, but nothing says where it ends", name_of(schedule.kind, schedule_names)),
+        "epochs, max_steps or schedule.total_steps", "set one of them, or --schedule constant");
+  if (schedule.kind == ScheduleKind::plateau && train.eval_every == 0)
+    fail_input("schedule.kind is plateau, but train.eval_every is 0", "evaluations, which the schedule depends on",
+               "set --eval-every, for example to 500");
+  if (schedule.kind == ScheduleKind::exponential && schedule.final_lr_ratio == 0)
+    fail_input("schedule.kind is exponential, but schedule.final_lr_ratio is 0",
+               "a ratio above 0, since an exponential never reaches 0", "for example --final-lr-ratio 0.05");
 }
 }  // namespace charnn

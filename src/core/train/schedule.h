@@ -4,8 +4,8 @@
 #include "core/train/train_config.h"
 
 namespace charnn {
-/// Learning rate of the step numbered `step` (from 0): a pure function, so there is nothing to save and nothing to
-/// reset. With t = step - warmup_steps, L = total_steps - warmup_steps, p = min(1, t / L), r = final_lr_ratio,
+/// Learning rate of step `step` (from 0): a pure function, so it has no state to save or reset. With
+/// t = step - warmup_steps, L = total_steps - warmup_steps, p = min(1, t / L), r = final_lr_ratio,
 /// P = period_steps (L / 5 if 0), g = period_growth, f = rise_fraction and s = stable_fraction, the rate is lr times:
 ///
 ///   constant         1
@@ -20,18 +20,23 @@ namespace charnn {
 ///   inverse_sqrt     sqrt(w / (w + t)), w = max(warmup_steps, 1)             Vaswani et al. 2017
 ///   plateau          1; observe_validation() lowers the rate
 ///
-/// During warm-up (step < warmup_steps) this is multiplied by (step + 1) / warmup_steps.
-double learning_rate(const ScheduleConfig& schedule, double lr, std::int64_t step, std::int64_t total_steps);
-
-/// The same for an optimizer that has taken only `optimizer_steps` steps, fewer than `step` once its moments were lost:
-/// they need the warm-up again.
+/// During warm-up it is multiplied by (optimizer_steps + 1) / warmup_steps. `optimizer_steps` is below `step` if the
+/// optimizer's moments were reset: they need another warm-up.
 double learning_rate(const ScheduleConfig& schedule, double lr, std::int64_t step, std::int64_t total_steps,
                      std::int64_t optimizer_steps);
+inline double learning_rate(const ScheduleConfig& schedule, double lr, std::int64_t step, std::int64_t total_steps) {
+  return learning_rate(schedule, lr, step, total_steps, step);
+}
 
 /// True if the rate depends on where training ends.
 bool needs_horizon(const ScheduleConfig& schedule);
 
-/// Tells the plateau schedule what an evaluation found (nats per character). Returns true if the rate drops:
-/// rate.factor has become smaller. Does nothing for other schedules.
+/// Gives the plateau schedule the result of an evaluation (nats per character). Returns true if rate.factor drops.
 bool observe_validation(RateState& rate, const ScheduleConfig& schedule, double loss);
+
+/// The step at which epochs or max_steps end training; 0 if neither is set.
+std::int64_t plan_steps(const TrainConfig& train, std::int64_t windows_per_epoch);
+
+/// Throws Error (usage) if nothing limits training, or the schedule needs an end or evaluations that there are not.
+void require_plan(const TrainConfig& train, const ScheduleConfig& schedule);
 }  // namespace charnn

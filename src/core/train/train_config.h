@@ -5,11 +5,10 @@
 #include "core/model/model_config.h"
 
 namespace charnn {
+/// The members of all three configs are explained in train_config.cpp, where --help takes its texts from.
 struct OptimizerConfig {
   double lr = 0.002;
-  double beta1 = 0.9;
-  double beta2 = 0.99;
-  double eps = 1e-8;
+  double beta1 = 0.9, beta2 = 0.99, eps = 1e-8;
   double weight_decay = 0.0;
   double clip_norm = 1.0;
   std::vector<std::string> freeze = {};
@@ -38,36 +37,25 @@ struct ScheduleConfig {
   double final_lr_ratio = 0.05;
   std::int64_t total_steps = 0;
   std::int64_t period_steps = 0;
-  double period_growth = 2;
-  double decay_factor = 0.5;
-  double rise_fraction = 0.3;
-  double stable_fraction = 0.8;
+  double period_growth = 2, decay_factor = 0.5, rise_fraction = 0.3, stable_fraction = 0.8;
   std::int64_t plateau_patience = 3;
 };
 
 enum class DeviceChoice { automatic, cpu, cuda };
 inline constexpr std::array<const char*, 3> device_names{"auto", "cpu", "cuda"};
-
-/// What a window of text begins with: the state that the one before it left, or zeros.
 enum class CarriedState { carried, reset };
 inline constexpr std::array<const char*, 2> carried_state_names{"carried", "reset"};
-
 enum class OnDivergence { rollback, stop, ignore };
 inline constexpr std::array<const char*, 3> on_divergence_names{"rollback", "stop", "ignore"};
 
 struct TrainConfig {
-  std::int64_t batch_size = 50;
-  std::int64_t sequence_length = 50;
-  std::int64_t epochs = 10;
-  std::int64_t max_steps = 0;
+  std::int64_t batch_size = 50, sequence_length = 50;
+  std::int64_t epochs = 10, max_steps = 0;
   double max_minutes = 0;
   CarriedState state = CarriedState::carried;
   std::int64_t patience = 0;
-  std::int64_t eval_every = 500;
-  std::int64_t eval_max_chars = 0;
-  std::int64_t checkpoint_every = 500;
-  std::int64_t keep_every = 0;
-  std::int64_t keep = 0;
+  std::int64_t eval_every = 500, eval_max_chars = 0;
+  std::int64_t checkpoint_every = 500, keep_every = 0, keep = 0;
   std::int64_t log_every = 10;
   std::int64_t seed = 1;
   DeviceChoice device = DeviceChoice::automatic;

@@ -4,7 +4,7 @@
 #include <fmt/format.h>
 #include "core/base/error.h"
 #include "core/io/json_config.h"
-#include "core/train/plan.h"
+#include "core/train/schedule.h"
 
 namespace charnn::cli {
 namespace {

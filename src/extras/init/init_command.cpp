@@ -11,8 +11,6 @@
 #include "core/cli/extras.h"
 #include "core/cli/runtime.h"
 #include "core/cli/training_setup.h"
-#include "core/train/eval_result.h"
-#include "core/train/line_sink.h"
 #include "core/train/lr_range_test.h"
 #include "extras/init/config_proposal.h"
 #include "kernels/gemm.h"

@@ -9,7 +9,6 @@
 #include "core/base/error.h"
 #include "core/cli/extras.h"
 #include "core/cli/runtime.h"
-#include "core/cli/text_output.h"
 
 namespace charnn::cli {
 namespace {

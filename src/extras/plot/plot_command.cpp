@@ -11,7 +11,7 @@
 #include "core/cli/run_folder.h"
 #include "core/cli/runtime.h"
 #include "core/data/batcher.h"
-#include "core/train/plan.h"
+#include "core/train/schedule.h"
 #include "extras/plot/curves.h"
 
 namespace charnn::cli {

@@ -7,7 +7,6 @@
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
 #include "core/base/error.h"
-#include "core/cli/eval_choice.h"
 #include "core/cli/extras.h"
 #include "core/cli/run_folder.h"
 #include "core/cli/runtime.h"

@@ -9,7 +9,7 @@
 #include "core/base/terminal.h"
 #include "core/base/utf8.h"
 #include "core/cli/runtime.h"
-#include "core/train/eval_result.h"
+#include "core/train/evaluate.h"
 
 namespace charnn::cli {
 namespace {

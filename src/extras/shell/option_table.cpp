@@ -1,7 +1,7 @@
 #include <algorithm>
 #include <cctype>
 #include <set>
-#include "core/cli/run_config.h"
+#include "core/cli/config.h"
 #include "extras/shell/shell.h"
 
 namespace charnn::cli {

@@ -2,7 +2,7 @@
 #include <optional>
 #include <string>
 #include <vector>
-#include "core/train/sink_file.h"
+#include "core/train/sink.h"
 
 namespace charnn {
 /// Event file for TensorBoard (https://www.tensorflow.org/tensorboard) with scalars and samples. Every process of a run

@@ -1,5 +1,7 @@
 #include "core/base/terminal.h"
 
+#include <string>
+
 #include <gtest/gtest.h>
 
 namespace charnn {
@@ -9,9 +11,9 @@ TEST(Terminal, WritesOutWhatCouldAct) {
   EXPECT_EQ(safe_for_terminal("plain, \n\tö€😀"), "plain, \n\tö€😀");
   EXPECT_EQ(safe_for_terminal("\x1b[31m\x07\x7f"), "\\x1b[31m\\x07\\x7f");
   EXPECT_EQ(safe_for_terminal("\xc2\x9b[31m"), "\\u009b[31m") << "C1, which begins sequences too";
-  EXPECT_EQ(safe_for_terminal("a\xe2\x80\xaeb"), "a\\u202eb") << "would show b before a";
+  EXPECT_EQ(safe_for_terminal(std::string("a\xe2\x80\xae") + "b"), "a\\u202eb") << "would show b before a";
   EXPECT_EQ(safe_for_terminal("\xef\xbf\xbf"), "\\uffff");
-  EXPECT_EQ(safe_for_terminal("a\xffb\xe2\x82"), "a\\xffb\\xe2\\x82");
+  EXPECT_EQ(safe_for_terminal(std::string("a\xff") + "b\xe2\x82"), "a\\xffb\\xe2\\x82");
   EXPECT_EQ(safe_for_terminal("one\r\ntwo\rthree\r"), "one\ntwo\\x0dthree\\x0d");
 }
 

@@ -10,16 +10,19 @@ namespace {
 using test::error_of;
 using test::expect_contains;
 
+/// The weights of a small network, whatever the config says.
 Checkpoint checkpoint_of(const Config& config) {
-  const CharRnn model({.cell = Cell::lstm, .layers = 1, .hidden = 4, .embedding = 3}, 2);
+  const NetworkLayout layout({.cell = Cell::lstm, .layers = 1, .hidden = 4, .embedding = 3}, 2);
+  const std::vector<float> zeros(static_cast<std::size_t>(layout.size()));
   return {to_json_text(config),
           Vocabulary(Tokens::chars, {U'a', U'b'}),
           {},
-          model.weights(),
-          model.weights(),
-          {},
-          model.zero_state(2),
-          capture_rng(torch::kCPU)};
+          layout,
+          zeros,
+          zeros,
+          zeros,
+          State::zeros(layout.config(), 2),
+          {}};
 }
 
 TEST(LoadModel, RefusesAConfigThatDoesNotFitTheWeightsBeforeItTakesMemory) {
@@ -27,11 +30,14 @@ TEST(LoadModel, RefusesAConfigThatDoesNotFitTheWeightsBeforeItTakesMemory) {
   Config config;
   config.model = {.cell = Cell::lstm, .layers = 1, .hidden = 4, .embedding = 3};
   save_checkpoint(folder / "good", checkpoint_of(config));
-  EXPECT_EQ(load_model({folder / "good"}).network->vocabulary_size(), 2);
+  EXPECT_EQ(load_model({folder / "good"}).checkpoint.layout.vocabulary_size(), 2);
   config.model.hidden = 65536;  // with 64 layers: some 8 TB
   config.model.layers = 64;
   save_checkpoint(folder / "bad", checkpoint_of(config));
-  expect_contains(error_of([&] { load_model({folder / "bad"}); }), "does not fit its own config");
+  const std::string message = error_of([&] { load_model({folder / "bad"}); });
+  expect_contains(message, "tensor model.rnn.weight_ih_l0 has shape [16, 3]");
+  expect_contains(message, "shape [262144, 3]");
+  expect_contains(message, "does not fit its own config");
 }
 
 TEST(RunFolder, KeepsTheNewestOfTheKeptCheckpoints) {

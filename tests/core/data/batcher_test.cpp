@@ -1,5 +1,7 @@
 #include "core/data/batcher.h"
 
+#include <algorithm>
+
 #include "tests/support.h"
 
 namespace charnn {
@@ -10,6 +12,11 @@ using test::error_of;
 using test::expect_contains;
 
 constexpr const char* text = "abcdefghijklmnopqrstuvwxyz";  // id = place
+
+/// Of step t of stream b in the batch's arrays.
+std::size_t at(const Batch& batch, std::int64_t t, std::int64_t b) {
+  return static_cast<std::size_t>(t * batch.streams + b);
+}
 
 TEST(Batcher, StreamsAreContiguousAndWindowsGoOn) {
   const test::TemporaryFolder folder;
@@ -23,12 +30,15 @@ TEST(Batcher, StreamsAreContiguousAndWindowsGoOn) {
     for (const std::int64_t length : {5, 5, 2}) {
       const Batch batch = batcher.next();
       EXPECT_EQ(batch.starts_epoch, expected == 0);
-      ASSERT_EQ(batch.input.size(0), length);
+      ASSERT_EQ(batch.steps, length);
+      ASSERT_EQ(batch.streams, 2);
+      ASSERT_EQ(batch.input.size(), static_cast<std::size_t>(2 * length));
+      ASSERT_EQ(batch.target.size(), batch.input.size());
       for (std::int64_t t = 0; t < length; ++t)
         for (std::int64_t b = 0; b < 2; ++b) {
-          const std::int64_t place = batch.input[t][b].item<std::int64_t>();
+          const std::int64_t place = batch.input[at(batch, t, b)];
           EXPECT_EQ(place, b * 12 + expected + t);
-          EXPECT_EQ(batch.target[t][b].item<std::int64_t>(), place + 1);
+          EXPECT_EQ(batch.target[at(batch, t, b)], place + 1);
           ++used[static_cast<std::size_t>(place)];
         }
       expected += length;
@@ -45,7 +55,7 @@ TEST(Batcher, GoesOnFromASavedCursor) {
   first.next();
   Batcher second(corpus, corpus.train(), 2, 5);
   second.seek(first.cursor());
-  EXPECT_TRUE(torch::equal(first.next().input, second.next().input));
+  EXPECT_EQ(first.next().input, second.next().input);
   error_of([&] { second.seek({0, 12}); });
   error_of([&] { second.seek({-1, 0}); });
 }
@@ -72,12 +82,13 @@ TEST(Batcher, MarksWhereDocumentsStart) {
   Batcher batcher(corpus, corpus.train(), 2, 5);  // streams of 12
   for (std::int64_t first = 0; first < 12;) {
     const Batch batch = batcher.next();
-    for (std::int64_t t = 0; t < batch.input.size(0); ++t, ++first)
+    ASSERT_EQ(batch.starts.size(), batch.input.size());
+    for (std::int64_t t = 0; t < batch.steps; ++t, ++first)
       for (std::int64_t b = 0; b < 2; ++b)
-        EXPECT_EQ(batch.starts[t][b].item<int>(), std::count(all.begin(), all.end(), b * 12 + first)) << first << b;
+        EXPECT_EQ(batch.starts[at(batch, t, b)], std::count(all.begin(), all.end(), b * 12 + first)) << first << b;
   }
   const Corpus whole = corpus_of(folder, text);
-  EXPECT_FALSE(Batcher(whole, whole.train(), 2, 5).next().starts.defined());
+  EXPECT_TRUE(Batcher(whole, whole.train(), 2, 5).next().starts.empty());
   config.document_separator = "+";
   expect_contains(error_of([&] { Corpus other(config); }), "data.document_separator has a character");
 }
@@ -90,8 +101,8 @@ TEST(Batcher, SaysWhatFits) {
   expect_contains(message, "3 x 9 + 1 = 28");
   expect_contains(message, "--batch-size 2 at most");
   expect_contains(message, "--sequence-length 8 at most");
-  EXPECT_EQ(Batcher(corpus, corpus.train(), 2, 9).next().input.size(0), 9);
-  EXPECT_EQ(Batcher(corpus, corpus.train(), 3, 8).next().input.size(0), 8);
+  EXPECT_EQ(Batcher(corpus, corpus.train(), 2, 9).next().steps, 9);
+  EXPECT_EQ(Batcher(corpus, corpus.train(), 3, 8).next().steps, 8);
 }
 
 }  // namespace

@@ -1,10 +1,13 @@
 #include "core/io/checkpoint.h"
 
+#include <functional>
 #include <limits>
 
+#include <fmt/format.h>
 #include <nlohmann/json.hpp>
 
 #include "core/base/files.h"
+#include "core/base/random.h"
 #include "core/io/vocabulary_json.h"
 #include "tests/support.h"
 
@@ -15,20 +18,25 @@ using test::error_of;
 using test::expect_contains;
 
 Checkpoint example() {
-  const ModelConfig config{.cell = Cell::lstm, .layers = 1, .hidden = 4, .embedding = 3};
-  const CharRnn model(config, 3);
-  Checkpoint c{"{\"a\":1}",
+  const NetworkLayout layout({.cell = Cell::lstm, .layers = 1, .hidden = 4, .embedding = 3}, 3);
+  Random random(5);
+  const auto numbers = [&](std::size_t count, double from, double to) {
+    std::vector<float> all(count);
+    for (float& number : all) number = static_cast<float>(from + (to - from) * random.uniform());
+    return all;
+  };
+  const auto size = static_cast<std::size_t>(layout.size());
+  Checkpoint c{R"({"model":{"cell":"lstm","layers":1,"hidden":4,"embedding":3}})",
                Vocabulary(Tokens::chars, {U'\n', U'a', U'é'}),
                {},
-               model.weights(),
-               {},
-               {},
-               model.zero_state(2),
-               capture_rng(torch::kCPU)};
-  for (const auto& [name, weight] : c.model) {
-    c.exp_avg.emplace_back(name, torch::randn_like(weight).detach());
-    c.exp_avg_sq.emplace_back(name, torch::rand_like(weight).detach());
-  }
+               layout,
+               numbers(size, -1, 1),
+               numbers(size, -1, 1),
+               numbers(size, 0, 1),
+               State::zeros(layout.config(), 2),
+               capture_generators(Device::cpu)};
+  from_rows(numbers(8, -1, 1), c.state, c.state.h);
+  from_rows(numbers(8, -3, 3), c.state, c.state.c);
   c.train = {.step = 12,
              .optimizer_step = 11,
              .cursor = {1, 30},
@@ -44,14 +52,6 @@ Checkpoint example() {
              .guard = {{0.1, 0.3}, 1.25, 400, 1, 7, 2, 1},
              .watch = {1.1, 0.2, -3, 4, 12.5, 6, 1.75, 2, {"overfitting", "vanished"}}};
   return c;
-}
-
-void expect_equal(const NamedTensors& a, const NamedTensors& b) {
-  ASSERT_EQ(a.size(), b.size());
-  for (std::size_t i = 0; i < a.size(); ++i) {
-    EXPECT_EQ(a[i].first, b[i].first);
-    EXPECT_TRUE(torch::equal(a[i].second, b[i].second)) << a[i].first;
-  }
 }
 
 TEST(Checkpoint, ComesBackTheSame) {
@@ -73,10 +73,16 @@ TEST(Checkpoint, ComesBackTheSame) {
   EXPECT_EQ(loaded.train.guard.vain_rollbacks, 1);
   EXPECT_EQ(loaded.train.watch.odd_ratio, -3);
   EXPECT_EQ(loaded.train.watch.said, saved.train.watch.said);
-  expect_equal(loaded.model, saved.model);
-  expect_equal(loaded.exp_avg, saved.exp_avg);
-  expect_equal(loaded.exp_avg_sq, saved.exp_avg_sq);
-  expect_equal(loaded.rng, saved.rng);
+  EXPECT_EQ(loaded.layout.config().cell, Cell::lstm);
+  EXPECT_EQ(loaded.layout.config().hidden, 4);
+  EXPECT_EQ(loaded.layout.size(), saved.layout.size());
+  EXPECT_EQ(loaded.weights, saved.weights);
+  EXPECT_EQ(loaded.exp_avg, saved.exp_avg);
+  EXPECT_EQ(loaded.exp_avg_sq, saved.exp_avg_sq);
+  EXPECT_EQ(loaded.state.streams, 2);
+  EXPECT_EQ(loaded.state.h, saved.state.h);
+  EXPECT_EQ(loaded.state.c, saved.state.c);
+  EXPECT_EQ(loaded.generators, saved.generators);
   save_checkpoint(folder / "b", loaded);
   EXPECT_EQ(read_file(folder / "a", "file"), read_file(folder / "b", "file"));
 }
@@ -92,43 +98,83 @@ TEST(Checkpoint, AnOlderProgressIsUnderstood) {
 }
 
 TEST(Checkpoint, GeneratorGoesOnWhereItWas) {
-  torch::manual_seed(9);
-  torch::rand({3});
-  const NamedTensors rng = capture_rng(torch::kCPU);
-  const torch::Tensor expected = torch::rand({5});
-  torch::manual_seed(1);
-  restore_rng(rng, torch::kCPU);
-  EXPECT_TRUE(torch::equal(torch::rand({5}), expected));
-  expect_contains(error_of([] {
-                    restore_rng({{"torch_cpu", torch::zeros({3}, torch::kUInt8)}}, torch::kCPU);
-                  }),
-                  "rng.torch_cpu");
+  const auto draw = [] {
+    std::vector<std::uint64_t> drawn;
+    for (int i = 0; i < 5; ++i) drawn.push_back(draw_seed());
+    return drawn;
+  };
+  seed_generators(9);
+  draw_seed();
+  const GeneratorStates states = capture_generators(Device::cpu);
+  const std::vector<std::uint64_t> expected = draw();
+  seed_generators(1);
+  EXPECT_NE(draw(), expected);
+  restore_generators(states, Device::cpu);
+  EXPECT_EQ(draw(), expected);
+  for (const std::size_t size : {0U, 3U})
+    expect_contains(error_of([&] {
+                      restore_generators({{"torch_cpu", std::string(size, '\0')}}, Device::cpu);
+                    }),
+                    fmt::format("rng.torch_cpu of {} bytes", size));
+}
+
+/// The message that refuses the example once it is `spoil`ed.
+std::string refusal(const std::function<void(Checkpoint&)>& spoil) {
+  const test::TemporaryFolder folder;
+  Checkpoint c = example();
+  spoil(c);
+  save_checkpoint(folder / "c", c);
+  return error_of([&] { load_checkpoint(folder / "c"); });
 }
 
 TEST(Checkpoint, RefusesWhatTrainingNeverMakes) {
-  const test::TemporaryFolder folder;
-  const auto refusal = [&](const std::function<void(Checkpoint&)>& spoil) {
-    Checkpoint c = example();
-    spoil(c);
-    save_checkpoint(folder / "c", c);
-    return error_of([&] { load_checkpoint(folder / "c"); });
-  };
-  const auto spoiled = [](torch::Tensor tensor, float value) {
-    tensor = tensor.detach().clone();
-    tensor.view(-1)[1] = value;
-    return tensor;
-  };
   constexpr float nan = std::numeric_limits<float>::quiet_NaN();
   constexpr float infinity = std::numeric_limits<float>::infinity();
-  expect_contains(refusal([&](Checkpoint& c) { c.model[0].second = spoiled(c.model[0].second, nan); }),
-                  "tensor model.encoder.weight has values that are no finite numbers");
-  expect_contains(refusal([&](Checkpoint& c) { c.exp_avg[2].second = spoiled(c.exp_avg[2].second, infinity); }),
-                  "optimizer.exp_avg.rnn.weight_hh_l0");
-  expect_contains(refusal([&](Checkpoint& c) { c.exp_avg_sq[0].second = spoiled(c.exp_avg_sq[0].second, -1); }),
-                  "negative");
-  expect_contains(refusal([&](Checkpoint& c) { c.state.h = spoiled(c.state.h, nan); }), "state.h");
+  const auto at = [](const Checkpoint& c, NetworkLayout::Part part) {
+    return static_cast<std::size_t>(c.layout.rnn(0, part).offset);
+  };
+  expect_contains(refusal([&](Checkpoint& c) { c.weights[1] = nan; }),
+                  "tensor model.encoder.weight contains NaN or infinity");
+  expect_contains(refusal([&](Checkpoint& c) { c.exp_avg[at(c, NetworkLayout::Part::weight_hh) + 1] = infinity; }),
+                  "tensor optimizer.exp_avg.rnn.weight_hh_l0 contains NaN or infinity");
+  expect_contains(refusal([&](Checkpoint& c) { c.exp_avg_sq[at(c, NetworkLayout::Part::bias_ih)] = -1; }),
+                  "tensor optimizer.exp_avg_sq.rnn.bias_ih_l0 has negative values");
+  expect_contains(refusal([&](Checkpoint& c) { c.state.h[1] = nan; }), "tensor state.h contains NaN or infinity");
+  expect_contains(refusal([&](Checkpoint& c) { c.state.c[1] = nan; }), "tensor state.c contains NaN or infinity");
   expect_contains(refusal([&](Checkpoint& c) { c.train.step = -1; }), "negative");
   expect_contains(refusal([&](Checkpoint& c) { c.train.chars = std::int64_t{1} << 60; }), "\"chars\" is no count");
+}
+
+TEST(Checkpoint, TensorsMustBeThoseOfItsConfig) {
+  const auto with = [](const char* model) {
+    return refusal([&](Checkpoint& c) { c.config = std::string(R"({"model":)") + model + "}"; });
+  };
+  const std::string wider = with(R"({"cell":"lstm","layers":1,"hidden":5,"embedding":3})");
+  expect_contains(wider, "tensor model.rnn.weight_ih_l0 has shape [16, 3]");
+  expect_contains(wider, "32-bit floats of shape [20, 3]");
+  expect_contains(wider, "does not fit its own config");
+  expect_contains(with(R"({"cell":"lstm","layers":2,"hidden":4,"embedding":3})"),
+                  "tensor model.rnn.weight_ih_l1 is missing");
+  expect_contains(with(R"({"cell":"lstm","hidden":0})"), "model.hidden");
+  expect_contains(with("[]"), "an object");
+  expect_contains(refusal([](Checkpoint& c) { c.config = "{}"; }), "metadata as charnn writes it");
+  expect_contains(refusal([](Checkpoint& c) {
+                    c.vocabulary = Vocabulary(Tokens::chars, {U'a', U'b'});
+                  }),
+                  "tensor model.encoder.weight has shape [3, 3]");
+  // Two layers saved, of which the config knows one.
+  expect_contains(refusal([](Checkpoint& c) {
+                    ModelConfig two = c.layout.config();
+                    two.layers = 2;
+                    c.layout = NetworkLayout(two, 3);
+                    for (std::vector<float>* part : {&c.weights, &c.exp_avg, &c.exp_avg_sq})
+                      part->assign(static_cast<std::size_t>(c.layout.size()), 0.5F);
+                  }),
+                  "36 tensors");
+  expect_contains(refusal([](Checkpoint& c) { c.state.has_c = false; }), "tensor state.c is missing");
+  expect_contains(
+      refusal([](Checkpoint& c) { c.state = State::zeros({.cell = Cell::lstm, .layers = 1, .hidden = 3}, 2); }),
+      "tensor state.h has shape [1, 2, 3]");
 }
 
 TEST(Checkpoint, AVocabularyIsTakenLiterally) {
@@ -145,8 +191,11 @@ TEST(Checkpoint, RefusesOtherFiles) {
   const test::TemporaryFolder folder;
   expect_contains(error_of([&] { load_checkpoint(folder.write("png", "\x89PNG\r\n\x1a\n and more bytes")); }),
                   "header length");
-  const std::string other = encode_safetensors({{"a", torch::zeros({2})}}, {});
+  const std::string other = encode_safetensors({{"a", Dtype::f32, {2}, std::string(8, '\0')}}, {});
   expect_contains(error_of([&] { load_checkpoint(folder.write("other", other)); }), "no \"format\"");
+  const std::string unknown = encode_safetensors({{"model\x1b", Dtype::f32, {0}}}, {{"format", "charnn-checkpoint-1"}});
+  expect_contains(error_of([&] { load_checkpoint(folder.write("unknown", unknown)); }),
+                  "unknown tensor \"model\\u001b\"");
   const std::string newer = encode_safetensors({}, {{"format", "charnn-checkpoint-9"}});
   expect_contains(error_of([&] { load_checkpoint(folder.write("newer", newer)); }), "charnn-checkpoint-9");
   const std::string partial = encode_safetensors({}, {{"format", "charnn-checkpoint-1"},

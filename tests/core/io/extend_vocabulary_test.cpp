@@ -4,7 +4,9 @@
 
 #include <gtest/gtest.h>
 
+#include "core/base/random.h"
 #include "core/model/network.h"
+#include "core/model/torch_runtime.h"
 #include "tests/support.h"
 
 namespace charnn {
@@ -14,67 +16,100 @@ const ModelConfig config{.cell = Cell::lstm, .layers = 1, .hidden = 12, .embeddi
 const Vocabulary narrow(Tokens::chars, {U'b', U'd', U'e'}), wide(Tokens::chars, {U'a', U'b', U'c', U'd', U'e', U'f'});
 const std::vector<std::int64_t> places{1, 3, 4};  // of the narrow ones among the wide
 
-class ExtendVocabulary : public testing::Test {
- protected:
+/// The narrow network, with weights three times as large as new ones, and moments; and a new network of the wide one.
+struct ExtendVocabulary : testing::Test {
   ExtendVocabulary() {
-    torch::manual_seed(3);
-    old_ = std::make_unique<CharRnn>(config, narrow.size());
-    fresh_ = std::make_unique<CharRnn>(config, wide.size());
-    const torch::NoGradGuard no_grad;
-    for (const auto& [name, weight] : old_->weights()) torch::Tensor(weight).mul_(3);
-    for (NamedTensors* part : {&checkpoint_.exp_avg, &checkpoint_.exp_avg_sq})
-      for (const auto& [name, weight] : old_->weights()) part->emplace_back(name, torch::rand_like(weight));
-    checkpoint_.model = old_->weights();
+    seed_generators(3);
+    fresh = Network(config, wide.size()).weights().to_host();
+    checkpoint.weights = Network(config, narrow.size()).weights().to_host();
+    for (float& weight : checkpoint.weights) weight *= 3;
+    Random random(3);
+    for (std::vector<float>* part : {&checkpoint.exp_avg, &checkpoint.exp_avg_sq})
+      for (std::size_t i = 0; i < checkpoint.weights.size(); ++i) part->push_back(static_cast<float>(random.uniform()));
   }
 
-  Checkpoint checkpoint_{"{}", narrow, {}, {}, {}, {}, {}, {}};
-  std::unique_ptr<CharRnn> old_, fresh_;
+  std::vector<float> fresh;
+  Checkpoint checkpoint{"{}", narrow, {}, NetworkLayout(config, narrow.size()), {}, {}, {}, {}, {}};
 };
 
+/// Row `row` of a weight in a flat buffer.
+std::vector<float> row_of(const std::vector<float>& flat, const WeightInfo& weight, std::int64_t row) {
+  const std::int64_t width = weight.size / weight.shape[0];
+  const auto begin = flat.begin() + weight.offset + row * width;
+  return {begin, begin + width};
+}
+
+std::vector<float> mean_row_of(const std::vector<float>& flat, const WeightInfo& weight) {
+  std::vector<float> mean = row_of(flat, weight, 0);
+  for (std::int64_t row = 1; row < weight.shape[0]; ++row)
+    for (std::size_t i = 0; i < mean.size(); ++i) mean[i] += row_of(flat, weight, row)[i];
+  for (float& value : mean) value /= static_cast<float>(weight.shape[0]);
+  return mean;
+}
+
 TEST_F(ExtendVocabulary, OldRowsAndTheirMomentsStayBitForBit) {
-  const Checkpoint extended = extend_vocabulary(checkpoint_, wide, fresh_->weights());
+  const Checkpoint extended = extend_vocabulary(checkpoint, wide, fresh);
   EXPECT_EQ(extended.vocabulary, wide);
-  const auto check = [](const NamedTensors& before, const NamedTensors& after, bool moments) {
-    for (std::size_t i = 0; i < before.size(); ++i) {
-      const torch::Tensor old = before[i].second.detach(), now = after[i].second.detach();
-      EXPECT_EQ(before[i].first, after[i].first);
-      if (before[i].first.rfind("rnn.", 0) == 0) {
-        EXPECT_TRUE(torch::equal(old, now)) << before[i].first;
+  EXPECT_EQ(extended.layout.vocabulary_size(), wide.size());
+  const auto check = [&](std::vector<float> Checkpoint::*part) {
+    const std::vector<float>&before = checkpoint.*part, &after = extended.*part;
+    ASSERT_EQ(after.size(), static_cast<std::size_t>(extended.layout.size()));
+    for (std::size_t i = 0; i < checkpoint.layout.weights().size(); ++i) {
+      const WeightInfo &old = checkpoint.layout.weights()[i], &now = extended.layout.weights()[i];
+      EXPECT_EQ(old.name, now.name);
+      if (old.name.starts_with("rnn.")) {
+        for (std::int64_t row = 0; row < old.shape[0]; ++row)
+          EXPECT_EQ(row_of(before, old, row), row_of(after, now, row)) << old.name << row;
         continue;
       }
-      ASSERT_EQ(now.size(0), wide.size());
+      ASSERT_EQ(now.shape[0], wide.size());
       for (std::size_t s = 0; s < places.size(); ++s)
-        EXPECT_TRUE(torch::equal(old[static_cast<std::int64_t>(s)], now[places[s]])) << before[i].first << s;
-      for (const std::int64_t added : {0, 2, 5})
-        if (moments) {
-          EXPECT_EQ(now[added].abs().sum().item<double>(), 0) << before[i].first;
-        } else if (before[i].first != "encoder.weight") {
-          EXPECT_TRUE(torch::allclose(now[added], old.mean(0))) << before[i].first;
+        EXPECT_EQ(row_of(before, old, static_cast<std::int64_t>(s)), row_of(after, now, places[s])) << old.name << s;
+      for (const std::int64_t added : {0, 2, 5}) {
+        const std::vector<float> row = row_of(after, now, added);
+        if (part != &Checkpoint::weights) {
+          EXPECT_EQ(row, std::vector<float>(row.size())) << old.name;
+        } else if (old.name == "encoder.weight") {
+          EXPECT_EQ(row, row_of(fresh, now, added));
+        } else {
+          const std::vector<float> mean = mean_row_of(before, old);
+          for (std::size_t k = 0; k < row.size(); ++k) EXPECT_NEAR(row[k], mean[k], 1e-6) << old.name;
         }
+      }
     }
   };
-  check(checkpoint_.model, extended.model, false);
-  check(checkpoint_.exp_avg, extended.exp_avg, true);
-  check(checkpoint_.exp_avg_sq, extended.exp_avg_sq, true);
+  check(&Checkpoint::weights);
+  check(&Checkpoint::exp_avg);
+  check(&Checkpoint::exp_avg_sq);
 }
 
 TEST_F(ExtendVocabulary, OldTextCostsAtMostTheShareOfTheNewSymbols) {
-  CharRnn model(config, wide.size());
-  model.load(extend_vocabulary(checkpoint_, wide, fresh_->weights()).model);
-  const torch::Tensor ids = torch::randint(0, 3, {40, 2}, torch::kInt64),
-                      targets = torch::randint(0, 3, {40, 2}, torch::kInt64);
-  const torch::Tensor moved = torch::tensor(places, torch::kInt64);
-  const torch::Tensor before = old_->nats(ids, targets, old_->zero_state(2)).nats;
-  const torch::Tensor after = model.nats(moved.index({ids}), moved.index({targets}), model.zero_state(2)).nats;
-  const torch::Tensor more = after - before;
-  EXPECT_LE(more.max().item<double>(), std::log(1 + 3.0 / 3) + 1e-5);
-  EXPECT_GT(more.min().item<double>(), 0) << "the new symbols get some probability";
+  const Checkpoint extended = extend_vocabulary(checkpoint, wide, fresh);
+  Network before(checkpoint.layout, checkpoint.weights), after(extended.layout, extended.weights);
+  Batch batch(40, 2, /*has_documents=*/false), moved = batch;
+  Random random(4);
+  for (std::size_t i = 0; i < batch.input.size(); ++i) {
+    batch.input[i] = static_cast<std::int64_t>(random.next() % 3);
+    batch.target[i] = static_cast<std::int64_t>(random.next() % 3);
+    moved.input[i] = places[static_cast<std::size_t>(batch.input[i])];
+    moved.target[i] = places[static_cast<std::size_t>(batch.target[i])];
+  }
+  const auto nats_of = [](Network& network, const Batch& text) {
+    State state = network.zero_state(text.streams);
+    std::vector<float> nats(text.input.size());
+    network.score_window(text, state, nats);
+    return nats;
+  };
+  const std::vector<float> old_nats = nats_of(before, batch), new_nats = nats_of(after, moved);
+  for (std::size_t i = 0; i < old_nats.size(); ++i) {
+    EXPECT_LE(new_nats[i] - old_nats[i], std::log(1 + 3.0 / 3) + 1e-5);
+    EXPECT_GT(new_nats[i], old_nats[i]) << "the new symbols get some probability";
+  }
 }
 
 TEST_F(ExtendVocabulary, TheWiderOneMustHaveAllSymbols) {
   const Vocabulary other(Tokens::chars, {U'a', U'b', U'd', U'f'});
-  test::expect_contains(test::error_of([&] { extend_vocabulary(checkpoint_, other, fresh_->weights()); }),
-                        "lacks a symbol");
+  test::expect_contains(test::error_of([&] { extend_vocabulary(checkpoint, other, fresh); }), "lacks a symbol");
 }
 
 }  // namespace

@@ -1,5 +1,13 @@
+// The network's weights, and its LibTorch module.
 #include "core/model/network.h"
 
+#include <numeric>
+#include <string>
+
+#include "core/model/char_rnn.h"
+#include "core/model/torch_runtime.h"
+#include "kernels/gemm.h"
+#include "tests/core/model/reference.h"
 #include "tests/support.h"
 
 namespace charnn {
@@ -8,46 +16,107 @@ namespace {
 using test::error_of;
 using test::expect_contains;
 
-TEST(CharRnn, NamesAndShapesArePyTorchs) {
-  const CharRnn model({.cell = Cell::gru, .layers = 2, .hidden = 5, .embedding = 3}, 7);
+constexpr Cell all_cells[] = {Cell::rnn, Cell::gru, Cell::lstm};
+
+TEST(NetworkLayout, NamesAndShapesArePyTorchs) {
+  const NetworkLayout layout({.cell = Cell::gru, .layers = 2, .hidden = 5, .embedding = 3}, 7);
   std::string names;
-  for (const auto& [name, tensor] : model.weights()) names += name + " " + std::to_string(tensor.size(0)) + "\n";
+  for (const WeightInfo& weight : layout.weights()) names += weight.name + " " + std::to_string(weight.shape[0]) + "\n";
   EXPECT_EQ(names,
             "encoder.weight 7\n"
             "rnn.weight_ih_l0 15\nrnn.weight_hh_l0 15\nrnn.bias_ih_l0 15\nrnn.bias_hh_l0 15\n"
             "rnn.weight_ih_l1 15\nrnn.weight_hh_l1 15\nrnn.bias_ih_l1 15\nrnn.bias_hh_l1 15\n"
             "decoder.weight 7\ndecoder.bias 7\n");
-  EXPECT_EQ(model.parameter_count(), 7 * 3 + 15 * (3 + 5 + 2) + 15 * (5 + 5 + 2) + 7 * 5 + 7);
+  EXPECT_EQ(layout.size(), 7 * 3 + 15 * (3 + 5 + 2) + 15 * (5 + 5 + 2) + 7 * 5 + 7);
 }
 
-TEST(CharRnn, ForgetBiasIsAsConfiguredAtFirstAndNeverWrittenOnLoading) {
-  const ModelConfig config{.cell = Cell::lstm, .layers = 2, .hidden = 4, .embedding = 3, .forget_bias = 1};
-  const CharRnn fresh(config, 5);
-  NamedTensors trained;
-  for (const auto& [name, tensor] : fresh.weights()) {
-    const torch::Tensor forget =
-        name.find("bias_") != std::string::npos && name.find("rnn") == 0 ? tensor.slice(0, 4, 8) : torch::Tensor();
-    if (forget.defined()) {
-      const float expected = name.find("_ih_") != std::string::npos ? 1.0F : 0.0F;
-      EXPECT_TRUE(torch::equal(forget, torch::full({4}, expected))) << name;
+TEST(NetworkLayout, IsThatOfTheModule) {
+  for (const Cell cell : all_cells) {
+    const NetworkLayout layout({.cell = cell, .layers = 3, .hidden = 6, .embedding = 4}, 5);
+    const auto parameters = CharRnn(layout).named_parameters();
+    ASSERT_EQ(layout.weights().size(), parameters.size());
+    std::int64_t offset = 0;
+    for (std::size_t i = 0; i < parameters.size(); ++i) {
+      const WeightInfo& weight = layout.weights()[i];
+      EXPECT_EQ(weight.name, parameters[i].key());
+      EXPECT_EQ(weight.shape, parameters[i].value().sizes().vec()) << weight.name;
+      EXPECT_EQ(weight.size, parameters[i].value().numel()) << weight.name;
+      EXPECT_EQ(weight.offset, offset) << weight.name;
+      offset += weight.size;
     }
-    trained.emplace_back(name, torch::full_like(tensor, 0.25).detach());
+    EXPECT_EQ(layout.size(), offset);
+    EXPECT_EQ(layout.encoder().name, "encoder.weight");
+    EXPECT_EQ(layout.rnn(2, NetworkLayout::Part::bias_ih).name, "rnn.bias_ih_l2");
+    EXPECT_EQ(layout.decoder_weight().name, "decoder.weight");
+    EXPECT_EQ(layout.decoder_bias().name, "decoder.bias");
   }
-  CharRnn loaded(config, 5);
-  loaded.load(trained);
-  for (const auto& [name, tensor] : loaded.weights())
-    EXPECT_TRUE(torch::equal(tensor, torch::full_like(tensor, 0.25))) << name;
+}
+
+TEST(NetworkLayout, IsKnownForNetworksTooLargeToBeMade) {
+  const NetworkLayout huge({.cell = Cell::lstm, .layers = 64, .hidden = 65536, .embedding = 4}, 5);
+  EXPECT_GT(huge.size(), 4LL * 65536 * 65536 * 127);
+}
+
+TEST(Network, BeginsWithTheModulesWeightsAndKeepsTrainedOnes) {
+  const ModelConfig config{.cell = Cell::lstm, .layers = 2, .hidden = 4, .embedding = 3, .forget_bias = 1};
+  seed_generators(3);
+  const Network fresh(config, 5);
+  const std::vector<float> weights = fresh.weights().to_host();
+  seed_generators(3);
+  const auto parameters = CharRnn(fresh.layout()).named_parameters();
+  for (const WeightInfo& weight : fresh.layout().weights()) {
+    const auto values =
+        std::span(weights).subspan(static_cast<std::size_t>(weight.offset), static_cast<std::size_t>(weight.size));
+    const std::vector<float> actual(values.begin(), values.end());
+    EXPECT_EQ(test::doubles(actual), test::doubles(parameters[weight.name])) << weight.name;
+    if (weight.name.find("bias_") == std::string::npos) continue;
+    // The bias of the forget gate is as configured.
+    const float expected = weight.name.find("_ih_") != std::string::npos ? 1.0F : 0.0F;
+    EXPECT_EQ(std::vector<float>(values.begin() + 4, values.begin() + 8), std::vector<float>(4, expected))
+        << weight.name;
+  }
+  const std::vector<float> trained(weights.size(), 0.25F);
+  EXPECT_EQ(Network(fresh.layout(), trained).weights().to_host(), trained);
+}
+
+TEST(Network, RefusesBf16WhereTheCpuHasNone) {
+  Network network({.cell = Cell::rnn, .layers = 1, .hidden = 4, .embedding = 3}, 5);
+  if (bf16_unit() == Bf16Unit::none)
+    expect_contains(error_of([&] { network.configure_cpu({.training = Precision::bf16}); }), "bfloat16");
+  else
+    network.configure_cpu({.training = Precision::bf16});
+}
+
+TEST(Network, CarriedStateContinuesTheSequence) {
+  for (const Cell cell : all_cells) {
+    seed_generators(2);
+    Network network({.cell = cell, .layers = 2, .hidden = 6, .embedding = 3}, 5);
+    const Batch batch = test::random_batch(8, 3, 5, 1);
+    Batch half(4, 3, false);
+    State at_once = network.zero_state(3), carried = network.zero_state(3);
+    std::vector<float> whole(24), part(12);
+    network.score_window(batch, at_once, whole);
+    for (const std::ptrdiff_t begin : {0, 12}) {
+      std::copy_n(batch.input.begin() + begin, 12, half.input.begin());
+      std::copy_n(batch.target.begin() + begin, 12, half.target.begin());
+      network.score_window(half, carried, part);
+      for (std::ptrdiff_t i = 0; i < 12; ++i)
+        EXPECT_NEAR(part[static_cast<std::size_t>(i)], whole[static_cast<std::size_t>(begin + i)], 1e-5);
+    }
+    EXPECT_TRUE(test::all_close(test::doubles(to_rows(carried, carried.h)), test::doubles(to_rows(at_once, at_once.h)),
+                                1e-5, 1e-6));
+  }
 }
 
 TEST(CharRnn, CarriedStateContinuesTheSequence) {
-  for (const Cell cell : {Cell::rnn, Cell::gru, Cell::lstm}) {
+  for (const Cell cell : all_cells) {
     torch::manual_seed(2);
-    CharRnn model({.cell = cell, .layers = 2, .hidden = 6, .embedding = 3}, 5);
+    CharRnn module(NetworkLayout({.cell = cell, .layers = 2, .hidden = 6, .embedding = 3}, 5));
     const torch::NoGradGuard no_grad;
     const torch::Tensor ids = torch::randint(0, 5, {8, 3}, torch::kInt64);
-    const auto whole = model.forward(ids, model.zero_state(3));
-    const auto first = model.forward(ids.slice(0, 0, 4), model.zero_state(3));
-    const auto second = model.forward(ids.slice(0, 4, 8), first.state);
+    const auto whole = module.forward(ids, module.zero_state(3));
+    const auto first = module.forward(ids.slice(0, 0, 4), module.zero_state(3));
+    const auto second = module.forward(ids.slice(0, 4, 8), first.state);
     EXPECT_TRUE(torch::allclose(whole.logits.slice(0, 4, 8), second.logits, 1e-5, 1e-6));
     EXPECT_EQ(whole.state.c.defined(), cell == Cell::lstm);
   }
@@ -55,43 +124,50 @@ TEST(CharRnn, CarriedStateContinuesTheSequence) {
 
 TEST(CharRnn, DropoutActsInTrainingOnly) {
   torch::manual_seed(2);
-  CharRnn model({.cell = Cell::lstm, .layers = 1, .hidden = 16, .embedding = 3, .dropout = 0.5}, 5);
+  CharRnn module(NetworkLayout({.cell = Cell::lstm, .layers = 1, .hidden = 16, .embedding = 3, .dropout = 0.5}, 5));
   const torch::NoGradGuard no_grad;
   const torch::Tensor ids = torch::randint(0, 5, {4, 2}, torch::kInt64);
-  const auto logits = [&] { return model.forward(ids, model.zero_state(2)).logits; };
-  model.train();
+  const auto logits = [&] { return module.forward(ids, module.zero_state(2)).logits; };
+  module.train();
   EXPECT_FALSE(torch::equal(logits(), logits()));
-  model.eval();
+  module.eval();
   EXPECT_TRUE(torch::equal(logits(), logits()));
 }
 
-TEST(CharRnn, LoadNamesTheTensorThatDoesNotFit) {
-  CharRnn model({.cell = Cell::rnn, .layers = 1, .hidden = 4, .embedding = 3}, 5);
-  NamedTensors weights = model.weights();
-  weights[1].second = torch::zeros({9, 9});
-  expect_contains(error_of([&] { model.load(weights); }), "rnn.weight_ih_l0 is of type Float, shape [9, 9]");
-  weights[1].second = model.weights()[1].second.to(torch::kDouble);
-  expect_contains(error_of([&] { model.load(weights); }), "is of type Double");
-  weights.erase(weights.begin() + 1);
-  expect_contains(error_of([&] { model.load(weights); }), "rnn.weight_ih_l0 is missing");
-}
-
-TEST(CharRnn, WeightsAreKnownBeforeTheNetworkIsMade) {
-  for (const Cell cell : {Cell::rnn, Cell::gru, Cell::lstm}) {
-    const ModelConfig config{.cell = cell, .layers = 3, .hidden = 6, .embedding = 4};
-    const NamedTensors weights = CharRnn(config, 5).weights();
-    const auto shapes = weight_shapes(config, 5);
-    ASSERT_EQ(shapes.size(), weights.size());
-    for (std::size_t i = 0; i < shapes.size(); ++i) {
-      EXPECT_EQ(shapes[i].first, weights[i].first);
-      EXPECT_EQ(shapes[i].second, weights[i].second.sizes().vec()) << shapes[i].first;
+/// As a network on a GPU trains, but on the CPU.
+TEST(CharRnn, OverFlatArraysTrainsAsTheNetworkDoes) {
+  for (const Cell cell : all_cells) {
+    SCOPED_TRACE(cell_names[static_cast<std::size_t>(cell)]);
+    seed_generators(4);
+    constexpr std::int64_t V = 11, T = 9, B = 4;
+    const NetworkLayout layout({.cell = cell, .layers = 2, .hidden = 19, .embedding = 7}, V);
+    CharRnn module(layout);
+    const std::vector<double> initial = test::doubles(module.named_parameters()["rnn.weight_hh_l1"].reshape(-1));
+    const FlatArray weights(layout.size(), Device::cpu), gradients(layout.size(), Device::cpu);
+    module.move_into(weights, gradients);
+    const WeightInfo& moved = layout.rnn(1, NetworkLayout::Part::weight_hh);
+    EXPECT_EQ(initial, std::vector<double>(weights.data() + moved.offset, weights.data() + moved.offset + moved.size));
+    Network network(layout, weights.to_host());
+    State state = test::random_state(layout.config(), B, 1);
+    CharRnn::State torch_state = test::torch_state(state, torch::kFloat);
+    for (const unsigned window : {0U, 1U}) {
+      const Batch batch = test::random_batch(T, B, V, 2 + window, window == 1 ? 0.1 : 0);
+      gradients.tensor().zero_();
+      auto [logits, next] =
+          module.forward(test::tensor_of(batch, batch.input), torch_state, test::tensor_of(batch, batch.starts));
+      const torch::Tensor loss = torch::nn::functional::cross_entropy(
+          logits.reshape({-1, V}), test::tensor_of(batch, batch.target).reshape({-1}));
+      loss.backward();
+      torch_state = {next.h.detach(), next.c.defined() ? next.c.detach() : next.c};
+      const double by_network = network.train_window(batch, state);
+      test::expect_near(layout, test::trained(by_network, state, network.gradients().to_host()),
+                        {loss.item<double>(), test::doubles(torch_state.h), test::doubles(torch_state.c),
+                         test::doubles(gradients.to_host())},
+                        3e-5);
+      // What is written to the flat weights reaches the module.
+      for (std::int64_t i = 0; i < weights.size(); ++i) weights.data()[i] *= 1.2F;
+      network.change_weights().assign(weights.to_host());
     }
-    require_weights(weights, config, 5, "x");
-    expect_contains(error_of([&] { require_weights(weights, config, 6, "x"); }), "x: tensor encoder.weight");
-    ModelConfig huge = config;
-    huge.hidden = 65536;
-    huge.layers = 64;
-    expect_contains(error_of([&] { require_weights(weights, huge, 5, "x"); }), "rnn.weight_ih_l0");
   }
 }
 

@@ -6,6 +6,7 @@
 #include <gtest/gtest.h>
 
 #include "core/sample/filters.h"
+#include "tests/core/sample/steppers.h"
 
 namespace charnn {
 namespace {
@@ -15,39 +16,30 @@ const Vocabulary letters(Tokens::chars, {U'a', U'b', U'c'});
 
 class BeamSearch : public testing::Test {
  protected:
-  static ModelConfig seeded() {
-    torch::manual_seed(2);
-    return {.cell = Cell::gru, .layers = 1, .hidden = 8, .embedding = 4};
-  }
-  BeamSearch() : model_(seeded(), 3), stepper_(model_) {
-    const torch::NoGradGuard no_grad;
-    for (const auto& [name, weight] : model_.weights()) torch::Tensor(weight).mul_(3);  // so that it has opinions
-    stepper_ = Stepper(model_);
-  }
-
   /// -log p of a text after the prompt, step by step.
-  double nats(const Ids& prompt, const Ids& text) const {
-    StepState state = stepper_.zero_state();
+  double nats(const Ids& prompt, const Ids& text) {
+    State state = stepper_.zero_state();
     std::vector<float> row;
     double sum = 0;
-    for (const std::int64_t id : prompt) stepper_.step(state, id, row);
+    for (const std::int64_t id : prompt) stepper_.step(state, {&id, 1}, row);
     for (const std::int64_t id : text) {
       normalize(row);
       sum -= static_cast<double>(row[static_cast<std::size_t>(id)]);
-      stepper_.step(state, id, row);
+      stepper_.step(state, {&id, 1}, row);
     }
     return sum;
   }
 
-  BeamText search(std::int64_t beams, std::int64_t length, const std::vector<Ids>& stops = {}) const {
+  BeamText search(std::int64_t beams, std::int64_t length, const std::vector<Ids>& stops = {}) {
     SampleConfig config{.length = length};
     config.beams = beams;
     return beam_search(stepper_, prompt_, {}, stops, Sampler(config, letters), [] { return true; });
   }
 
   const Ids prompt_{0, 2};
-  CharRnn model_;
-  Stepper stepper_;
+  // Of weights large enough to have opinions.
+  Stepper stepper_ =
+      test::random_stepper({.cell = Cell::gru, .layers = 1, .hidden = 8, .embedding = 4}, 3, 2, 1, /*scale=*/3);
 };
 
 TEST_F(BeamSearch, WideEnoughItFindsTheLikeliestText) {
@@ -67,13 +59,13 @@ TEST_F(BeamSearch, WideEnoughItFindsTheLikeliestText) {
 
 TEST_F(BeamSearch, NotWorseThanTheGreedyTextHere) {
   const BeamText narrow = search(2, 30), wide = search(8, 30);
-  StepState state = stepper_.zero_state();
+  State state = stepper_.zero_state();
   std::vector<float> row;
   Ids greedy;
-  for (const std::int64_t id : prompt_) stepper_.step(state, id, row);
+  for (const std::int64_t id : prompt_) stepper_.step(state, {&id, 1}, row);
   while (greedy.size() < 30) {
     greedy.push_back(likeliest(row));
-    stepper_.step(state, greedy.back(), row);
+    stepper_.step(state, {&greedy.back(), 1}, row);
   }
   EXPECT_NEAR(wide.nats, nats(prompt_, wide.ids), 1e-3) << "what it says of its text is true";
   EXPECT_LE(narrow.nats, nats(prompt_, greedy) + 1e-3);

@@ -1,169 +1,172 @@
 #include "core/sample/generator.h"
 
 #include <algorithm>
-#include <memory>
+#include <chrono>
+#include <thread>
 
-#include <gtest/gtest.h>
+#include "tests/core/sample/texts.h"
 
 namespace charnn {
 namespace {
 
-const Vocabulary alphabet(Tokens::chars, {U'a', U'b', U'c', U'd', U'e'});
+using test::alone;
+using test::alphabet;
+using test::Ids;
+using test::job;
+using test::sampler;
+using test::Written;
 
-std::shared_ptr<const Sampler> sampler(std::int64_t symbols, SampleConfig config = {.temperature = 1}) {
-  const auto& all = alphabet.symbols();
-  return std::make_shared<Sampler>(config, Vocabulary(Tokens::chars, {all.begin(), all.begin() + symbols}));
-}
-
-/// The whole text.
-std::vector<std::int64_t> text_of(const Stepper& stepper, const std::vector<std::int64_t>& prompt,
-                                  const std::vector<std::int64_t>& separator, std::int64_t length, std::uint64_t seed,
-                                  std::size_t stop_after = 1000000) {
-  std::vector<std::int64_t> ids;
-  generate(stepper, separator, {prompt, sampler(stepper.vocabulary_size()), length, seed, [&](std::int64_t id) {
-                                  ids.push_back(id);
-                                  return ids.size() < stop_after;
-                                }});
-  return ids;
-}
-
-TEST(Generate, SameSeedSameSymbolsAndStopsWhenTold) {
-  torch::manual_seed(1);
-  const CharRnn model({.cell = Cell::gru, .layers = 1, .hidden = 8, .embedding = 4}, 3);
-  const Stepper stepper(model);
-  const auto text = [&](std::uint64_t seed, std::size_t stop_after) {
-    return text_of(stepper, {}, {}, 50, seed, stop_after);
-  };
-  EXPECT_EQ(text(5, 100), text(5, 100));
-  EXPECT_EQ(text(5, 100).size(), 50U);
-  EXPECT_NE(text(5, 100), text(6, 100));
-  EXPECT_EQ(text(5, 7).size(), 7U);
-}
-
-TEST(Generate, WithoutAPromptItBeginsAsADocumentOrALineDoes) {
-  const Vocabulary letters(Tokens::chars, {U'a', U'b', U'c'}), lines(Tokens::chars, {U'\n', U'a', U'b'});
-  EXPECT_EQ(beginning(letters, ""), std::vector<std::int64_t>());
-  EXPECT_EQ(beginning(lines, ""), std::vector<std::int64_t>{0});
-  EXPECT_EQ(beginning(lines, "ab"), std::vector<std::int64_t>{2});
-}
-
-TEST(Generate, EveryDocumentBeginsAnew) {
-  torch::manual_seed(3);
-  const CharRnn model({.cell = Cell::lstm, .layers = 2, .hidden = 20, .embedding = 8}, 5);
-  const Stepper stepper(model, StepWeights::fp32, 2);
-  const std::vector<std::int64_t> separator{1, 0}, prompt{0, 3, 4, 1, 0, 2}, rest{0, 2};
-  // What was before the separator in the prompt makes no difference, to none of three texts.
-  std::vector<std::vector<std::int64_t>> long_texts(3), short_texts(3);
-  for (auto [texts, begin] : {std::pair{&long_texts, &prompt}, std::pair{&short_texts, &rest}}) {
-    Generator generator(stepper, separator);
-    for (std::size_t i = 0; i < 3; ++i)
-      generator.add(
-          {*begin, sampler(5), 200, i, [&text = (*texts)[i]](std::int64_t id) { return text.push_back(id), true; }});
-    while (!generator.idle()) generator.step();
-  }
-  EXPECT_EQ(long_texts[0].size(), 200U);
-  EXPECT_EQ(long_texts, short_texts);
-  // Nor does it in the text that is drawn: after a separator, logits are those of a fresh state.
-  DocumentStarts starts(separator);
-  StepState state = stepper.zero_state(1), fresh = stepper.zero_state(1);
-  std::vector<float> logits, expected;
-  stepper.step(fresh, 0, expected);
-  const std::vector<std::int64_t> drawn = text_of(stepper, rest, separator, 200, 1);
-  int seen = 0;
-  for (const std::int64_t id : drawn) {
-    if (starts.at(id)) {
-      state.clear(0);
-      stepper.step(state, id, logits);
-      EXPECT_EQ(logits, expected);
-      ++seen;
-    } else {
-      stepper.step(state, id, logits);
-    }
-  }
-  EXPECT_GT(seen, 1);
-}
-
-TEST(Generate, ThePromptConditionsTheState) {
-  torch::manual_seed(1);
-  const CharRnn model({.cell = Cell::lstm, .layers = 1, .hidden = 8, .embedding = 4}, 3);
-  const Stepper stepper(model);
-  const std::vector<std::int64_t> prompt{0, 2, 1};
-  // Greedy text from the prompt is the argmax of the logits after stepping through it.
-  std::vector<float> logits;
-  StepState state = stepper.zero_state();
-  for (const std::int64_t id : prompt) stepper.step(state, id, logits);
-  const std::int64_t first = [&] {
-    std::int64_t drawn = -1;
-    generate(stepper, {}, {prompt, sampler(3, {.temperature = 0}), 1, 1, [&](std::int64_t id) {
-                             drawn = id;
-                             return true;
-                           }});
-    return drawn;
-  }();
-  EXPECT_EQ(first, std::max_element(logits.begin(), logits.end()) - logits.begin());
-}
-
-/// A generator to which texts are added and from which they are taken.
-class Together : public testing::Test {
+class Generate : public testing::Test {
  protected:
-  static ModelConfig seeded() {
-    torch::manual_seed(5);
-    return {.cell = Cell::lstm, .layers = 2, .hidden = 24, .embedding = 8};
-  }
-  Together() : model_(seeded(), 5), stepper_(model_, StepWeights::fp32, 2), generator_(stepper_, {}) {}
-
-  std::int64_t add(std::size_t place, std::vector<std::int64_t> prompt, std::int64_t length) {
-    texts_.resize(std::max(texts_.size(), place + 1));
-    return generator_.add({std::move(prompt), sampler(5), length, place, [this, place](std::int64_t id) {
-                             texts_[place].push_back(id);
-                             return true;
-                           }});
-  }
-
-  CharRnn model_;
-  Stepper stepper_;
-  Generator generator_;
-  std::vector<std::vector<std::int64_t>> texts_;
+  Stepper stepper_ =
+      test::random_stepper({.cell = Cell::gru, .layers = 1, .hidden = 8, .embedding = 4}, 5, 1, 1, /*scale=*/3);
+  Generator generator_{stepper_, alphabet, {}};
+  Written written_;
 };
 
-TEST_F(Together, EachTextIsThatOfItsSeedAloneWhoeverComesAndGoes) {
-  add(0, {1, 2, 3}, 100);
-  for (int i = 0; i < 20; ++i) generator_.step();
-  add(1, {}, 30);
-  add(2, {4, 4, 0, 1}, 100);
-  for (int i = 0; i < 7; ++i) generator_.step();
-  add(3, {0}, 200);
-  std::vector<std::int64_t> ended;
+TEST_F(Generate, SameSeedSameSymbolsAndEndsWhenTold) {
+  EXPECT_EQ(alone(stepper_, {}, 50, 5), alone(stepper_, {}, 50, 5));
+  EXPECT_EQ(alone(stepper_, {}, 50, 5).size(), 50U);
+  EXPECT_NE(alone(stepper_, {}, 50, 5), alone(stepper_, {}, 50, 6));
+  written_.most_pieces = 7;
+  EXPECT_EQ(generate(generator_, job({}, 50, 5, written_)), TextEnd::cancelled);
+  EXPECT_EQ(written_.ids, alone(stepper_, {}, 7, 5));
+  EXPECT_TRUE(generator_.idle());
+}
+
+TEST_F(Generate, HandsOutTheTextOfItsSymbols) {
+  generate(generator_, job({}, 50, 5, written_));
+  std::string expected;
+  for (const std::int64_t id : written_.ids) expected += alphabet.text(id);
+  EXPECT_EQ(written_.text, expected);
+  EXPECT_NE(expected.find("é"), std::string::npos);
+  EXPECT_EQ(written_.pieces.size(), 50U) << "each at once";
+}
+
+TEST_F(Generate, IsAskedBeforeEverySymbolWhetherToGoOn) {
+  int left = 3 + 5;  // of the prompt and of the text
+  EXPECT_EQ(generate(generator_, job({0, 1, 2}, 50, 5, written_), [&] { return left-- > 0; }), TextEnd::cancelled);
+  EXPECT_EQ(written_.ids, alone(stepper_, {0, 1, 2}, 5, 5));
+  EXPECT_TRUE(generator_.idle());
+}
+
+TEST_F(Generate, EndsBeforeItsFirstStop) {
+  const Ids free = alone(stepper_, {}, 200, 3);
+  const Ids stop(free.begin() + 100, free.begin() + 103);
+  const auto first = std::search(free.begin(), free.end(), stop.begin(), stop.end());
+  TextJob asked = job({}, 200, 3, written_);
+  asked.stops = {{0, 1, 2, 3, 4, 0, 1, 2, 3, 4}, stop};
+  EXPECT_EQ(generate(generator_, asked), TextEnd::stop);
+  EXPECT_EQ(written_.ids, Ids(free.begin(), first));
+}
+
+TEST_F(Generate, AStopInThePromptEndsNothing) {
+  const Ids free = alone(stepper_, {4, 4, 4, 4}, 9, 3);
+  TextJob asked = job({4, 4, 4, 4}, 9, 3, written_);
+  asked.stops = {{4, 4, 4, 4}};
+  EXPECT_EQ(generate(generator_, asked), TextEnd::length);
+  EXPECT_EQ(written_.ids, free);
+}
+
+TEST_F(Generate, WhatMayBeginAStopWaitsUntilTheEnd) {
+  const Ids free = alone(stepper_, {}, 20, 3);
+  TextJob asked = job({}, 20, 3, written_);
+  asked.stops = {Ids(free.begin() + 10, free.end())};
+  asked.stops[0].push_back(0);
+  std::vector<std::size_t> sizes;
+  asked.on_text = [&](const TextPiece& piece) {
+    sizes.push_back(piece.ids.size());
+    return written_.writer()(piece);
+  };
+  EXPECT_EQ(generate(generator_, asked), TextEnd::length);
+  EXPECT_EQ(written_.ids, free);
+  EXPECT_EQ(sizes.back(), 10U);
+}
+
+TEST_F(Generate, HandsOutWhatWaitsWhenItIsCancelledOrOutOfTime) {
+  TextJob asked = job({}, 1000, 1, written_);
+  asked.sampler = sampler({.only = "a"});
+  asked.stops = {Ids(100, 0)};
+  asked.max_seconds = 0.5;
+  const std::int64_t cancelled = generator_.add(asked), late = generator_.add(asked);
+  for (int i = 0; i < 5; ++i) EXPECT_TRUE(generator_.step().empty());
+  EXPECT_TRUE(written_.ids.empty());
+  generator_.cancel(cancelled);
+  EXPECT_EQ(written_.text, "aaaaa");
+  std::this_thread::sleep_for(std::chrono::milliseconds(550));
+  const auto ended = generator_.step();
+  ASSERT_EQ(ended.size(), 1U);
+  EXPECT_EQ(ended[0].number, late);
+  EXPECT_EQ(ended[0].end, TextEnd::time);
+  EXPECT_EQ(written_.text, "aaaaaaaaaa");
+  EXPECT_TRUE(generator_.idle());
+}
+
+TEST_F(Generate, ItsTimeIncludesThatOfThePrompt) {
+  Written other;
+  TextJob asked = job({0, 1, 2}, 50, 5, written_);
+  asked.max_seconds = 1e-9;
+  const std::int64_t late = generator_.add(asked);
+  const std::int64_t unhurried = generator_.add(job({0, 1, 2}, 50, 5, other));
+  const auto ended = generator_.step();
+  ASSERT_EQ(ended.size(), 1U);
+  EXPECT_EQ(ended[0].number, late);
+  EXPECT_EQ(ended[0].end, TextEnd::time);
+  EXPECT_TRUE(written_.pieces.empty());
+  asked = job({}, 50, 5, written_);
+  asked.max_seconds = 3600;
+  EXPECT_EQ(generate(generator_, asked), TextEnd::length);
   while (!generator_.idle())
-    for (const std::int64_t number : generator_.step()) ended.push_back(number);
-  EXPECT_EQ(ended, (std::vector<std::int64_t>{1, 0, 2, 3}));
-  EXPECT_EQ(texts_[0], text_of(stepper_, {1, 2, 3}, {}, 100, 0));
-  EXPECT_EQ(texts_[1], text_of(stepper_, {}, {}, 30, 1));
-  EXPECT_EQ(texts_[2], text_of(stepper_, {4, 4, 0, 1}, {}, 100, 2));
-  EXPECT_EQ(texts_[3], text_of(stepper_, {0}, {}, 200, 3));
+    for (const Generator::Ended& end : generator_.step()) EXPECT_EQ(end.number, unhurried);
+  EXPECT_EQ(other.ids, alone(stepper_, {0, 1, 2}, 50, 5));
 }
 
-TEST_F(Together, ATextCanBeCancelled) {
-  const std::int64_t first = add(0, {1, 2, 3}, 100), second = add(1, {2}, 40);
-  generator_.cancel(first);  // before it has begun
-  for (int i = 0; i < 11; ++i) generator_.step();
-  const std::int64_t third = add(2, {3, 3, 3, 3}, 10);
-  generator_.cancel(third);
-  generator_.cancel(99);
-  while (!generator_.idle()) generator_.step();
-  generator_.cancel(second);  // it has ended
-  EXPECT_EQ(texts_[0].size(), 0U);
-  EXPECT_EQ(texts_[2].size(), 0U);
-  EXPECT_EQ(texts_[1], text_of(stepper_, {2}, {}, 40, 1));
+TEST(GenerateBytes, HandsOutWholeCharacters) {
+  const Vocabulary bytes = Vocabulary::all_bytes();
+  Stepper stepper = test::spelling_stepper("aé€😀");
+  Generator generator(stepper, bytes, {});
+  const auto end_of = [&](Written& written, std::int64_t length, std::vector<Ids> stops = {}) {
+    TextJob asked = job({'a'}, length, 1, written);
+    asked.sampler = sampler({.temperature = 0}, bytes);
+    asked.stops = std::move(stops);
+    return generate(generator, asked);
+  };
+  using Pieces = std::vector<std::string>;
+  Written whole;
+  EXPECT_EQ(end_of(whole, 11), TextEnd::length);
+  EXPECT_EQ(whole.text, "é€😀a\xc3");
+  EXPECT_EQ(whole.ids.size(), 11U) << "symbols are told at once";
+  EXPECT_EQ(whole.pieces, (Pieces{"", "é", "", "", "€", "", "", "", "😀", "a", "", "\xc3"}))
+      << "but for the end, where the rest of it will not come";
+  Written stopped;
+  EXPECT_EQ(end_of(stopped, 100, {{0xac}}), TextEnd::stop);
+  EXPECT_EQ(stopped.pieces, (Pieces{"", "é", "", "", "\xe2\x82"}));
 }
 
-TEST_F(Together, NothingToWrite) {
-  add(0, {1, 2}, 0);
-  add(1, {}, 0);
-  add(2, {1}, 1);
-  while (!generator_.idle()) generator_.step();
-  EXPECT_EQ(texts_[0].size() + texts_[1].size(), 0U);
-  EXPECT_EQ(texts_[2].size(), 1U);
+TEST(Beginning, WithoutAPromptATextBeginsAsADocumentOrALineDoes) {
+  const Vocabulary letters(Tokens::chars, {U'a', U'b', U'c'}), lines(Tokens::chars, {U'\n', U'a', U'b'});
+  EXPECT_EQ(beginning(letters, ""), Ids());
+  EXPECT_EQ(beginning(lines, ""), Ids{0});
+  EXPECT_EQ(beginning(lines, "ab"), Ids{2});
+}
+
+TEST_F(Generate, ThePromptConditionsTheState) {
+  const Ids prompt{0, 2, 1};
+  // Greedy text from the prompt is the argmax of the logits after stepping through it.
+  std::vector<float> logits;
+  State state = stepper_.zero_state();
+  for (const std::int64_t id : prompt) stepper_.step(state, {&id, 1}, logits);
+  TextJob asked = job(prompt, 1, 1, written_);
+  asked.sampler = sampler({.temperature = 0});
+  generate(generator_, asked);
+  EXPECT_EQ(written_.ids, Ids{std::max_element(logits.begin(), logits.end()) - logits.begin()});
+}
+
+TEST_F(Generate, PenaltiesCountThePromptAndTheText) {
+  TextJob asked = job({2, 0, 3, 1}, 10, 1, written_);
+  asked.sampler = sampler({.temperature = 1, .frequency_penalty = 100, .penalty_window = 4});
+  generate(generator_, asked);
+  EXPECT_EQ(written_.ids, (Ids{4, 2, 0, 3, 1, 4, 2, 0, 3, 1})) << "always the one that is not among the latest four";
 }
 
 }  // namespace

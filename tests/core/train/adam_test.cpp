@@ -1,52 +1,114 @@
 #include "core/train/adam.h"
 
+#include <algorithm>
 #include <cmath>
 
 #include <fmt/format.h>
-#include <torch/optim/adam.h>
 
+#include "core/io/safetensors.h"
+#include "core/model/torch_runtime.h"
 #include "tests/support.h"
 
 namespace charnn {
 namespace {
 
-NamedTensors parameters() {
-  torch::manual_seed(4);
-  return {{"a", torch::randn({3, 4}).requires_grad_(true)}, {"b", torch::randn({5}).requires_grad_(true)}};
+const ModelConfig tiny{.cell = Cell::rnn, .layers = 1, .hidden = 1, .embedding = 1};  // 10 weights with 2 symbols
+
+std::vector<float> numbers(std::int64_t count, const std::function<double(std::int64_t)>& number) {
+  std::vector<float> all;
+  for (std::int64_t i = 0; i < count; ++i) all.push_back(static_cast<float>(number(i)));
+  return all;
+}
+
+/// Some gradient, different at every step.
+std::vector<float> gradient(std::int64_t count, std::int64_t step) {
+  return numbers(count, [&](std::int64_t i) { return 0.25 * static_cast<double>((7 * i + 5 * step) % 11 - 5); });
 }
 
 TEST(Adam, FollowsTorchOptimAdam) {
   const OptimizerConfig config{.beta1 = 0.9, .beta2 = 0.99, .eps = 1e-8, .weight_decay = 0.01};
-  const NamedTensors ours = parameters(), theirs = parameters();
-  ThreadPool pool(2);
-  Adam adam(ours, config, pool);
-  torch::optim::Adam reference({theirs[0].second, theirs[1].second},
-                               torch::optim::AdamOptions(0.01).betas({0.9, 0.99}).eps(1e-8).weight_decay(0.01));
-  for (int step = 0; step < 20; ++step) {
-    const double lr = 0.01 * (step + 1);  // the rate may change at every step
-    for (auto& group : reference.param_groups()) static_cast<torch::optim::AdamOptions&>(group.options()).lr(lr);
-    for (std::size_t i = 0; i < 2; ++i) {
-      const torch::Tensor gradient = torch::randn_like(ours[i].second).detach();
-      torch::Tensor(ours[i].second).mutable_grad() = gradient;
-      torch::Tensor(theirs[i].second).mutable_grad() = 0.5 * gradient;
-    }
-    adam.step(lr, 0.5);
-    reference.step();
+  Network network(NetworkLayout(tiny, 2),
+                  numbers(10, [](std::int64_t i) { return 0.1 * (static_cast<double>(i) - 4.5); }));
+  Adam adam(network, config);
+  for (std::int64_t step = 0; step < 20; ++step) {
+    network.gradients().assign(gradient(10, step));
+    adam.step(0.01 * static_cast<double>(step + 1), 0.5);  // the rate may change at every step
   }
-  for (std::size_t i = 0; i < 2; ++i) EXPECT_TRUE(torch::allclose(ours[i].second, theirs[i].second, 1e-5, 1e-6));
+  // From torch.optim.Adam (LibTorch 1.13), with the same weights and half the gradients.
+  const std::vector<double> expected{-0.481616467, -0.294054151, -0.0712058246, -0.339666188, -0.123070344,
+                                     0.213515252,  0.158701733,  0.00362259988, 0.408735484,  0.508684635};
+  const std::vector<float> weights = network.weights().to_host();
+  for (std::size_t i = 0; i < expected.size(); ++i)
+    EXPECT_NEAR(static_cast<double>(weights[i]), expected[i], 1e-6 + 1e-5 * std::abs(expected[i])) << i;
   EXPECT_EQ(adam.steps(), 20);
+}
+
+TEST(Adam, FollowsItsFormulasWhateverTheThreads) {
+  const OptimizerConfig config{.beta1 = 0.8, .beta2 = 0.95, .eps = 1e-3, .weight_decay = 0.1};
+  const NetworkLayout layout({.cell = Cell::gru, .layers = 1, .hidden = 80, .embedding = 100}, 99);
+  const std::int64_t count = layout.size();
+  ASSERT_GT(count, 3 * (1 << 14)) << "enough for several threads";
+  const std::vector<float> first = numbers(count, [](std::int64_t i) { return std::sin(static_cast<double>(i)); });
+  std::string bytes;
+  for (const int threads : {1, 3}) {
+    Network network(layout, first);
+    network.configure_cpu({.threads = threads});
+    Adam adam(network, config);
+    for (std::int64_t step = 0; step < 5; ++step) {
+      network.gradients().assign(gradient(count, step));
+      adam.step(0.02);
+    }
+    const std::vector<float> weights = network.weights().to_host(), exp_avg = adam.exp_avg().to_host(),
+                             exp_avg_sq = adam.exp_avg_sq().to_host();
+    double furthest = 0;
+    for (std::size_t i = 0; i < first.size(); ++i) {
+      double w = static_cast<double>(first[i]), m = 0, v = 0;
+      for (std::int64_t t = 1; t <= 5; ++t) {
+        const double g =
+            0.25 * static_cast<double>((7 * static_cast<std::int64_t>(i) + 5 * (t - 1)) % 11 - 5) + 0.1 * w;
+        m = 0.8 * m + 0.2 * g;
+        v = 0.95 * v + 0.05 * g * g;
+        const auto n = static_cast<double>(t);
+        w -= 0.02 * (m / (1 - std::pow(0.8, n))) / (std::sqrt(v / (1 - std::pow(0.95, n))) + 1e-3);
+      }
+      furthest =
+          std::max({furthest, std::abs(static_cast<double>(weights[i]) - w),
+                    std::abs(static_cast<double>(exp_avg[i]) - m), std::abs(static_cast<double>(exp_avg_sq[i]) - v)});
+    }
+    EXPECT_LT(furthest, 2e-6);
+    if (bytes.empty()) bytes = bytes_of(weights);
+    EXPECT_TRUE(bytes == bytes_of(weights)) << threads << " threads";
+  }
+}
+
+TEST(Adam, AConstantGradientMovesEveryWeightByTheRate) {
+  // Its mean is itself, and the root of its mean square its size: bias correction makes that true from the first step.
+  Network network(NetworkLayout(tiny, 2), std::vector<float>(10));
+  network.gradients().assign(std::vector<float>{1e-3F, -1e-3F, 5, -5, 100, -100, 0, 1, 1, 1});
+  const OptimizerConfig config;
+  Adam adam(network, config);
+  for (int step = 1; step <= 3; ++step) {
+    adam.step(0.125);
+    const std::vector<float> weights = network.weights().to_host();
+    const double moved = 0.125 * step;
+    for (const std::size_t i : {0U, 2U, 4U, 7U}) EXPECT_NEAR(static_cast<double>(weights[i]), -moved, 1e-5) << i;
+    for (const std::size_t i : {1U, 3U, 5U}) EXPECT_NEAR(static_cast<double>(weights[i]), moved, 1e-5) << i;
+    EXPECT_EQ(weights[6], 0);
+  }
 }
 
 TEST(Adam, NormIsThatOfAllGradientsTogether) {
   const OptimizerConfig config;
-  const NamedTensors weights{{"a", torch::zeros({300, 100}).requires_grad_(true)},
-                             {"b", torch::zeros({5}).requires_grad_(true)}};
-  torch::Tensor(weights[0].second).mutable_grad() = torch::full({300, 100}, 3.0F);
-  torch::Tensor(weights[1].second).mutable_grad() = torch::full({5}, 4.0F);
-  ThreadPool one(1), three(3);
-  const double norm = Adam(weights, config, one).gradient_norm();
-  EXPECT_NEAR(norm, std::sqrt(30000 * 9.0 + 5 * 16.0), 1e-4);
-  EXPECT_EQ(norm, Adam(weights, config, three).gradient_norm());
+  Network network({.cell = Cell::rnn, .layers = 1, .hidden = 5, .embedding = 100}, 300);
+  const NetworkLayout& layout = network.layout();
+  std::vector<float> gradients(static_cast<std::size_t>(layout.size()));
+  std::fill_n(gradients.begin() + layout.encoder().offset, 30000, 3.0F);
+  std::fill_n(gradients.begin() + layout.decoder_bias().offset, 300, 4.0F);
+  network.gradients().assign(gradients);
+  const double norm = Adam(network, config).gradient_norm();
+  EXPECT_NEAR(norm, std::sqrt(30000 * 9.0 + 300 * 16.0), 1e-4);
+  network.configure_cpu({.threads = 3});
+  EXPECT_EQ(norm, Adam(network, config).gradient_norm());
 }
 
 TEST(Adam, ClippingScalesDownOnly) {
@@ -57,37 +119,44 @@ TEST(Adam, ClippingScalesDownOnly) {
 
 TEST(Adam, MomentsThatDoNotFitAreRefused) {
   const OptimizerConfig config;
-  ThreadPool pool(1);
-  Adam adam(parameters(), config, pool);
-  NamedTensors moments = adam.exp_avg();
-  moments[1].second = torch::zeros({6});
-  test::expect_contains(test::error_of([&] { adam.restore(moments, adam.exp_avg_sq(), 3); }),
-                        "optimizer.exp_avg: tensor b");
+  Network network(tiny, 2);
+  Adam adam(network, config);
+  for (const std::size_t size : {0U, 1U, 9U, 11U}) {
+    const std::vector<float> right(10), wrong(size);
+    test::expect_contains(test::error_of([&] { adam.restore(wrong, right, 3); }), "for the 10 weights");
+    test::expect_contains(test::error_of([&] { adam.restore(right, wrong, 3); }), "for the 10 weights");
+  }
+  EXPECT_EQ(adam.steps(), 0);
 }
 
 TEST(Adam, FrozenLayersStayBitForBit) {
-  const CharRnn model({.cell = Cell::gru, .layers = 2, .hidden = 8, .embedding = 4}, 5);
+  Network network({.cell = Cell::gru, .layers = 2, .hidden = 8, .embedding = 4}, 5);
+  const NetworkLayout& layout = network.layout();
+  network.gradients().assign(numbers(layout.size(), [](std::int64_t) { return 1; }));
   const auto frozen = [&](const std::vector<std::string>& layers) {
     OptimizerConfig config;
     config.freeze = layers;
-    ThreadPool pool(1);
-    Adam adam(model.weights(), config, pool);
-    std::vector<torch::Tensor> before;
-    double squares = 0;
-    std::vector<std::string> same;
-    for (const auto& [name, weight] : model.weights()) {
-      before.push_back(weight.detach().clone());
-      torch::Tensor(weight).mutable_grad() = torch::ones_like(weight).detach();
-    }
+    Adam adam(network, config);
+    const std::vector<float> before = network.weights().to_host();
     const double norm = adam.gradient_norm();
     adam.step(0.1);
-    std::size_t i = 0;
-    for (const auto& [name, weight] : model.weights())
-      if (torch::equal(weight, before[i++]))
-        same.push_back(name);
-      else
-        squares += static_cast<double>(weight.numel());
-    EXPECT_NEAR(norm, std::sqrt(squares), 1e-6) << "their gradients count for nothing";
+    const std::vector<float> after = network.weights().to_host();
+    std::int64_t trained = 0;
+    std::vector<std::string> same;
+    for (const WeightInfo& weight : layout.weights()) {
+      const auto part = [&](const std::vector<float>& all) {
+        return bytes_of(
+            std::span(all).subspan(static_cast<std::size_t>(weight.offset), static_cast<std::size_t>(weight.size)));
+      };
+      if (part(before) == part(after)) {
+        same.push_back(weight.name);
+        continue;
+      }
+      trained += weight.size;
+      for (std::int64_t i = weight.offset; i < weight.offset + weight.size; ++i)
+        EXPECT_NE(before[static_cast<std::size_t>(i)], after[static_cast<std::size_t>(i)]) << weight.name;
+    }
+    EXPECT_NEAR(norm, std::sqrt(static_cast<double>(trained)), 1e-6) << "frozen gradients count for nothing";
     return same;
   };
   using Names = std::vector<std::string>;

@@ -1,4 +1,4 @@
-#include "core/train/divergence.h"
+#include "core/train/monitor.h"
 
 #include <cmath>
 #include <limits>

@@ -3,6 +3,8 @@
 #include <cmath>
 #include <limits>
 
+#include "core/io/safetensors.h"
+#include "core/model/torch_runtime.h"
 #include "fast/stepper.h"
 #include "tests/support.h"
 
@@ -19,22 +21,22 @@ std::string some_text(std::size_t size) {
 class Evaluate : public testing::Test {
  protected:
   Evaluate() : corpus_(test::corpus_of(folder_, some_text(3000) + "e")) {
-    torch::manual_seed(1);
-    model_ = std::make_shared<CharRnn>(
+    seed_generators(1);
+    network_ = std::make_unique<Network>(
         ModelConfig{.cell = Cell::lstm, .layers = 2, .hidden = 12, .embedding = 4, .dropout = 0.5},
         corpus_.vocabulary().size());
   }
 
   /// Cross-entropy of symbols [begin, begin + count] by the stepper, from a zero state.
   double plain(std::int64_t begin, std::int64_t count) {
-    const Stepper stepper(*model_);
-    StepState state = stepper.zero_state();
+    Stepper stepper(network_->layout(), network_->weights().to_host());
+    State state = stepper.zero_state();
     std::vector<std::int64_t> ids(static_cast<std::size_t>(count + 1));
     corpus_.copy(begin, ids);
     std::vector<float> logits;
     double nats = 0;
     for (std::size_t t = 0; t + 1 < ids.size(); ++t) {
-      stepper.step(state, ids[t], logits);
+      stepper.step(state, {&ids[t], 1}, logits);
       double sum = 0;
       for (const float logit : logits) sum += std::exp(static_cast<double>(logit));
       nats += std::log(sum) - static_cast<double>(logits[static_cast<std::size_t>(ids[t + 1])]);
@@ -44,28 +46,28 @@ class Evaluate : public testing::Test {
 
   test::TemporaryFolder folder_;
   Corpus corpus_;
-  std::shared_ptr<CharRnn> model_;
+  std::unique_ptr<Network> network_;
 };
 
 TEST_F(Evaluate, CountsEveryCharacterOnceHoweverManyStreams) {
   const double expected = plain(0, 3000);
   for (const std::int64_t streams : {1, 2, 7, 64}) {
-    const EvalResult result = *evaluate(*model_, corpus_, corpus_.all(), {.streams = streams});
+    const EvalResult result = *evaluate(*network_, corpus_, corpus_.all(), {.streams = streams});
     EXPECT_EQ(result.chars, 3000);
     EXPECT_NEAR(result.nats, expected, 1e-6 * expected) << streams << " streams";
   }
-  EXPECT_NEAR(evaluate(*model_, corpus_, corpus_.all())->nats, expected, 1e-6 * expected);
+  EXPECT_NEAR(evaluate(*network_, corpus_, corpus_.all())->nats, expected, 1e-6 * expected);
 }
 
 TEST_F(Evaluate, WindowsBeginWithAZeroState) {
   double expected = 0;
   for (std::int64_t begin = 0; begin < 3000; begin += 700)
     expected += plain(begin, std::min<std::int64_t>(700, 3000 - begin));
-  const EvalResult result = *evaluate(*model_, corpus_, corpus_.all(), {.window = 700});
+  const EvalResult result = *evaluate(*network_, corpus_, corpus_.all(), {.window = 700});
   EXPECT_EQ(result.chars, 3000);
   EXPECT_NEAR(result.nats, expected, 1e-6 * expected);
   const std::int64_t huge = std::numeric_limits<std::int64_t>::max();
-  EXPECT_NEAR(evaluate(*model_, corpus_, corpus_.all(), {.window = huge})->nats, plain(0, 3000), 1e-3);
+  EXPECT_NEAR(evaluate(*network_, corpus_, corpus_.all(), {.window = huge})->nats, plain(0, 3000), 1e-3);
   EXPECT_GT(std::abs(expected - plain(0, 3000)), 1e-4) << "the protocols must differ for this test to say anything";
 }
 
@@ -80,7 +82,7 @@ TEST_F(Evaluate, TellsWhatEachCharacterCosts) {
         place = value;
       }
     };
-    const EvalResult result = *evaluate(*model_, corpus_, corpus_.all(), options);
+    const EvalResult result = *evaluate(*network_, corpus_, corpus_.all(), options);
     EXPECT_EQ(nats[0], -1) << "nothing predicts the first";
     double sum = 0;
     for (std::size_t i = 1; i < nats.size(); ++i) sum += static_cast<double>(nats[i]);
@@ -94,21 +96,29 @@ TEST_F(Evaluate, TellsWhatEachCharacterCosts) {
   }
 }
 
-TEST_F(Evaluate, LeavesModeAndGeneratorAsTheyWere) {
-  torch::manual_seed(3);
-  const torch::Tensor expected = torch::rand({4});
-  torch::manual_seed(3);
-  model_->train();
-  evaluate(*model_, corpus_, {0, 500});
-  EXPECT_TRUE(model_->is_training());
-  EXPECT_TRUE(torch::equal(torch::rand({4}), expected));
+TEST_F(Evaluate, LeavesTrainingAsItWas) {
+  // A window of training after an evaluation, on the same state and from the same random numbers, as without it.
+  const auto gradients = [&](bool evaluated) {
+    seed_generators(3);
+    Batcher batcher(corpus_, corpus_.all(), 2, 20);
+    State state = network_->zero_state(2);
+    network_->train_window(batcher.next(), state);
+    const GeneratorStates generators = capture_generators(Device::cpu);
+    const std::string before = bytes_of(network_->weights().to_host()) + bytes_of(network_->gradients().to_host());
+    if (evaluated) evaluate(*network_, corpus_, {0, 500});
+    EXPECT_TRUE(generators == capture_generators(Device::cpu));
+    EXPECT_TRUE(before == bytes_of(network_->weights().to_host()) + bytes_of(network_->gradients().to_host()));
+    network_->train_window(batcher.next(), state);
+    return bytes_of(network_->gradients().to_host()) + bytes_of(state.h) + bytes_of(state.c);
+  };
+  EXPECT_TRUE(gradients(true) == gradients(false));
 }
 
 TEST_F(Evaluate, TinySplitsAndStopping) {
-  EXPECT_EQ(evaluate(*model_, corpus_, {10, 12})->chars, 1);
-  EXPECT_NEAR(evaluate(*model_, corpus_, {10, 12})->nats, plain(10, 1), 1e-5);
-  test::expect_contains(test::error_of([&] { evaluate(*model_, corpus_, {10, 11}); }), "at least 2");
-  EXPECT_FALSE(evaluate(*model_, corpus_, corpus_.all(), {.stop = [] { return true; }}));
+  EXPECT_EQ(evaluate(*network_, corpus_, {10, 12})->chars, 1);
+  EXPECT_NEAR(evaluate(*network_, corpus_, {10, 12})->nats, plain(10, 1), 1e-5);
+  test::expect_contains(test::error_of([&] { evaluate(*network_, corpus_, {10, 11}); }), "at least 2");
+  EXPECT_FALSE(evaluate(*network_, corpus_, corpus_.all(), {.stop = [] { return true; }}));
 }
 
 }  // namespace

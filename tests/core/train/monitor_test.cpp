@@ -1,4 +1,4 @@
-#include "core/train/watch.h"
+#include "core/train/monitor.h"
 
 #include <cmath>
 
@@ -9,12 +9,12 @@ namespace {
 
 using test::expect_contains;
 
-/// A watch that is told one story, step for step.
+/// A monitor that is told one story, step for step.
 struct Story {
   OptimizerConfig optimizer{};
   ScheduleConfig schedule{};
   WatchState state{};
-  Watch watch{optimizer, schedule, state, 3.0};
+  TrainingMonitor monitor{optimizer, schedule, state, 3.0};
   std::vector<Warning> warnings{};
   StepInfo now{};
 
@@ -29,8 +29,8 @@ struct Story {
   void go(int steps) {
     for (int i = 0; i < steps; ++i) {
       ++now.step;
-      watch.step(now, now.loss, warnings);
-      if (now.step % 10 == 0) watch.record(now, now.loss, warnings);
+      monitor.step(now, now.loss, warnings);
+      if (now.step % 10 == 0) monitor.record(now, now.loss, warnings);
     }
   }
   void eval(double loss, double best) {
@@ -38,7 +38,7 @@ struct Story {
     info.step = now.step;
     info.result = {loss, 1};
     info.best = loss == best;
-    watch.eval(info, best, 100, warnings);
+    monitor.eval(info, best, 100, warnings);
   }
   /// Exactly the warning `name` was given, with `part` in it.
   void expect(const std::string& name, const std::string& part) {
@@ -48,7 +48,7 @@ struct Story {
   }
 };
 
-TEST(Watch, AHealthyRunIsLeftInPeace) {
+TEST(TrainingMonitor, AHealthyRunIsLeftInPeace) {
   Story s;
   s.now.loss = 4;
   for (int i = 0; i < 100; ++i) {
@@ -59,7 +59,7 @@ TEST(Watch, AHealthyRunIsLeftInPeace) {
   EXPECT_TRUE(s.warnings.empty()) << s.warnings[0].message;
 }
 
-TEST(Watch, NamesAStallAtLetterFrequencies) {
+TEST(TrainingMonitor, NamesAStallAtLetterFrequencies) {
   Story s;
   s.now.loss = 2.98;
   s.go(250);
@@ -69,7 +69,7 @@ TEST(Watch, NamesAStallAtLetterFrequencies) {
   EXPECT_EQ(s.state.said, std::vector<std::string>{"letter_frequencies"}) << "and once only";
 }
 
-TEST(Watch, ALossThatStillFallsIsNoStall) {
+TEST(TrainingMonitor, ALossThatStillFallsIsNoStall) {
   Story s;
   s.now.loss = 4.5;
   for (int i = 0; i < 12; ++i) {
@@ -79,7 +79,7 @@ TEST(Watch, ALossThatStillFallsIsNoStall) {
   EXPECT_TRUE(s.warnings.empty());
 }
 
-TEST(Watch, NamesConstantClipping) {
+TEST(TrainingMonitor, NamesConstantClipping) {
   Story s;
   s.now.grad_norm = 3;
   s.go(1000);
@@ -91,7 +91,7 @@ TEST(Watch, NamesConstantClipping) {
   EXPECT_TRUE(off.warnings.empty());
 }
 
-TEST(Watch, NamesUpdatesOfAnUnhealthySize) {
+TEST(TrainingMonitor, NamesUpdatesOfAnUnhealthySize) {
   Story large;
   large.now.update_ratio = 0.3;
   large.go(1000);
@@ -107,7 +107,7 @@ TEST(Watch, NamesUpdatesOfAnUnhealthySize) {
   EXPECT_TRUE(late.warnings.empty()) << "the schedule has lowered the rate on purpose";
 }
 
-TEST(Watch, NamesAHiddenStateThatCarriesNothing) {
+TEST(TrainingMonitor, NamesAHiddenStateThatCarriesNothing) {
   Story saturated;
   saturated.now.loss = 2.5;
   saturated.now.hidden_saturated = 0.8;
@@ -125,7 +125,7 @@ TEST(Watch, NamesAHiddenStateThatCarriesNothing) {
   EXPECT_TRUE(learned.warnings.empty()) << "who knows the text may be sure of it";
 }
 
-TEST(Watch, NamesOverfitting) {
+TEST(TrainingMonitor, NamesOverfitting) {
   Story s;
   s.go(100);
   s.eval(1.60, 1.60);
@@ -141,7 +141,7 @@ TEST(Watch, NamesOverfitting) {
   s.expect("overfitting", "--dropout");
 }
 
-TEST(Watch, NoiseIsNoOverfitting) {
+TEST(TrainingMonitor, NoiseIsNoOverfitting) {
   Story s;
   s.go(100);
   s.eval(1.60, 1.60);
@@ -153,7 +153,7 @@ TEST(Watch, NoiseIsNoOverfitting) {
   EXPECT_TRUE(s.warnings.empty());
 }
 
-TEST(Watch, TrainingThatGetsWorseIsNoOverfitting) {
+TEST(TrainingMonitor, TrainingThatGetsWorseIsNoOverfitting) {
   Story s;
   s.go(100);
   s.eval(1.60, 1.60);

@@ -1,8 +1,10 @@
+#include <cmath>
+#include <cstdio>
+
 #include <nlohmann/json.hpp>
 
 #include "core/base/files.h"
-#include "core/train/bar_sink.h"
-#include "core/train/line_sink.h"
+#include "core/train/console_sinks.h"
 #include "core/train/metrics_sink.h"
 #include "tests/support.h"
 

@@ -1,7 +1,7 @@
 #include "extras/init/config_proposal.h"
 
 #include "core/data/batcher.h"
-#include "core/train/trainer.h"
+#include "core/train/schedule.h"
 #include "tests/support.h"
 
 namespace charnn::cli {

@@ -1,11 +1,9 @@
 #include "extras/plot/chart.h"
-
 #include <cmath>
 #include <fstream>
-
 #include "core/base/utf8.h"
-#include "core/train/metrics_file.h"
 #include "extras/plot/curves.h"
+#include "extras/plot/metrics.h"
 #include "tests/support.h"
 
 namespace charnn {
@@ -144,18 +142,18 @@ TEST(Curves, TellTrainingFromValidationAndRunFromRun) {
 
 TEST(PlotSink, DrawsAtTheEndAndSurvivesAFolderThatIsGone) {
   const test::TemporaryFolder folder;
-  std::string complaint;
-  const auto complain = [&](const Warning& warning) { complaint += warning.message; };
+  std::string warnings;
+  const auto warn = [&](const Warning& warning) { warnings += warning.message; };
   StepInfo step;
   for (const char* path : {"p.svg", "missing/p.svg"}) {
-    PlotSink sink(folder / path, "t", {}, complain);
+    PlotSink sink(folder / path, "t", {}, warn);
     for (step.step = 1; step.step < 20000; ++step.step) sink.record(step);
     sink.end({"finished", step.step, 1});
     sink.end({"finished", step.step, 1});
   }
   EXPECT_TRUE(std::filesystem::exists(folder / "p.svg"));
   EXPECT_LT(std::filesystem::file_size(folder / "p.svg"), 200'000U);
-  EXPECT_EQ(count(complaint, "missing/p.svg"), 1U) << complaint;
+  EXPECT_EQ(count(warnings, "missing/p.svg"), 1U) << warnings;
 }
 
 }  // namespace

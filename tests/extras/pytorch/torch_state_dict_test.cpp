@@ -2,6 +2,8 @@
 
 #include <limits>
 
+#include "core/base/random.h"
+#include "core/model/network_layout.h"
 #include "extras/pytorch/symbol_order.h"
 #include "tests/support.h"
 
@@ -11,92 +13,146 @@ namespace {
 using test::error_of;
 using test::expect_contains;
 
+using Tensors = std::vector<Tensor>;
+
 const std::vector<char32_t> symbols{U'b', U'\n', U'é', U'a', U'z'};  // five, in no order
 constexpr std::int64_t V = 5, E = 3, H = 4;
 
+Tensor tensor(const std::string& name, const std::vector<std::int64_t>& shape, const std::vector<float>& values) {
+  return {name, Dtype::f32, shape, bytes_of(values)};
+}
+
+std::size_t size_of(const std::vector<std::int64_t>& shape) {
+  std::size_t size = 1;
+  for (const std::int64_t n : shape) size *= static_cast<std::size_t>(n);
+  return size;
+}
+
+Tensor filled(const std::string& name, const std::vector<std::int64_t>& shape, float value = 0) {
+  return tensor(name, shape, std::vector<float>(size_of(shape), value));
+}
+
+Tensor random_tensor(const std::string& name, const std::vector<std::int64_t>& shape, Random& random) {
+  std::vector<float> values(size_of(shape));
+  for (float& value : values) value = static_cast<float>(2 * random.uniform() - 1);
+  return tensor(name, shape, values);
+}
+
+Tensor as_double(const Tensor& tensor, double factor = 1) {
+  Tensor result{tensor.name, Dtype::f64, tensor.shape};
+  for (const float value : tensor.floats()) {
+    const double number = factor * static_cast<double>(value);
+    result.bytes.append(reinterpret_cast<const char*>(&number), sizeof number);
+  }
+  return result;
+}
+
 /// A state_dict of a network of that kind, layers named as told.
-NamedTensors state_dict(Cell cell, std::int64_t layers, const std::string& embedding, const std::string& rnn,
-                        const std::string& decoder, std::int64_t embedding_size = E) {
+Tensors state_dict(Cell cell, std::int64_t layers, const std::string& embedding, const std::string& rnn,
+                   const std::string& decoder, std::int64_t embedding_size = E) {
   const ModelConfig config{.cell = cell, .layers = layers, .hidden = H, .embedding = embedding_size};
-  NamedTensors tensors;
-  for (const auto& [name, shape] : weight_shapes(config, V)) {
-    const std::string kind = name.substr(name.find('.') + 1);
-    const bool is_rnn = name.rfind("rnn.", 0) == 0, is_embedding = name.rfind("encoder.", 0) == 0;
-    tensors.emplace_back((is_rnn ? rnn : (is_embedding ? embedding : decoder) + ".") + kind, torch::randn(shape));
+  Random random(7);
+  Tensors tensors;
+  const NetworkLayout layout(config, V);
+  for (const WeightInfo& weight : layout.weights()) {
+    const std::string kind = weight.name.substr(weight.name.find('.') + 1);
+    const bool is_rnn = weight.name.starts_with("rnn."), is_embedding = weight.name.starts_with("encoder.");
+    tensors.push_back(
+        random_tensor((is_rnn ? rnn : (is_embedding ? embedding : decoder) + ".") + kind, weight.shape, random));
   }
   return tensors;
 }
 
-const torch::Tensor& get(const NamedTensors& tensors, const std::string& name) {
-  for (const auto& [known, tensor] : tensors)
-    if (known == name) return tensor;
+std::vector<float> get(const Tensors& tensors, const std::string& name) {
+  for (const Tensor& known : tensors)
+    if (known.name == name) return known.floats();
   throw std::out_of_range(name);
 }
 
-void remove(NamedTensors& tensors, const std::string& name) {
-  std::erase_if(tensors, [&](const auto& tensor) { return tensor.first == name; });
+/// A weight of the network by charnn's name.
+std::vector<float> get(const ImportedNetwork& network, const std::string& name) {
+  const NetworkLayout layout(network.config, network.vocabulary.size());
+  for (const WeightInfo& weight : layout.weights())
+    if (weight.name == name) {
+      const auto begin = network.weights.begin() + weight.offset;
+      return {begin, begin + weight.size};
+    }
+  throw std::out_of_range(name);
 }
 
-TorchNetwork understood(const NamedTensors& tensors, const StateDictNames& names = {}) {
-  TorchNetwork network = from_state_dict(tensors, symbols, names, "x");
-  require_weights(network.weights, network.config, network.vocabulary.size(), "x");
+/// Row `row` of those that the symbols have.
+std::vector<float> row_of(const std::vector<float>& values, std::int64_t row) {
+  const auto width = static_cast<std::int64_t>(values.size()) / V;
+  return {values.begin() + row * width, values.begin() + (row + 1) * width};
+}
+
+void remove(Tensors& tensors, const std::string& name) {
+  std::erase_if(tensors, [&](const Tensor& known) { return known.name == name; });
+}
+
+ImportedNetwork understood(const Tensors& tensors, const StateDictNames& names = {}) {
+  ImportedNetwork network = from_state_dict(tensors, symbols, names, "x");
+  EXPECT_EQ(network.vocabulary.size(), V);
+  EXPECT_EQ(network.weights.size(), static_cast<std::size_t>(NetworkLayout(network.config, V).size()));
   return network;
 }
 
-std::string refusal(const NamedTensors& tensors, const StateDictNames& names = {}) {
+std::string refusal(const Tensors& tensors, const StateDictNames& names = {}) {
   return error_of([&] { from_state_dict(tensors, symbols, names, "x"); });
 }
 
 TEST(StateDict, OfEveryCellIsUnderstood) {
   for (const Cell cell : {Cell::rnn, Cell::gru, Cell::lstm}) {
-    const NamedTensors tensors = state_dict(cell, 2, "emb", "model.core.", "fc");
-    const TorchNetwork network = understood(tensors);
+    const Tensors tensors = state_dict(cell, 2, "emb", "model.core.", "fc");
+    const ImportedNetwork network = understood(tensors);
     EXPECT_EQ(network.config.cell, cell);
     EXPECT_EQ(network.config.layers, 2);
     EXPECT_EQ(network.config.hidden, H);
     EXPECT_EQ(network.config.embedding, E);
-    EXPECT_TRUE(torch::equal(get(network.weights, "rnn.weight_ih_l1"), get(tensors, "model.core.weight_ih_l1")));
-    EXPECT_TRUE(torch::equal(get(network.weights, "rnn.bias_hh_l0"), get(tensors, "model.core.bias_hh_l0")));
-    const auto shapes = weight_shapes(network.config, V);
-    for (std::size_t i = 0; i < shapes.size(); ++i) EXPECT_EQ(network.weights[i].first, shapes[i].first);
+    const NetworkLayout layout(network.config, V);
+    for (const WeightInfo& weight : layout.weights()) {
+      if (!weight.name.starts_with("rnn.")) continue;
+      EXPECT_EQ(get(network, weight.name), get(tensors, "model.core." + weight.name.substr(4))) << weight.name;
+    }
   }
 }
 
 TEST(StateDict, RowsFollowTheirSymbols) {
-  const NamedTensors tensors = state_dict(Cell::gru, 1, "emb", "gru.", "fc");
-  const TorchNetwork network = understood(tensors);
+  const Tensors tensors = state_dict(Cell::gru, 1, "emb", "gru.", "fc");
+  const ImportedNetwork network = understood(tensors);
   EXPECT_EQ(network.vocabulary, Vocabulary(Tokens::chars, {U'\n', U'a', U'b', U'z', U'é'}));
   const std::vector<std::pair<const char*, const char*>> moved{
       {"emb.weight", "encoder.weight"}, {"fc.weight", "decoder.weight"}, {"fc.bias", "decoder.bias"}};
   for (const auto& [before, after] : moved)
     for (std::size_t i = 0; i < symbols.size(); ++i)
-      EXPECT_TRUE(torch::equal(get(network.weights, after)[*network.vocabulary.id(symbols[i])],
-                               get(tensors, before)[static_cast<std::int64_t>(i)]))
+      EXPECT_EQ(row_of(get(network, after), *network.vocabulary.id(symbols[i])),
+                row_of(get(tensors, before), static_cast<std::int64_t>(i)))
           << after << " " << i;
 }
 
 TEST(StateDict, OneHotInputGetsAnEmbedding) {
-  NamedTensors tensors = state_dict(Cell::lstm, 1, "none", "lstm.", "fc", V);
+  Tensors tensors = state_dict(Cell::lstm, 1, "none", "lstm.", "fc", V);
   remove(tensors, "none.weight");
-  const TorchNetwork network = understood(tensors);
+  const ImportedNetwork network = understood(tensors);
   EXPECT_EQ(network.config.embedding, V);
   // 'b' was number 0.
-  EXPECT_TRUE(torch::equal(get(network.weights, "encoder.weight")[*network.vocabulary.id(U'b')], torch::eye(V)[0]));
+  EXPECT_EQ(row_of(get(network, "encoder.weight"), *network.vocabulary.id(U'b')), (std::vector<float>{1, 0, 0, 0, 0}));
 }
 
 TEST(StateDict, WhatIsMissingByChoiceIsZero) {
-  NamedTensors tensors = state_dict(Cell::lstm, 1, "emb", "lstm.", "fc");
+  Tensors tensors = state_dict(Cell::lstm, 1, "emb", "lstm.", "fc");
   for (const char* name : {"lstm.bias_ih_l0", "lstm.bias_hh_l0", "fc.bias"}) remove(tensors, name);
-  const TorchNetwork network = understood(tensors);
+  const ImportedNetwork network = understood(tensors);
   for (const char* name : {"rnn.bias_ih_l0", "rnn.bias_hh_l0", "decoder.bias"})
-    EXPECT_EQ(get(network.weights, name).abs().sum().item<float>(), 0) << name;
+    for (const float value : get(network, name)) EXPECT_EQ(value, 0) << name;
 }
 
 TEST(StateDict, DoublesBecomeFloats) {
-  NamedTensors tensors = state_dict(Cell::rnn, 1, "emb", "rnn.", "fc");
-  for (auto& [name, tensor] : tensors) tensor = tensor.to(torch::kDouble);
-  understood(tensors);
-  tensors[0].second = tensors[0].second * 1e300;
+  const Tensors floats = state_dict(Cell::rnn, 1, "emb", "rnn.", "fc");
+  Tensors tensors;
+  for (const Tensor& known : floats) tensors.push_back(as_double(known));
+  EXPECT_EQ(understood(tensors).weights, understood(floats).weights);
+  tensors[0] = as_double(floats[0], 1e300);
   expect_contains(refusal(tensors), "\"emb.weight\" has values that are no finite");
 }
 
@@ -105,9 +161,9 @@ TEST(StateDict, LayersOfTheSameShapeAreToldApartByName) {
   const auto named = [](const char* embedding, const char* decoder) {
     return state_dict(Cell::gru, 1, embedding, "rnn.", decoder, H);
   };
-  const auto expect = [](const NamedTensors& tensors, const std::string& embedding, const StateDictNames& names = {}) {
-    EXPECT_TRUE(torch::equal(get(understood(tensors, names).weights, "encoder.weight")[1],
-                             get(tensors, embedding + ".weight")[3]))
+  const auto expect = [](const Tensors& tensors, const std::string& embedding, const StateDictNames& names = {}) {
+    EXPECT_EQ(row_of(get(understood(tensors, names), "encoder.weight"), 1),
+              row_of(get(tensors, embedding + ".weight"), 3))
         << embedding;  // 'a'
   };
   expect(named("token_emb", "lm_head"), "token_emb");
@@ -124,43 +180,46 @@ TEST(StateDict, LayersOfTheSameShapeAreToldApartByName) {
 }
 
 TEST(StateDict, OneOfSeveralRecurrentNetworksIsChosen) {
-  NamedTensors tensors = state_dict(Cell::gru, 1, "emb", "a.", "fc");
-  for (const auto& [name, tensor] : state_dict(Cell::gru, 1, "x", "b.", "y"))
-    if (name.rfind("b.", 0) == 0) tensors.emplace_back(name, tensor);
+  Tensors tensors = state_dict(Cell::gru, 1, "emb", "a.", "fc");
+  for (const Tensor& other : state_dict(Cell::gru, 1, "x", "b.", "y"))
+    if (other.name.starts_with("b.")) tensors.push_back(other);
   expect_contains(refusal(tensors), "2 recurrent networks: \"a.\", \"b.\"");
   expect_contains(refusal(tensors, {.rnn = "a"}), "\"b.bias_hh_l0\"");
   expect_contains(refusal(tensors, {.rnn = "c"}), "\"c.weight_ih_l0\"");
 }
 
 TEST(StateDict, RefusesWhatItIsNot) {
-  const NamedTensors good = state_dict(Cell::lstm, 2, "emb", "rnn.", "fc");
-  const auto with = [&](const std::string& name, const torch::Tensor& tensor) {
-    NamedTensors all = good;
-    remove(all, name);
-    all.emplace_back(name, tensor);
+  const Tensors good = state_dict(Cell::lstm, 2, "emb", "rnn.", "fc");
+  const auto with_tensor = [&](const Tensor& other) {
+    Tensors all = good;
+    remove(all, other.name);
+    all.push_back(other);
     return refusal(all);
   };
+  const auto with = [&](const std::string& name, const std::vector<std::int64_t>& shape) {
+    return with_tensor(filled(name, shape));
+  };
   const auto without = [&](const std::string& name) {
-    NamedTensors rest = good;
+    Tensors rest = good;
     remove(rest, name);
     return refusal(rest);
   };
-  expect_contains(with("rnn.weight_ih_l0_reverse", torch::zeros({16, 3})), "bidirectional");
-  expect_contains(with("rnn.weight_hr_l0", torch::zeros({2, 4})), "projection");
-  expect_contains(with("rnn.weight_hh_l0", torch::zeros({8, 4})), "8 rows and 4 columns");
-  expect_contains(with("rnn.weight_hh_l0", torch::zeros({0, 0})), "no matrix");
-  expect_contains(with("rnn.weight_ih_l1", torch::zeros({16, 8})), "rnn.weight_ih_l1");
-  expect_contains(with("norm.weight", torch::zeros({4})), "no place for: \"norm.weight\" [4]");
-  expect_contains(with("rnn.bias_ih_l1", torch::zeros({16}, torch::kInt64)), "another shape or type");
-  expect_contains(with("fc.weight", torch::full({V, H}, std::numeric_limits<float>::quiet_NaN())), "fc.weight");
-  expect_contains(with("fc.weight", torch::zeros({V + 1, H})), "as many rows");
-  expect_contains(with("x\n\x1b.weight", torch::zeros({1})), "\"x\\n\\u001b.weight\"");
+  expect_contains(with("rnn.weight_ih_l0_reverse", {16, 3}), "bidirectional");
+  expect_contains(with("rnn.weight_hr_l0", {2, 4}), "projection");
+  expect_contains(with("rnn.weight_hh_l0", {8, 4}), "8 rows and 4 columns");
+  expect_contains(with("rnn.weight_hh_l0", {0, 0}), "no matrix");
+  expect_contains(with("rnn.weight_ih_l1", {16, 8}), "rnn.weight_ih_l1");
+  expect_contains(with("norm.weight", {4}), "no place for: \"norm.weight\" [4]");
+  expect_contains(with_tensor({"rnn.bias_ih_l1", Dtype::i64, {16}, std::string(128, '\0')}), "another shape or type");
+  expect_contains(with_tensor(filled("fc.weight", {V, H}, std::numeric_limits<float>::quiet_NaN())), "fc.weight");
+  expect_contains(with("fc.weight", {V + 1, H}), "as many rows");
+  expect_contains(with("x\n\x1b.weight", {1}), "\"x\\n\\u001b.weight\"");
   expect_contains(without("rnn.bias_ih_l0"), "\"rnn.bias_ih_l0\" is missing");
   expect_contains(without("rnn.weight_hh_l1"), "\"rnn.weight_hh_l1\" is missing");
   expect_contains(without("rnn.weight_ih_l0"), "no tensor \"weight_ih_l0\"");
   expect_contains(without("emb.weight"), "for the embedding");
   expect_contains(without("fc.weight"), "for the decoder");
-  expect_contains(refusal({{"cell.weight_ih", torch::zeros({16, 3})}}), "rename weight_ih");
+  expect_contains(refusal({filled("cell.weight_ih", {16, 3})}), "rename weight_ih");
   expect_contains(refusal({}), "but none");
 }
 

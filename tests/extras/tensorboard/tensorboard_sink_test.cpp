@@ -97,10 +97,10 @@ TEST(TensorBoardSink, AResumedRunGoesOnInALaterFile) {
 
 TEST(TensorBoardSink, WhatCannotBeWrittenWaits) {
   const test::TemporaryFolder folder;
-  int complaints = 0;
-  TensorBoardSink sink(folder / "missing", 0, [&](const Warning&) { ++complaints; });
+  int warnings = 0;
+  TensorBoardSink sink(folder / "missing", 0, [&](const Warning&) { ++warnings; });
   for (int i = 0; i < 3; ++i) sink.record({});
-  EXPECT_EQ(complaints, 1) << "once, when it begins";
+  EXPECT_EQ(warnings, 1) << "once, when it begins";
   test::expect_contains(test::error_of([&] { sink.end({}); }, ExitCode::failure), "missing");
   std::filesystem::create_directory(folder / "missing");
   sink.end({});
