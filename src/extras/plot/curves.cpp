@@ -116,7 +116,7 @@ void PlotSink::record(const StepInfo& s) {
   metrics_.steps.push_back({static_cast<double>(s.step), s.epoch, static_cast<double>(s.chars), s.elapsed_seconds,
                             s.loss, s.lr, s.grad_norm});
   thin_out(metrics_.steps);
-  if (std::chrono::steady_clock::now() >= next_draw_) draw();
+  if (Clock::now() >= next_draw_) draw();
 }
 
 void PlotSink::eval(const EvalInfo& e) {
@@ -138,6 +138,6 @@ void PlotSink::draw() {
     if (warn_) warn_({static_cast<std::int64_t>(step), "not_written", error.what()});
     warn_ = nullptr;
   }
-  next_draw_ = std::chrono::steady_clock::now() + std::chrono::seconds(5);
+  next_draw_ = Clock::now() + std::chrono::seconds(5);
 }
 }  // namespace charnn

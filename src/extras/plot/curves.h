@@ -1,9 +1,9 @@
 #pragma once
-#include <chrono>
 #include <optional>
 #include <string>
 #include <utility>
 #include <vector>
+#include "core/base/clock.h"
 #include "core/train/lr_range_test.h"
 #include "core/train/sink.h"
 #include "core/train/train_config.h"
@@ -59,6 +59,6 @@ class PlotSink : public Sink {
   std::string path_, title_;
   Metrics metrics_;
   Warn warn_;
-  std::chrono::steady_clock::time_point next_draw_;
+  Clock::time_point next_draw_;
 };
 }  // namespace charnn

@@ -1,8 +1,6 @@
 #include "extras/plot/chart.h"
-
 #include <cmath>
 #include <fstream>
-
 #include "core/base/utf8.h"
 #include "extras/plot/curves.h"
 #include "extras/plot/metrics.h"
