@@ -1,5 +1,5 @@
 #include "core/train/checkpoint_saver.h"
-#include <utility>
+#include <tuple>
 #include <fmt/format.h>
 
 namespace charnn {
@@ -17,8 +17,7 @@ bool CheckpointSaver::store(CheckpointKind kind, const Checkpoint& checkpoint, c
 
 void CheckpointSaver::store_best() {
   if (!store(CheckpointKind::best, *waiting_best_)) return;
-  saved_best_loss_ = waiting_best_->train.best_loss;
-  saved_best_step_ = waiting_best_->train.best_step;
+  saved_best_ = {waiting_best_->train.best_loss, waiting_best_->train.best_step};
   waiting_best_.reset();
 }
 
@@ -34,8 +33,7 @@ void CheckpointSaver::last(Checkpoint checkpoint, bool keep, bool at_end) {
   if (waiting_best_ && waiting_best_->train.step != train.step) store_best();  // else it has just failed
   if (waiting_best_) {
     if (!at_end) return;
-    train.best_loss = saved_best_loss_;
-    train.best_step = saved_best_step_;
+    std::tie(train.best_loss, train.best_step) = saved_best_;
     if (train.evaluated_step == train.step) --train.evaluated_step;
   }
   tried_step_ = train.step;
@@ -47,11 +45,6 @@ void CheckpointSaver::last(Checkpoint checkpoint, bool keep, bool at_end) {
 
 void CheckpointSaver::last_from_best(const Checkpoint& best) {
   if (write_) store(CheckpointKind::last, best, "the earlier checkpoint is kept");
-}
-
-void CheckpointSaver::resume(const TrainState& train) {
-  saved_best_loss_ = train.best_loss;
-  saved_best_step_ = train.best_step;
 }
 
 void CheckpointSaver::require_saved(std::int64_t step) const {

@@ -2,6 +2,7 @@
 #include <cstdint>
 #include <functional>
 #include <optional>
+#include <utility>
 #include "core/base/error.h"
 #include "core/io/checkpoint.h"
 #include "core/train/sink.h"
@@ -23,7 +24,8 @@ class CheckpointSaver {
   /// is, but names the best one on disk, and a resumed run evaluates once more. `keep`: also save it as kept.
   void last(Checkpoint checkpoint, bool keep, bool at_end);
   void last_from_best(const Checkpoint& best);  ///< replaces the last checkpoint by the best one
-  void resume(const TrainState& train);         ///< the best checkpoint named by `train` is on disk
+  /// For a resumed run: the best checkpoint named by `train` is on disk.
+  void resume(const TrainState& train) { saved_best_ = {train.best_loss, train.best_step}; }
 
   const std::optional<Checkpoint>& waiting_best() const noexcept { return waiting_best_; }
   bool saved(std::int64_t step) const noexcept { return saved_step_ == step && !waiting_best_; }
@@ -43,7 +45,6 @@ class CheckpointSaver {
   std::int64_t tried_step_ = -1;  ///< step of the latest attempt to save it, successful or not
   std::optional<Error> failure_;
   std::optional<Checkpoint> waiting_best_;
-  std::optional<double> saved_best_loss_;  ///< of the best checkpoint on disk
-  std::int64_t saved_best_step_ = 0;
+  std::pair<std::optional<double>, std::int64_t> saved_best_;  ///< best_loss and best_step of the best one on disk
 };
 }  // namespace charnn

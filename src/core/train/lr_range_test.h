@@ -12,8 +12,7 @@ namespace charnn {
 /// The learning-rate range test (Smith 2015, "Cyclical learning rates for training neural networks"): a short training
 /// whose rate rises exponentially shows at which rates the network learns and at which the loss explodes.
 struct RangeTestConfig {
-  double min_lr = 1e-5;
-  double max_lr = 1;
+  double min_lr = 1e-5, max_lr = 1;
   std::int64_t steps = 400;
   CarriedState state = CarriedState::carried;  ///< as in the training to come
 };
@@ -22,10 +21,8 @@ struct RangeTestConfig {
 std::int64_t range_test_steps(std::int64_t chars_per_step);
 
 struct RangePoint {
-  double lr = 0;
-  double loss = 0;  ///< nats per character
+  double lr = 0, loss = 0;  ///< loss in nats per character
 };
-
 struct RangeCurve {
   std::vector<RangePoint> points;  ///< rates rise; all losses are finite
   bool exploded = false;           ///< ended early: the loss was not finite, or far above its lowest
@@ -38,11 +35,10 @@ RangeCurve lr_range_test(Network& network, Adam& adam, Batcher& batcher, const O
                          Sink* progress = nullptr);
 
 struct LrSuggestion {
-  double lr = 0;        ///< the suggestion: half of `enough`, rounded to two digits
-  double steepest = 0;  ///< where the smoothed loss falls fastest over log(lr)
-  double enough = 0;    ///< the lowest rate at which 95 % of the whole fall is done
-  double lowest = 0;    ///< where the smoothed loss is lowest
-  double lowest_loss = 0;
+  double lr = 0;                       ///< the suggestion: half of `enough`, rounded to two digits
+  double steepest = 0;                 ///< where the smoothed loss falls fastest over log(lr)
+  double enough = 0;                   ///< the lowest rate at which 95 % of the whole fall is done
+  double lowest = 0, lowest_loss = 0;  ///< where the smoothed loss is lowest, and that loss
   bool at_end = false;  ///< the loss was still falling at the end of the curve: higher rates may be better
 };
 

@@ -19,8 +19,10 @@ double cosine_restarts(double t, double cycle, double growth, double last) {
   return half_cosine(last, t / cycle);
 }
 
-/// The rate as a share of lr, t steps after the warm-up.
-double share(const ScheduleConfig& s, double t, double length) {
+/// The rate as a share of lr, without the warm-up.
+double share(const ScheduleConfig& s, std::int64_t step, std::int64_t total_steps) {
+  const auto t = static_cast<double>(std::max<std::int64_t>(step - s.warmup_steps, 0));
+  const auto length = static_cast<double>(std::max<std::int64_t>(total_steps - s.warmup_steps, 1));
   const double p = std::min(1.0, t / length);
   const double last = s.final_lr_ratio, rise = s.rise_fraction, stable = s.stable_fraction;
   const double period = s.period_steps > 0 ? static_cast<double>(s.period_steps) : std::max(1.0, length / 5);
@@ -44,12 +46,9 @@ double share(const ScheduleConfig& s, double t, double length) {
 
 double learning_rate(const ScheduleConfig& schedule, double lr, std::int64_t step, std::int64_t total_steps,
                      std::int64_t optimizer_steps) {
-  const std::int64_t warmup = schedule.warmup_steps;
-  const auto t = static_cast<double>(std::max<std::int64_t>(step - warmup, 0));
-  const auto length = static_cast<double>(std::max<std::int64_t>(total_steps - warmup, 1));
-  const double rate = lr * share(schedule, t, length);
-  if (optimizer_steps >= warmup) return rate;
-  return rate * static_cast<double>(optimizer_steps + 1) / static_cast<double>(warmup);
+  const double rate = lr * share(schedule, step, total_steps);
+  if (optimizer_steps >= schedule.warmup_steps) return rate;
+  return rate * static_cast<double>(optimizer_steps + 1) / static_cast<double>(schedule.warmup_steps);
 }
 
 bool needs_horizon(const ScheduleConfig& s) {

@@ -23,11 +23,9 @@ struct StepInfo {
   double epoch = 0;        ///< see epoch_of()
   std::int64_t chars = 0;  ///< characters trained on since the run began
   double loss = 0;         ///< nats per character; in a record the mean of all steps but skipped ones (NaN if none)
-  double lr = 0;
-  double grad_norm = 0;  ///< before clipping
-  double chars_per_second = 0;
-  double elapsed_seconds = 0;  ///< over all resumptions
-  std::int64_t skipped = 0;    ///< steps of the run so far that were not finite
+  double lr = 0, grad_norm = 0;                      ///< norm before clipping
+  double chars_per_second = 0, elapsed_seconds = 0;  ///< time over all resumptions
+  std::int64_t skipped = 0;                          ///< steps of the run so far that were not finite
   // Measured for records only:
   double update_ratio = 0;      ///< norm of the weights' last change, divided by their norm
   double hidden_rms = 0;        ///< root mean square of the hidden state, of the layer where it is smallest
