@@ -58,7 +58,7 @@ class WrongFiles(Case):
             for command in commands:
                 with self.subTest(command=command):
                     message = self.refused(*command, says=[])
-                    self.assertRegex(message, r"expected: |cure: ")
+                    self.assertRegex(message, r"expected: |hint: ")
                     self.assertFalse(os.path.exists(self.path("new")))
 
     def test_a_run_folder_leads_nowhere_else(self):

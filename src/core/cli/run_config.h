@@ -2,7 +2,7 @@
 #include <string>
 #include <string_view>
 #include <vector>
-#include "core/data/data_config.h"
+#include "core/data/corpus.h"
 #include "core/model/model_config.h"
 #include "core/sample/sample_config.h"
 #include "core/train/train_config.h"

@@ -2,13 +2,23 @@
 #include <cstdint>
 #include <optional>
 #include <span>
+#include <string>
 #include <vector>
-#include "core/data/data_config.h"
+#include "core/base/describe.h"
 #include "core/data/text_file.h"
 #include "core/data/vocabulary.h"
 
 namespace charnn {
-/// Tells one corpus from another when a run is resumed.
+struct DataConfig {
+  std::vector<std::string> files;
+  Tokens tokens = Tokens::chars;
+  double val_fraction = 0.1;
+  double test_fraction = 0.0;
+  std::string document_separator;
+};
+Section describe(DataConfig& config);
+
+/// Identifies a corpus when a run is resumed.
 struct Fingerprint {
   std::int64_t bytes = 0;
   std::uint64_t hash = 0;  ///< XXH3, 64 bits, of the joined text
@@ -22,13 +32,12 @@ struct Split {
   std::int64_t size() const noexcept { return end - begin; }
 };
 
-/// The text as numbered symbols. It stays on the disk: the files are scanned once, and then read where and when symbols are
-/// needed, so that memory does not grow with the text (but for 0.5 MB a GB where characters have several bytes).
+/// The text as numbered symbols. It stays on the disk: the files are scanned once and then read as symbols are needed, so
+/// memory does not grow with the text (except by 2 MB per GB where characters have several bytes).
 class Corpus {
  public:
-  /// Without `vocabulary` the text's own is made (all 256 bytes, or the code points that occur). With it, the text must be
-  /// covered by it. Throws Error (usage): no files, empty text, invalid UTF-8, unknown symbols, fractions above 1, a
-  /// document separator with symbols that do not occur.
+  /// Without `vocabulary`, uses all symbols of the text (or all 256 bytes). Throws Error (usage): no files, empty text,
+  /// invalid UTF-8, symbols of the text or of the document separator outside the vocabulary, fractions above 1.
   explicit Corpus(const DataConfig& config, std::optional<Vocabulary> vocabulary = std::nullopt);
   /// Numbers the symbols by another vocabulary. Errors as above.
   void use(Vocabulary vocabulary, const std::string& document_separator);
@@ -53,8 +62,10 @@ class Corpus {
   Split test() const noexcept { return {test_begin_, size_}; }
 
  private:
+  void scan(Tokens tokens);
+
   std::vector<TextFile> files_;
-  std::vector<char32_t> characters_;  ///< that occur; none for bytes
+  std::vector<char32_t> characters_;  ///< that occur in the text, ascending; empty for bytes
   std::optional<Vocabulary> vocabulary_;
   std::vector<std::int64_t> separator_;
   std::int64_t size_ = 0;

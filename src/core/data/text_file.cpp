@@ -2,7 +2,6 @@
 #include <algorithm>
 #include <array>
 #include <memory>
-#include <numeric>
 #include <fmt/format.h>
 #include "core/base/error.h"
 #include "core/base/utf8.h"
@@ -10,39 +9,13 @@
 namespace charnn {
 namespace {
 constexpr std::size_t piece_bytes = std::size_t{1} << 20;
+constexpr std::int64_t block_size = 4096;  // in characters
 
 [[noreturn]] void fail_changed(const std::string& path, std::int64_t position) {
-  fail_input(fmt::format("corpus {} has changed while it was in use: other text near character {}", path, position),
-             "the text as it was when the program began", "restore the file, then start again");
+  fail_input(fmt::format("corpus {} has changed while it was in use: different text near character {}", path, position),
+             "the text as it was when the program started", "restore the file, then start again");
 }
 }  // namespace
-
-CharacterIndex::CharacterIndex(std::size_t bytes) {
-  // Growing would take both the old and the new memory for a while; what is reserved and not used takes none.
-  const std::size_t blocks = bytes / block_size + 1;
-  lengths_.reserve(blocks);
-  group_begins_.reserve(blocks / group + 1);
-}
-
-void CharacterIndex::add(std::string_view text) {
-  while (!text.empty()) {
-    const std::size_t before = text.size();
-    size_ += drop_code_points(text, block_size - size_ % block_size);
-    bytes_ += before - text.size();
-    if (size_ % block_size != 0) continue;
-    if (lengths_.size() % group == 0) group_begins_.push_back(last_begin_);
-    lengths_.push_back(static_cast<std::uint16_t>(bytes_ - last_begin_));
-    last_begin_ = bytes_;
-  }
-}
-
-std::size_t CharacterIndex::block_begin(std::int64_t block) const noexcept {
-  const std::size_t full = lengths_.size();
-  const auto index = static_cast<std::size_t>(block);
-  if (index >= full) return index == full ? last_begin_ : bytes_;
-  const auto first = static_cast<std::ptrdiff_t>(index - index % group);
-  return std::accumulate(lengths_.begin() + first, lengths_.begin() + block, group_begins_[index / group]);
-}
 
 void TextFile::read_pieces(Tokens tokens, const std::function<void(std::string_view)>& use) const {
   const std::size_t capacity = std::min(piece_bytes, file_.size());
@@ -50,7 +23,7 @@ void TextFile::read_pieces(Tokens tokens, const std::function<void(std::string_v
   for (std::size_t begin = 0; begin < file_.size();) {
     std::string_view piece(buffer.get(), std::min(capacity, file_.size() - begin));
     file_.read(begin, {buffer.get(), piece.size()});
-    // A character cut by the end of the piece is left to the next one; at the end of the file it is an error.
+    // A character that the end of the piece cuts is left to the next piece; at the end of the file it is an error.
     if (tokens == Tokens::chars && begin + piece.size() < file_.size()) piece.remove_suffix(unfinished_utf8(piece));
     require_utf8(piece, tokens, file_.path(), begin);
     use(piece);
@@ -61,43 +34,49 @@ void TextFile::read_pieces(Tokens tokens, const std::function<void(std::string_v
 void TextFile::scan(Tokens tokens, const std::function<void(std::string_view)>& use) {
   size_ = static_cast<std::int64_t>(file_.size());
   if (tokens == Tokens::bytes) return read_pieces(tokens, use);
-  CharacterIndex index(file_.size());
+  // Growing would need old and new memory at once; what is reserved and not used costs nothing.
+  block_begins_.reserve(file_.size() / block_size + 2);
+  std::int64_t characters = 0;
+  std::size_t begin = 0;
   read_pieces(tokens, [&](std::string_view piece) {
-    index.add(piece);
+    for (std::string_view rest = piece; !rest.empty();) {
+      if (characters % block_size == 0) block_begins_.push_back(begin + piece.size() - rest.size());
+      characters += drop_code_points(rest, block_size - characters % block_size);
+    }
+    begin += piece.size();
     use(piece);
   });
-  if (index.size() == size_) return;
-  size_ = index.size();
-  index_ = std::move(index);
+  block_begins_.push_back(begin);
+  if (characters == size_) block_begins_ = {};
+  size_ = characters;
 }
 
 void TextFile::copy(std::int64_t first, const Vocabulary& vocabulary, std::span<std::int64_t> out) const {
   while (!out.empty()) {
     const std::size_t count = copy_some(first, vocabulary, out);
-    first += static_cast<std::int64_t>(count);
+    first += count;
     out = out.subspan(count);
   }
   file_.require_unchanged();
 }
 
-/// As copy(), but no more than a buffer holds: how many were copied.
+/// Like copy(), but stops at the end of a block. Returns how many symbols were copied.
 std::size_t TextFile::copy_some(std::int64_t first, const Vocabulary& vocabulary, std::span<std::int64_t> out) const {
-  constexpr std::int64_t block_size = CharacterIndex::block_size;
   std::array<char, 4 * block_size> buffer;  // a block of characters of 4 bytes each
-  const std::int64_t skip = index_ ? first % block_size : 0;
-  const auto count = std::min<std::size_t>(out.size(), static_cast<std::size_t>(block_size - skip));
-  const std::size_t begin = index_ ? index_->block_begin(first / block_size) : static_cast<std::size_t>(first);
-  const std::size_t end = index_ ? index_->block_begin(first / block_size + 1) : begin + count;
-  const std::span<char> bytes(buffer.data(), end - begin);
+  const std::int64_t block = first / block_size, skip = first % block_size;
+  const std::size_t count = std::min<std::size_t>(out.size(), block_size - skip);
+  const bool indexed = !block_begins_.empty();
+  const std::size_t begin = indexed ? block_begins_[block] : static_cast<std::size_t>(first);
+  const std::span<char> bytes(buffer.data(), indexed ? block_begins_[block + 1] - begin : count);
   file_.read(begin, bytes);
   if (vocabulary.tokens() == Tokens::bytes) {
     std::transform(bytes.begin(), bytes.end(), out.begin(), [](char byte) { return static_cast<unsigned char>(byte); });
     return count;
   }
   std::string_view text(bytes.data(), bytes.size());
-  drop_code_points(text, skip);
+  if (indexed) drop_code_points(text, skip);
   std::string_view rest = text;
-  const auto found = static_cast<std::size_t>(drop_code_points(rest, static_cast<std::int64_t>(count)));
+  const std::size_t found = drop_code_points(rest, count);
   text.remove_suffix(rest.size());
   if (found != count || find_invalid_utf8(text)) fail_changed(file_.path(), first);
   for (std::int64_t& id : out.first(count)) {

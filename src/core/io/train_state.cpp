@@ -1,19 +1,16 @@
 #include "core/io/train_state.h"
+#include <stdexcept>
 #include <fmt/format.h>
-#include <nlohmann/json.hpp>
-#include "core/base/describe.h"
 #include "core/base/error.h"
 #include "core/io/json_config.h"
-#include "core/io/strict_json.h"
 
 namespace charnn {
 namespace {
-constexpr double most = 9007199254740992.0;  // far more than can be counted; sums stay in range
+constexpr double most = 9007199254740992.0;  // 2^53: more than any run counts, and sums of two still fit
 
 Field count(const char* name, std::int64_t& value) { return Field::integer(name, value, from_to(0, most)); }
 Field signed_count(const char* name, std::int64_t& value) { return Field::integer(name, value, from_to(-most, most)); }
 Field real(const char* name, double& value) { return Field::real(name, value, {}); }
-}  // namespace
 
 std::vector<Section> describe(TrainState& s) {
   return {{"",
@@ -41,17 +38,18 @@ std::vector<Section> describe(TrainState& s) {
             real("train_loss_at_best", s.watch.train_loss_at_best), count("rising_evals", s.watch.rising_evals),
             Field::text_list("said", s.watch.warnings_given)}}};
 }
+}  // namespace
 
-nlohmann::ordered_json train_state_to_json(const TrainState& s) {
-  nlohmann::ordered_json json = config_to_json(describe_const(s));
-  json["corpus_hash"] = fmt::format("{:016x}", s.corpus.hash);
+nlohmann::ordered_json train_state_to_json(TrainState state) {
+  nlohmann::ordered_json json = config_to_json(describe(state));
+  json["corpus_hash"] = fmt::format("{:016x}", state.corpus.hash);
   return json;
 }
 
 TrainState train_state_from_json(const nlohmann::json& json, const std::string& what) {
-  TrainState s;
-  for (Section& section : describe(s)) {
-    // Older checkpoints have no such sections, and no evals_since_best.
+  TrainState state;
+  for (Section& section : describe(state)) {
+    // Older checkpoints lack the named sections and evals_since_best.
     if (!section.name.empty() && !json.contains(section.name)) continue;
     const nlohmann::json& object = section.name.empty() ? json : json.at(section.name);
     for (Field& field : section.fields) {
@@ -63,7 +61,10 @@ TrainState train_state_from_json(const nlohmann::json& json, const std::string& 
       assign(field, *value, where);
     }
   }
-  s.corpus.hash = parse_hash(json.at("corpus_hash").get<std::string>());
-  return s;
+  const auto hash = json.at("corpus_hash").get<std::string>();
+  if (hash.size() != 16 || hash.find_first_not_of("0123456789abcdef") != std::string::npos)
+    throw std::invalid_argument("corpus_hash is not 16 hexadecimal digits");
+  state.corpus.hash = std::stoull(hash, nullptr, 16);
+  return state;
 }
 }  // namespace charnn

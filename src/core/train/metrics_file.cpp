@@ -4,7 +4,7 @@
 #include <nlohmann/json.hpp>
 #include "core/base/error.h"
 #include "core/base/files.h"
-#include "core/io/strict_json.h"
+#include "core/io/json_config.h"
 
 namespace charnn {
 namespace {

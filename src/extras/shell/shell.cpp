@@ -2,6 +2,7 @@
 #include "core/cli/config.h"
 #include "core/cli/extras.h"
 #include "core/cli/runtime.h"
+#include "extras/shell/schema.h"
 
 namespace charnn::cli {
 void add_completions_command(CLI::App& app, const Globals& globals, Action& action);

@@ -5,7 +5,6 @@
 #include <nlohmann/json.hpp>
 
 #include "core/base/files.h"
-#include "core/io/vocabulary_json.h"
 #include "tests/support.h"
 
 namespace charnn {
