@@ -4,7 +4,7 @@
 #include <vector>
 #include "core/data/corpus.h"
 #include "core/model/model_config.h"
-#include "core/sample/sample_config.h"
+#include "core/sample/sampler.h"
 #include "core/train/train_config.h"
 
 namespace charnn::cli {

@@ -8,11 +8,9 @@ void require_fits(Split split, std::int64_t batch_size, std::int64_t sequence_le
   const std::int64_t inputs = std::max<std::int64_t>(split.size() - 1, 0);  // the last symbol is a target only
   // A division, since the product of two large options could overflow.
   if (inputs / batch_size >= sequence_length) return;
-  const std::int64_t largest_batch = inputs / sequence_length;
-  const std::int64_t largest_sequence = inputs / batch_size;
   std::string hint = "use a longer text";
-  if (largest_batch >= 1) hint += fmt::format(", or --batch-size {} at most", largest_batch);
-  if (largest_sequence >= 1) hint += fmt::format(", or --sequence-length {} at most", largest_sequence);
+  if (inputs >= sequence_length) hint += fmt::format(", or --batch-size {} at most", inputs / sequence_length);
+  if (inputs >= batch_size) hint += fmt::format(", or --sequence-length {} at most", inputs / batch_size);
   fail_input(
       fmt::format("the training part of the text has {} characters, too few for batch_size {} x sequence_length {}",
                   split.size(), batch_size, sequence_length),

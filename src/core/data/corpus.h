@@ -1,22 +1,48 @@
 #pragma once
 #include <cstdint>
+#include <functional>
 #include <optional>
 #include <span>
 #include <string>
+#include <string_view>
 #include <vector>
 #include "core/base/describe.h"
-#include "core/data/text_file.h"
+#include "core/base/files.h"
 #include "core/data/vocabulary.h"
 
 namespace charnn {
 struct DataConfig {
   std::vector<std::string> files;
   Tokens tokens = Tokens::chars;
-  double val_fraction = 0.1;
-  double test_fraction = 0.0;
+  double val_fraction = 0.1, test_fraction = 0.0;
   std::string document_separator;
 };
 Section describe(DataConfig& config);
+
+/// One file of a corpus, read from the disk whenever its text is needed.
+class TextFile {
+ public:
+  /// Throws like InputFile.
+  explicit TextFile(std::string path) : file_(std::move(path), "corpus") {}
+  const InputFile& file() const noexcept { return file_; }
+
+  /// Passes the whole text to `use` in pieces of about 1 MiB, each of whole symbols. Throws Error (usage) for chars that
+  /// are not valid UTF-8, and like InputFile::read().
+  void read_pieces(Tokens tokens, const std::function<void(std::string_view)>& use) const;
+  /// read_pieces() that also indexes the text. Must be called once before size() and copy().
+  void scan(Tokens tokens, const std::function<void(std::string_view)>& use);
+  std::int64_t size() const noexcept { return size_; }  ///< in symbols
+  /// Ids of symbols [first, first + out.size()). Throws Error (usage) if the file has changed since it was opened.
+  void copy(std::int64_t first, const Vocabulary& vocabulary, std::span<std::int64_t> out) const;
+
+ private:
+  std::int64_t copy_some(std::int64_t first, const Vocabulary& vocabulary, std::span<std::int64_t> out) const;
+
+  InputFile file_;
+  /// Byte offset of every 4096th character and of the end: 2 MB per GB of text. Empty if every symbol is one byte.
+  std::vector<std::size_t> block_begins_;
+  std::int64_t size_ = 0;
+};
 
 /// Identifies a corpus when a run is resumed.
 struct Fingerprint {
@@ -27,8 +53,7 @@ struct Fingerprint {
 
 /// A contiguous part of a corpus: symbols [begin, end).
 struct Split {
-  std::int64_t begin = 0;
-  std::int64_t end = 0;
+  std::int64_t begin = 0, end = 0;
   std::int64_t size() const noexcept { return end - begin; }
 };
 
@@ -49,9 +74,7 @@ class Corpus {
   /// Ids of symbols [first, first + out.size()). Throws Error if a file cannot be read or has changed.
   void copy(std::int64_t first, std::span<std::int64_t> out) const;
 
-  /// Whether the text is split into documents (data.document_separator).
-  bool has_documents() const noexcept { return !separator_.empty(); }
-
+  bool has_documents() const noexcept { return !separator_.empty(); }  ///< whether data.document_separator is set
   /// Like copy(); also returns the offsets in `out`, ascending, where a document starts. A document starts at the last
   /// symbol of its separator: it is fed from a zero state and predicts the document's first character.
   std::vector<std::int64_t> copy_with_starts(std::int64_t first, std::span<std::int64_t> out) const;
@@ -68,9 +91,7 @@ class Corpus {
   std::vector<char32_t> characters_;  ///< that occur in the text, ascending; empty for bytes
   std::optional<Vocabulary> vocabulary_;
   std::vector<std::int64_t> separator_;
-  std::int64_t size_ = 0;
-  std::int64_t val_begin_ = 0;
-  std::int64_t test_begin_ = 0;
+  std::int64_t size_ = 0, val_begin_ = 0, test_begin_ = 0;
   Fingerprint fingerprint_;
 };
 }  // namespace charnn

@@ -74,17 +74,17 @@ EncodedText encode(const Vocabulary& vocabulary, std::string_view text, std::str
 }
 
 void UnknownSymbols::add(char32_t symbol, std::int64_t position) {
-  ++places_.try_emplace(symbol, Places{position, 0}).first->second.count;
+  ++places_.try_emplace(symbol, position, 0).first->second.second;
 }
 
 std::string UnknownSymbols::list() const {
   constexpr std::size_t shown_at_most = 20;
   std::string list;
   std::size_t shown = 0;
-  for (const auto& [symbol, places] : places_) {
+  for (const auto& [symbol, place] : places_) {
     if (shown++ == shown_at_most) return list + fmt::format(" and {} more", places_.size() - shown_at_most);
-    list += fmt::format("{}{} (position {}{})", list.empty() ? "" : ", ", printable(symbol), places.first,
-                        places.count > 1 ? fmt::format(", {} times", places.count) : "");
+    list += fmt::format("{}{} (position {}{})", list.empty() ? "" : ", ", printable(symbol), place.first,
+                        place.second > 1 ? fmt::format(", {} times", place.second) : "");
   }
   return list;
 }

@@ -5,6 +5,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 namespace charnn {
@@ -67,9 +68,6 @@ class UnknownSymbols {
   void throw_if_any(const Vocabulary& vocabulary, std::string_view what) const;
 
  private:
-  struct Places {
-    std::int64_t first, count;
-  };
-  std::map<char32_t, Places> places_;
+  std::map<char32_t, std::pair<std::int64_t, std::int64_t>> places_;  ///< first position and count
 };
 }  // namespace charnn

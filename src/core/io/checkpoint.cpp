@@ -3,10 +3,8 @@
 #include <cmath>
 #include <iterator>
 #include <set>
-#include <string_view>
 #include <fmt/format.h>
 #include <fmt/ranges.h>
-#include <nlohmann/json.hpp>
 #include "core/base/error.h"
 #include "core/base/files.h"
 #include "core/base/utf8.h"
@@ -86,7 +84,7 @@ class CheckpointReader {
  private:
   [[noreturn]] void refuse(const std::string& found, const std::string& expected) const {
     fail_input(fmt::format("{}: {}", what_, found), expected,
-               "the checkpoint is damaged or does not match its own config; use another");
+               "the checkpoint is damaged or does not fit its own config; use another");
   }
 
   std::vector<float> floats(const std::string& name, const std::vector<std::int64_t>& shape) {
@@ -160,7 +158,7 @@ Checkpoint load_checkpoint(const std::string& path) {
   } catch (const Error&) {
     throw;
   } catch (const std::exception& error) {  // of JSON
-    fail_input(fmt::format("{}: {}", what, error.what()), "metadata written by charnn",
+    fail_input(fmt::format("{}: {}", what, error.what()), "metadata as charnn writes it",
                "the file is damaged; use another checkpoint");
   }
 }

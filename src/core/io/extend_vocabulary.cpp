@@ -8,7 +8,7 @@ namespace {
 std::vector<float> mean_row(const WeightInfo& weight, const float* values) {
   const std::int64_t V = weight.shape[0], width = weight.size / V;
   std::vector<double> sums(width);
-  for (std::int64_t i = 0; i < weight.size; ++i) sums[i % width] += static_cast<double>(values[i]);
+  for (std::int64_t i = 0; i < weight.size; ++i) sums[i % width] += values[i];
   std::vector<float> mean;
   for (const double sum : sums) mean.push_back(static_cast<float>(sum / static_cast<double>(V)));
   return mean;

@@ -4,7 +4,6 @@
 #include <stdexcept>
 #include <type_traits>
 #include <fmt/format.h>
-#include <fmt/ranges.h>
 #include "core/base/error.h"
 
 namespace charnn {
@@ -12,21 +11,19 @@ namespace {
 using nlohmann::json;
 using nlohmann::ordered_json;
 
-std::vector<std::string> all_keys(const std::vector<Section>& sections) {
-  std::vector<std::string> keys;
-  for (const Section& section : sections)
-    for (const Field& field : section.fields) keys.push_back(section.name + "." + field.name);
-  return keys;
-}
-
-std::string last_part(const std::string& key) { return key.substr(key.rfind('.') + 1); }
-
-/// The known key that was probably meant: one with the same last part (forgotten or wrong section), else the nearest.
+/// What was probably meant: a key with the same last part (forgotten or wrong section), else the nearest section for a
+/// name without a dot, the nearest key for others.
 std::string suggestion(const std::vector<Section>& sections, const std::string& key) {
-  const std::vector<std::string> keys = all_keys(sections);
-  for (const std::string& known : keys)
-    if (last_part(known) == last_part(key)) return known;
-  return nearest(key, keys);
+  const std::string last = key.substr(key.rfind('.') + 1);
+  std::vector<std::string> known;
+  for (const Section& section : sections) {
+    if (last == key) known.push_back(section.name);
+    for (const Field& field : section.fields) {
+      if (field.name == last) return section.name + "." + field.name;
+      if (last != key) known.push_back(section.name + "." + field.name);
+    }
+  }
+  return nearest(key, known);
 }
 
 /// The text of a config; finds the line and column of its keys.
@@ -77,11 +74,11 @@ class ConfigText {
         ++i;
       else if (text_[i] == '"')
         quoted = !quoted;
-      if (quoted || (text_.compare(i, 2, "//") != 0 && text_.compare(i, 2, "/*") != 0)) continue;
-      const bool line = text_[i + 1] == '/';
+      const bool line = text_.compare(i, 2, "//") == 0;
+      if (quoted || (!line && text_.compare(i, 2, "/*") != 0)) continue;
       const std::size_t close = text_.find(line ? "\n" : "*/", i + 2);
       if (close == std::string::npos && !line) return;  // an error that the parser reports
-      const std::size_t end = close == std::string::npos ? text_.size() : line ? close : close + 2;
+      const std::size_t end = line ? std::min(close, text_.size()) : close + 2;
       for (; i < end; ++i)
         if (text_[i] != '\n') text_[i] = ' ';
       --i;
@@ -107,18 +104,6 @@ class ConfigText {
   std::string text_;
   const std::string& source_;
 };
-
-[[noreturn]] void unknown_section(const std::string& where, const std::string& name,
-                                  const std::vector<Section>& sections) {
-  std::vector<std::string> names;
-  for (const Section& section : sections) names.push_back(section.name);
-  std::string hint = fmt::format("did you mean \"{}\"?", nearest(name, names));
-  if (const std::string key = suggestion(sections, name); last_part(key) == name)
-    hint = fmt::format("this is an option of a section: write \"{}\": {{\"{}\": ...}}", key.substr(0, key.find('.')),
-                       name);
-  fail_input(fmt::format("{}: unknown section", where),
-             fmt::format("a section of the config: {}", fmt::join(names, ", ")), hint);
-}
 }  // namespace
 
 KeySet read_config(std::string_view json_text, const std::string& source, std::vector<Section> sections) {
@@ -136,8 +121,15 @@ KeySet read_config(std::string_view json_text, const std::string& source, std::v
                  "a string: the path or URL of the JSON Schema",
                  "remove it, or name the file written by charnn schema");
     }
-    if (std::none_of(sections.begin(), sections.end(), [&, &name = name](const Section& s) { return s.name == name; }))
-      unknown_section(text.where(name), name, sections);
+    if (std::none_of(sections.begin(), sections.end(),
+                     [&, &name = name](const Section& s) { return s.name == name; })) {
+      const std::string meant = suggestion(sections, name);
+      const std::size_t dot = std::min(meant.find('.'), meant.size());
+      fail_input(fmt::format("{}: unknown section", text.where(name)), "a section of docs/config.md",
+                 dot == meant.size() ? fmt::format("did you mean \"{}\"?", meant)
+                                     : fmt::format("this is an option of a section: write \"{}\": {{\"{}\": ...}}",
+                                                   meant.substr(0, dot), meant.substr(dot + 1)));
+    }
     require_object(options, text.where(name), "an object { ... } with this section's options");
     for (const auto& [key, item] : options.items()) {
       const std::string path = name + "." + key;

@@ -6,7 +6,6 @@
 #include <functional>
 #include <limits>
 #include <stdexcept>
-#include <tuple>
 #include <fmt/format.h>
 #include "core/base/error.h"
 #include "core/base/files.h"
@@ -23,12 +22,8 @@ constexpr std::uint64_t max_header = 100'000'000;  // the format's own limit
 constexpr std::string_view blank_checksum = "0000000000000000";
 constexpr std::string_view checksum_key = "\"checksum\":\"";
 
-struct DtypeInfo {
-  const char* name;
-  std::uint64_t size;
-};
-/// In the order of Dtype.
-constexpr std::array<DtypeInfo, 4> dtypes{{{"F32", 4}, {"F64", 8}, {"I64", 8}, {"U8", 1}}};
+/// Names and sizes in bytes, in the order of Dtype.
+constexpr std::array<std::pair<const char*, std::uint64_t>, 4> dtypes{{{"F32", 4}, {"F64", 8}, {"I64", 8}, {"U8", 1}}};
 
 /// Of the tensors' bytes, seeded with the hash of the header that has a blank checksum.
 std::string checksum_text(const Hash64& hash) { return fmt::format("{:016x}", hash.value()); }
@@ -36,16 +31,6 @@ std::string checksum_text(const Hash64& hash) { return fmt::format("{:016x}", ha
 [[noreturn]] void refuse(const std::string& what, const std::string& found, const std::string& expected) {
   fail_input(fmt::format("{}: {}", what, found), expected,
              "the file is damaged or of another kind; use another checkpoint");
-}
-
-json parse_header(std::string_view text, const std::string& what) {
-  try {
-    json header = parse_strict(text);
-    if (header.is_object()) return header;
-  } catch (const std::invalid_argument& error) {
-    refuse(what, fmt::format("the header is {}", error.what()), "a safetensors file");
-  }
-  refuse(what, "the header is not a JSON object", "a safetensors file");
 }
 
 /// A tensor without its bytes, which lie at [begin, end) after the header.
@@ -67,7 +52,7 @@ Entry parse_entry(const std::string& name, const json& value, const std::string&
   if (dtype == "F16" || dtype == "BF16")
     fail_input(fmt::format("{}: dtype {}", place, dtype.get<std::string>()), "F32 or F64",
                "convert it in Python: save_file({k: v.float() for k, v in load_file(FILE).items()}, NEW)");
-  const auto known = std::find_if(dtypes.begin(), dtypes.end(), [&](const auto& info) { return dtype == info.name; });
+  const auto known = std::find_if(dtypes.begin(), dtypes.end(), [&](const auto& info) { return dtype == info.first; });
   if (known == dtypes.end()) refuse(place, "dtype " + dtype.dump(-1, ' ', true), "F32, F64, I64 or U8");
   entry.tensor.dtype = static_cast<Dtype>(known - dtypes.begin());
   const auto number = [&](const json& item) {
@@ -79,7 +64,7 @@ Entry parse_entry(const std::string& name, const json& value, const std::string&
   const json& offsets = member("data_offsets");
   if (!shape.is_array() || shape.size() > 8 || !offsets.is_array() || offsets.size() != 2)
     refuse(place, "malformed shape or data_offsets", "a shape of at most 8 sizes, two offsets");
-  std::uint64_t bytes = known->size;
+  std::uint64_t bytes = known->second;
   std::uint64_t span = bytes;  // the same without sizes of 0: strides are products of the other sizes
   for (const json& item : shape) {
     const std::uint64_t size = number(item), factor = std::max<std::uint64_t>(size, 1);
@@ -97,23 +82,12 @@ Entry parse_entry(const std::string& name, const json& value, const std::string&
   return entry;
 }
 
-std::map<std::string, std::string> parse_metadata(const json& value, const std::string& what) {
-  if (!value.is_object()) refuse(what, "__metadata__ is not an object", "an object of strings");
-  std::map<std::string, std::string> metadata;
-  for (const auto& [key, item] : value.items()) {
-    if (!item.is_string()) refuse(what, fmt::format("metadata \"{}\" is not a string", key), "a string");
-    metadata[key] = item.get<std::string>();
-  }
-  return metadata;
-}
-
 /// The tensors in the order of their bytes, which must fill `data_bytes` without gaps or overlaps.
 std::vector<Entry> parse_entries(const json& header, std::uint64_t data_bytes, const std::string& what) {
   std::vector<Entry> entries;
   for (const auto& [name, value] : header.items())
     if (name != "__metadata__") entries.push_back(parse_entry(name, value, what));
-  std::sort(entries.begin(), entries.end(),
-            [](const Entry& a, const Entry& b) { return std::tie(a.begin, a.end) < std::tie(b.begin, b.end); });
+  std::ranges::sort(entries, {}, [](const Entry& entry) { return std::pair(entry.begin, entry.end); });
   std::uint64_t expected = 0;
   for (const auto& [tensor, begin, end] : entries) {
     if (begin != expected || end > data_bytes)
@@ -145,10 +119,17 @@ SafeTensors decode(std::uint64_t size, const std::function<void(std::uint64_t of
     refuse(what, fmt::format("header length {} in a file of {} bytes", length, size), "a safetensors file");
   std::string text(length, '\0');
   read(sizeof length, text);
-  const json header = parse_header(text, what);
-
   SafeTensors file;
-  if (header.contains("__metadata__")) file.metadata = parse_metadata(header["__metadata__"], what);
+  json header;
+  try {
+    header = parse_strict(text);
+    file.metadata = header.value("__metadata__", json::object()).get<std::map<std::string, std::string>>();
+  } catch (const std::invalid_argument& error) {
+    refuse(what, fmt::format("the header is {}", error.what()), "a safetensors file");
+  } catch (const json::exception&) {
+    refuse(what, "the header is not a JSON object, or its metadata are not strings", "a safetensors file");
+  }
+
   const std::string* checksum = file.find_metadata("checksum");
   Hash64 hash(checksum != nullptr ? hash_of_header(std::move(text), *checksum, what) : 0);
   for (auto& [tensor, begin, end] : parse_entries(header, size - data_begin, what)) {
@@ -167,11 +148,11 @@ SafeTensors decode(std::uint64_t size, const std::function<void(std::uint64_t of
 std::vector<float> Tensor::floats() const {
   if (dtype == Dtype::f32) {
     std::vector<float> values(bytes.size() / sizeof(float));
-    std::memcpy(values.data(), bytes.data(), bytes.size());
+    if (!bytes.empty()) std::memcpy(values.data(), bytes.data(), bytes.size());
     return values;
   }
   std::vector<double> values(bytes.size() / sizeof(double));
-  std::memcpy(values.data(), bytes.data(), bytes.size());
+  if (!bytes.empty()) std::memcpy(values.data(), bytes.data(), bytes.size());
   return {values.begin(), values.end()};
 }
 
@@ -199,7 +180,7 @@ std::string encode_safetensors(const std::vector<Tensor>& tensors,
   for (const Tensor& tensor : tensors) {
     const std::size_t begin = data.size();
     data += tensor.bytes;
-    header[tensor.name] = {{"dtype", dtypes[static_cast<std::size_t>(tensor.dtype)].name},
+    header[tensor.name] = {{"dtype", dtypes[static_cast<std::size_t>(tensor.dtype)].first},
                            {"shape", tensor.shape},
                            {"data_offsets", {begin, data.size()}}};
   }

@@ -12,31 +12,27 @@ Field count(const char* name, std::int64_t& value) { return Field::integer(name,
 Field signed_count(const char* name, std::int64_t& value) { return Field::integer(name, value, from_to(-most, most)); }
 Field real(const char* name, double& value) { return Field::real(name, value, {}); }
 
+Section section(const char* name, std::vector<Field> fields) { return {name, "", std::move(fields)}; }
+
 std::vector<Section> describe(TrainState& s) {
-  return {{"",
-           "",
-           {count("step", s.step), count("optimizer_step", s.optimizer_step), count("epoch", s.cursor.epoch),
-            count("position", s.cursor.position), count("chars", s.chars), real("loss_sum", s.loss_sum),
-            count("loss_chars", s.loss_chars), Field::integer("evaluated_step", s.evaluated_step, from_to(-1, most)),
-            Field::optional_real("best_loss", s.best_loss), count("best_step", s.best_step),
-            count("corpus_bytes", s.corpus.bytes), count("evals_since_best", s.evals_since_best)}},
-          {"rate",
-           "",
-           {real("factor", s.rate.factor), Field::optional_real("plateau_best", s.rate.plateau_best),
-            count("plateau_evals", s.rate.plateau_evals)}},
-          {"guard",
-           "",
-           {real("loss_average", s.guard.loss.sum), real("weight", s.guard.loss.weight),
-            Field::optional_real("best", s.guard.best), count("steps", s.guard.steps),
-            count("bad_in_row", s.guard.bad_in_row), count("skipped", s.guard.skipped),
-            count("vain_rollbacks", s.guard.vain_rollbacks)}},
-          {"watch",
-           "",
-           {real("marked_loss", s.watch.marked_loss), real("clipped_share", s.watch.clipped_share),
-            signed_count("odd_ratio", s.watch.odd_ratio), signed_count("odd_hidden", s.watch.odd_hidden),
-            real("train_loss_sum", s.watch.train_loss_sum), count("train_steps", s.watch.train_steps),
-            real("train_loss_at_best", s.watch.train_loss_at_best), count("rising_evals", s.watch.rising_evals),
-            Field::text_list("said", s.watch.warnings_given)}}};
+  return {section("", {count("step", s.step), count("optimizer_step", s.optimizer_step), count("epoch", s.cursor.epoch),
+                       count("position", s.cursor.position), count("chars", s.chars), real("loss_sum", s.loss_sum),
+                       count("loss_chars", s.loss_chars),
+                       Field::integer("evaluated_step", s.evaluated_step, from_to(-1, most)),
+                       Field::optional_real("best_loss", s.best_loss), count("best_step", s.best_step),
+                       count("corpus_bytes", s.corpus.bytes), count("evals_since_best", s.evals_since_best)}),
+          section("rate", {real("factor", s.rate.factor), Field::optional_real("plateau_best", s.rate.plateau_best),
+                           count("plateau_evals", s.rate.plateau_evals)}),
+          section("guard", {real("loss_average", s.guard.loss.sum), real("weight", s.guard.loss.weight),
+                            Field::optional_real("best", s.guard.best), count("steps", s.guard.steps),
+                            count("bad_in_row", s.guard.bad_in_row), count("skipped", s.guard.skipped),
+                            count("vain_rollbacks", s.guard.vain_rollbacks)}),
+          section("watch",
+                  {real("marked_loss", s.watch.marked_loss), real("clipped_share", s.watch.clipped_share),
+                   signed_count("odd_ratio", s.watch.odd_ratio), signed_count("odd_hidden", s.watch.odd_hidden),
+                   real("train_loss_sum", s.watch.train_loss_sum), count("train_steps", s.watch.train_steps),
+                   real("train_loss_at_best", s.watch.train_loss_at_best), count("rising_evals", s.watch.rising_evals),
+                   Field::text_list("said", s.watch.warnings_given)})};
 }
 }  // namespace
 
@@ -48,11 +44,11 @@ nlohmann::ordered_json train_state_to_json(TrainState state) {
 
 TrainState train_state_from_json(const nlohmann::json& json, const std::string& what) {
   TrainState state;
-  for (Section& section : describe(state)) {
+  for (auto& [name, help, fields] : describe(state)) {
     // Older checkpoints lack the named sections and evals_since_best.
-    if (!section.name.empty() && !json.contains(section.name)) continue;
-    const nlohmann::json& object = section.name.empty() ? json : json.at(section.name);
-    for (Field& field : section.fields) {
+    if (!name.empty() && !json.contains(name)) continue;
+    const nlohmann::json& object = name.empty() ? json : json.at(name);
+    for (Field& field : fields) {
       if (field.name == "evals_since_best" && !object.contains(field.name)) continue;
       const std::string where = fmt::format("{}: train_state: {}", what, field.name);
       const nlohmann::json& item = object.at(field.name);

@@ -1,6 +1,7 @@
 #include "core/sample/beam_search.h"
 #include <algorithm>
 #include <cmath>
+#include <tuple>
 #include "core/sample/stops.h"
 
 namespace charnn {
@@ -14,13 +15,8 @@ struct Beam {
   DocumentStarts starts;
 };
 
-/// A beam extended by one symbol.
-struct Candidate {
-  double nats;
-  std::int64_t beam;
-  std::int64_t id;
-  auto operator<=>(const Candidate& other) const = default;
-};
+/// A beam extended by one symbol: nats, the beam's index, the symbol.
+using Candidate = std::tuple<double, std::size_t, std::int64_t>;
 
 /// The `count` best continuations of all beams, the best first.
 std::vector<Candidate> best_candidates(const std::vector<Beam>& beams, const std::vector<float>& logits,
@@ -31,9 +27,7 @@ std::vector<Candidate> best_candidates(const std::vector<Beam>& beams, const std
   for (std::size_t b = 0; b < beams.size(); ++b) {
     sampler.score(std::span(logits).subspan(b * V, V), beams[b].recent, row);
     for (std::size_t id = 0; id < V; ++id)
-      if (std::isfinite(row[id]))
-        all.push_back({beams[b].nats - static_cast<double>(row[id]), static_cast<std::int64_t>(b),
-                       static_cast<std::int64_t>(id)});
+      if (std::isfinite(row[id])) all.emplace_back(beams[b].nats - row[id], b, id);
   }
   count = std::min(count, all.size());
   std::partial_sort(all.begin(), all.begin() + count, all.end());
@@ -70,17 +64,17 @@ BeamText beam_search(Stepper& stepper, std::span<const std::int64_t> prompt, std
   for (std::int64_t length = 0; length < sampler.config().length && !beams.empty() && keep_on(); ++length) {
     std::vector<Beam> longer;
     Ids parents, ids;
-    for (const Candidate& candidate : best_candidates(beams, logits, sampler, sampler.config().beams)) {
-      Beam beam = beams[candidate.beam];
-      beam.ids.push_back(candidate.id);
-      beam.nats = candidate.nats;
+    for (const auto& [nats, parent, id] : best_candidates(beams, logits, sampler, sampler.config().beams)) {
+      Beam beam = beams[parent];
+      beam.ids.push_back(id);
+      beam.nats = nats;
       if (const std::size_t stop = stop_at_end(beam.ids, stops)) {
         offer(beam, stop);
         continue;
       }
       longer.push_back(std::move(beam));
-      parents.push_back(candidate.beam);
-      ids.push_back(candidate.id);
+      parents.push_back(parent);
+      ids.push_back(id);
     }
     beams = std::move(longer);
     if (beams.empty()) break;

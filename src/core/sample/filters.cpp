@@ -27,15 +27,13 @@ float largest_of(std::span<const float> row) {
   return combined(row, never, [](float a, float b) { return b > a ? b : a; });
 }
 
-double sum_of(std::span<const float> row) {
-  return combined(row, 0.0, [](double sum, double value) { return sum + value; });
-}
+double sum_of(std::span<const float> row) { return combined(row, 0.0, std::plus<>()); }
 
-/// exp(row - shift), in memory that the next call on this thread overwrites.
-std::span<const float> exp_of_row(std::span<const float> row, float shift = 0) {
+/// exp((row - shift) scale), in memory that the next call on this thread overwrites.
+std::span<const float> exp_of_row(std::span<const float> row, float shift = 0, float scale = 1) {
   thread_local std::vector<float> memory;
   memory.resize(row.size());
-  exp_of(row.data(), shift, 1, memory.data(), row.size());
+  exp_of(row.data(), shift, scale, memory.data(), row.size());
   return memory;
 }
 
@@ -51,10 +49,10 @@ void keep_first(LogRow row, Key key, More more) {
   std::make_heap(order.begin(), order.end(), std::greater<>());
   auto end = order.end();
   double sum = 0;
-  do {
+  while (end != order.begin() && (end == order.end() || more(order.end() - end, sum))) {
     std::pop_heap(order.begin(), end, std::greater<>());
-    sum += static_cast<double>(p[(--end)->second]);
-  } while (end != order.begin() && more(order.end() - end, sum));
+    sum += p[(--end)->second];
+  }
   for (auto left = order.begin(); left != end; ++left) row[left->second] = never;
   normalize(row);
 }
@@ -78,7 +76,7 @@ void penalize_repetition(LogRow row, std::span<const std::int32_t> counts, doubl
 }
 
 void penalize_frequency(LogRow row, std::span<const std::int32_t> counts, double penalty) {
-  for (std::size_t i = 0; i < row.size(); ++i) row[i] -= static_cast<float>(penalty * static_cast<double>(counts[i]));
+  for (std::size_t i = 0; i < row.size(); ++i) row[i] -= static_cast<float>(penalty * counts[i]);
   normalize(row);
 }
 
@@ -109,22 +107,22 @@ void keep_typical(LogRow row, double share) {
   const std::span<const float> p = exp_of_row(row);
   double sum = 0;
   for (std::size_t i = 0; i < row.size(); ++i)
-    if (row[i] != never) sum -= static_cast<double>(p[i]) * static_cast<double>(row[i]);
+    if (row[i] != never) sum -= static_cast<double>(p[i]) * row[i];
   const auto entropy = static_cast<float>(sum);
   keep_first(
       row, [&](float log_p) { return std::abs(-log_p - entropy); },
       [&](std::int64_t, double kept) { return kept < share; });
 }
 
-std::int64_t draw_from(std::span<const float> row, Random& random) {
-  const std::span<const float> p = exp_of_row(row);
+std::int64_t draw_from(std::span<const float> row, Random& random, float shift, float scale) {
+  const std::span<const float> p = exp_of_row(row, shift, scale);
   const double point = random.uniform() * sum_of(p);
   double sum = 0;
   std::int64_t drawn = 0;
   for (std::size_t i = 0; i < p.size() && sum <= point; ++i) {
     if (p[i] == 0) continue;
     drawn = static_cast<std::int64_t>(i);  // the last possible one, should rounding keep the sum below the point
-    sum += static_cast<double>(p[i]);
+    sum += p[i];
   }
   return drawn;
 }

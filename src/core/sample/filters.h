@@ -38,8 +38,8 @@ void keep_min_p(LogRow row, double share);
 /// entropy of the row (Meister et al. 2023, "Locally typical sampling").
 void keep_typical(LogRow row, double share);
 
-/// Draws a symbol according to its probability.
-std::int64_t draw_from(std::span<const float> row, Random& random);
+/// Draws a symbol with p_i ~ exp((row_i - shift) scale), which must not overflow.
+std::int64_t draw_from(std::span<const float> row, Random& random, float shift = 0, float scale = 1);
 
 /// The most likely symbol.
 std::int64_t likeliest(std::span<const float> row);

@@ -10,25 +10,14 @@ namespace charnn {
 using Clock = std::chrono::steady_clock;
 
 std::vector<std::int64_t> beginning(const Vocabulary& vocabulary, const std::string& separator) {
-  const std::vector<std::int64_t> ids = vocabulary.encode(separator, "data.document_separator");
-  if (!ids.empty()) return {ids.back()};
-  const auto newline = vocabulary.id(U'\n');
-  return newline ? std::vector{*newline} : std::vector<std::int64_t>();
+  const bool newline = separator.empty() && vocabulary.id(U'\n');
+  std::vector<std::int64_t> ids = vocabulary.encode(newline ? "\n" : separator, "data.document_separator");
+  if (!ids.empty()) ids.erase(ids.begin(), ids.end() - 1);
+  return ids;
 }
 
 struct Generator::Text {
-  Text(std::int64_t number_given, TextJob job_given, std::span<const std::int64_t> separator)
-      : number(number_given),
-        job(std::move(job_given)),
-        random(job.seed),
-        recent(job.sampler->no_symbols_yet()),
-        starts(separator),
-        until(job.stops) {}
-
   bool reads_prompt() const noexcept { return read < job.prompt.size(); }
-  bool out_of_time() const {
-    return job.max_seconds > 0 && std::chrono::duration<double>(Clock::now() - start).count() >= job.max_seconds;
-  }
 
   /// Passes on symbols; an incomplete character waits, unless `at_end`.
   bool pass_on(const Vocabulary& vocabulary, const std::vector<std::int64_t>& ids, bool at_end = false) {
@@ -42,7 +31,8 @@ struct Generator::Text {
 
   /// Takes the symbol `id`, and sets `end` if it ends the text.
   void advance(const Vocabulary& vocabulary) {
-    if (out_of_time()) {
+    const std::chrono::duration<double> elapsed = Clock::now() - start;
+    if (job.max_seconds > 0 && elapsed.count() >= job.max_seconds) {
       end = TextEnd::time;
     } else if (reads_prompt()) {
       ++read;
@@ -59,17 +49,17 @@ struct Generator::Text {
 
   std::int64_t number;
   TextJob job;
-  Random random;
-  RecentSymbols recent;
   DocumentStarts starts;
-  UntilStop until;
-  std::string unfinished;
+  Random random{job.seed};
+  RecentSymbols recent = job.sampler->no_symbols_yet();
+  UntilStop until{job.stops};
+  std::string unfinished = {};
   std::size_t read = 0;      ///< symbols of the prompt
   std::int64_t written = 0;  ///< symbols drawn
   Clock::time_point start = Clock::now();
   std::int64_t stream = -1;  ///< in state_ and logits_; -1: none yet
   std::int64_t id = 0;       ///< the latest symbol
-  std::optional<TextEnd> end;
+  std::optional<TextEnd> end = {};
 };
 
 Generator::Generator(Stepper& stepper, const Vocabulary& vocabulary, std::vector<std::int64_t> separator)
@@ -79,7 +69,7 @@ Generator::~Generator() = default;
 bool Generator::idle() const noexcept { return texts_.empty(); }
 
 std::int64_t Generator::add(TextJob job) {
-  texts_.emplace_back(next_, std::move(job), separator_);
+  texts_.push_back({next_, std::move(job), DocumentStarts(separator_)});
   return next_++;
 }
 
@@ -108,22 +98,18 @@ void Generator::arrange() {
   logits_ = std::move(logits);
 }
 
-void Generator::draw_all() {
+std::vector<Generator::Ended> Generator::step() {
   constexpr std::int64_t draws_a_thread = 16;
   const std::int64_t V = stepper_.vocabulary_size();
+  arrange();
   stepper_.pool().run_ranges(std::ssize(texts_), draws_a_thread, [&](std::int64_t begin, std::int64_t end) {
     for (std::int64_t i = begin; i < end; ++i) {
       Text& text = texts_[i];
-      text.id = text.reads_prompt()
-                    ? text.job.prompt[text.read]
-                    : (*text.job.sampler)(std::span(logits_).subspan(i * V, V), text.recent, text.random);
+      const auto logits = std::span(logits_).subspan(i * V, V);
+      text.id =
+          text.reads_prompt() ? text.job.prompt[text.read] : (*text.job.sampler)(logits, text.recent, text.random);
     }
   });
-}
-
-std::vector<Generator::Ended> Generator::step() {
-  arrange();
-  draw_all();
   std::vector<Ended> ended;
   for (Text& text : texts_) {
     text.advance(vocabulary_);

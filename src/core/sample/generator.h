@@ -59,7 +59,6 @@ class Generator {
  private:
   struct Text;
   void arrange();
-  void draw_all();
 
   Stepper& stepper_;
   const Vocabulary& vocabulary_;

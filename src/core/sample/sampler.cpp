@@ -39,13 +39,8 @@ Section describe(SampleConfig& c) {
 }
 
 namespace {
-struct Bias {
-  std::int64_t id;
-  float value;
-};
-
 /// Parses "e=-2": a symbol, "=" and a number.
-Bias parse_bias(const std::string& text, const Vocabulary& vocabulary) {
+std::pair<std::int64_t, float> parse_bias(const std::string& text, const Vocabulary& vocabulary) {
   require_utf8(text, vocabulary.tokens(), "sample.bias");
   std::string_view rest = text;
   if (!rest.empty()) take_symbol(rest, vocabulary.tokens());
@@ -65,10 +60,8 @@ Bias parse_bias(const std::string& text, const Vocabulary& vocabulary) {
 
 std::int64_t draw(std::span<const float> logits, double temperature, Random& random) {
   if (temperature == 0) return likeliest(logits);
-  thread_local std::vector<float> row;
-  row.assign(logits.begin(), logits.end());
-  apply_temperature(row, temperature);
-  return draw_from(row, random);
+  const float largest = *std::max_element(logits.begin(), logits.end());
+  return draw_from(logits, random, largest, static_cast<float>(std::min(1 / temperature, 1e30)));
 }
 
 void RecentSymbols::add(std::int64_t id) {
@@ -87,8 +80,8 @@ Sampler::Sampler(const SampleConfig& config, const Vocabulary& vocabulary)
   bias_.resize(symbols_, config.only.empty() ? 0 : -INFINITY);
   for (const std::int64_t id : vocabulary.encode(config.only, "sample.only")) bias_[id] = 0;
   for (const std::string& text : config.bias) {
-    const Bias bias = parse_bias(text, vocabulary);
-    bias_[bias.id] += bias.value;
+    const auto [id, value] = parse_bias(text, vocabulary);
+    bias_[id] += value;
   }
   if (std::none_of(bias_.begin(), bias_.end(), [](float bias) { return std::isfinite(bias); }))
     fail_input("sample.bias and sample.only rule out every character", "at least one allowed character",

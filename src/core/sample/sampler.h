@@ -14,11 +14,8 @@ struct SampleConfig {
   double temperature = 0.8;
   std::int64_t length = 500;
   std::int64_t top_k = 0;
-  double top_p = 1;
-  double min_p = 0;
-  double typical = 1;
-  double repetition_penalty = 1;
-  double frequency_penalty = 0;
+  double top_p = 1, min_p = 0, typical = 1;
+  double repetition_penalty = 1, frequency_penalty = 0;
   std::int64_t penalty_window = 64;
   std::vector<std::string> bias = {};
   std::string only = {};
@@ -45,9 +42,8 @@ class RecentSymbols {
   std::vector<std::int32_t> counts_;
 };
 
-/// Chooses the next symbol from logits: bias and only, repetition penalty, frequency penalty, temperature, top-k, top-p,
-/// min-p, typical (filters.h), and the draw, in this order. Temperature 0 takes the most likely symbol after the
-/// penalties.
+/// Chooses the next symbol: bias and only, repetition penalty, frequency penalty (after which temperature 0 takes the most
+/// likely symbol), temperature, top-k, top-p, min-p, typical (filters.h), and the draw, in this order.
 class Sampler {
  public:
   /// Throws Error (usage): malformed bias, a character in bias or only outside the vocabulary, no character left.
