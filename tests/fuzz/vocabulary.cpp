@@ -4,7 +4,7 @@
 #include <nlohmann/json.hpp>
 #include <utf8.h>
 
-#include "core/io/vocabulary_json.h"
+#include "core/io/checkpoint.h"
 #include "tests/fuzz/support.h"
 
 using namespace charnn;

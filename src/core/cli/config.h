@@ -3,10 +3,10 @@
 #include <string_view>
 #include <utility>
 #include <vector>
-#include "core/data/data_config.h"
+#include "core/data/corpus.h"
 #include "core/io/json_config.h"
 #include "core/model/model_config.h"
-#include "core/sample/sample_config.h"
+#include "core/sample/sampler.h"
 #include "core/train/train_config.h"
 
 namespace charnn::cli {

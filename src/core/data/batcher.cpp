@@ -1,35 +1,31 @@
 #include "core/data/batcher.h"
 #include <algorithm>
-#include <vector>
 #include <fmt/format.h>
 #include "core/base/error.h"
 
 namespace charnn {
 void require_fits(Split split, std::int64_t batch_size, std::int64_t sequence_length) {
   const std::int64_t inputs = std::max<std::int64_t>(split.size() - 1, 0);  // the last symbol is a target only
-  // Divided, not multiplied: the product of two large options could overflow.
+  // A division, since the product of two large options could overflow.
   if (inputs / batch_size >= sequence_length) return;
-  const std::int64_t largest_batch = inputs / sequence_length;
-  const std::int64_t largest_sequence = inputs / batch_size;
-  std::string cure = "use a longer text";
-  if (largest_batch >= 1) cure += fmt::format(", or --batch-size {} at most", largest_batch);
-  if (largest_sequence >= 1) cure += fmt::format(", or --sequence-length {} at most", largest_sequence);
+  std::string hint = "use a longer text";
+  if (inputs >= sequence_length) hint += fmt::format(", or --batch-size {} at most", inputs / sequence_length);
+  if (inputs >= batch_size) hint += fmt::format(", or --sequence-length {} at most", inputs / batch_size);
   fail_input(
       fmt::format("the training part of the text has {} characters, too few for batch_size {} x sequence_length {}",
                   split.size(), batch_size, sequence_length),
       fmt::format("at least {} x {} + 1 = {:.0f} characters", batch_size, sequence_length,
                   static_cast<double>(batch_size) * static_cast<double>(sequence_length) + 1),
-      cure);
+      hint);
 }
 
 Batcher::Batcher(const Corpus& corpus, Split split, std::int64_t batch_size, std::int64_t sequence_length)
-    : corpus_(corpus), split_(split), batch_size_(batch_size), sequence_length_(sequence_length) {
+    : corpus_(corpus),
+      split_(split),
+      batch_size_(batch_size),
+      sequence_length_(sequence_length),
+      stream_length_((split.size() - 1) / batch_size) {
   require_fits(split, batch_size, sequence_length);
-  stream_length_ = (split.size() - 1) / batch_size;
-}
-
-std::int64_t Batcher::windows_per_epoch() const noexcept {
-  return (stream_length_ + sequence_length_ - 1) / sequence_length_;
 }
 
 void Batcher::seek(Cursor cursor) {
@@ -44,15 +40,14 @@ Batch Batcher::next() {
   const std::int64_t length = std::min(sequence_length_, stream_length_ - cursor_.position);
   Batch batch(length, batch_size_, corpus_.has_documents());
   batch.starts_epoch = cursor_.position == 0;
-  std::vector<std::int64_t> window(static_cast<std::size_t>(length + 1));
+  std::vector<std::int64_t> window(length + 1);
   for (std::int64_t b = 0; b < batch_size_; ++b) {
     const std::int64_t first = split_.begin + b * stream_length_ + cursor_.position;
-    const auto place = [&](std::int64_t t) { return static_cast<std::size_t>(t * batch_size_ + b); };
     for (const std::int64_t at : corpus_.copy_with_starts(first, window))
-      if (at < length) batch.starts[place(at)] = 1;
+      if (at < length) batch.starts[at * batch_size_ + b] = 1;
     for (std::int64_t t = 0; t < length; ++t) {
-      batch.input[place(t)] = window[static_cast<std::size_t>(t)];
-      batch.target[place(t)] = window[static_cast<std::size_t>(t + 1)];
+      batch.input[t * batch_size_ + b] = window[t];
+      batch.target[t * batch_size_ + b] = window[t + 1];
     }
   }
   cursor_.position += length;

@@ -4,7 +4,7 @@
 #include "core/data/corpus.h"
 
 namespace charnn {
-/// Where training stands in the text; saved with every checkpoint.
+/// Training's position in the text; saved with every checkpoint.
 struct Cursor {
   std::int64_t epoch = 0;
   std::int64_t position = 0;  ///< symbols of each stream already used in this epoch
@@ -16,7 +16,7 @@ struct Batch {
   Batch(std::int64_t steps_given, std::int64_t streams_given, bool has_documents)
       : steps(steps_given),
         streams(streams_given),
-        input(static_cast<std::size_t>(steps * streams)),
+        input(steps * streams),
         target(input.size(), -1),
         starts(has_documents ? input.size() : 0) {}
 
@@ -27,32 +27,30 @@ struct Batch {
   bool starts_epoch = false;         ///< first window of an epoch: start from a zero state
 };
 
-/// Cuts a split into B contiguous streams of equal length L = (size - 1) / B and hands them out in windows of T
-/// symbols; window k + 1 goes on where window k ended, so that the recurrent state can be carried over. Every symbol of
-/// every stream is used once an epoch; the last window of an epoch is shorter where T does not divide L.
+/// Cuts a split into B contiguous streams of equal length L = (size - 1) / B and returns them in windows of T symbols.
+/// Each window continues the one before, so the recurrent state can be carried over. Every symbol of every stream is used
+/// once per epoch; the last window of an epoch is shorter if T does not divide L.
 class Batcher {
  public:
-  /// Throws as require_fits(). `corpus` must outlive the batcher.
+  /// Throws like require_fits(). `corpus` must outlive the batcher.
   Batcher(const Corpus& corpus, Split split, std::int64_t batch_size, std::int64_t sequence_length);
 
   Batch next();
 
   const Cursor& cursor() const noexcept { return cursor_; }
-  void seek(Cursor cursor);  ///< throws Error (usage) if there is no such place
+  void seek(Cursor cursor);  ///< throws Error (usage) if the cursor is out of range
 
   std::int64_t stream_length() const noexcept { return stream_length_; }
-  std::int64_t windows_per_epoch() const noexcept;
+  std::int64_t windows_per_epoch() const noexcept { return (stream_length_ + sequence_length_ - 1) / sequence_length_; }
 
  private:
   const Corpus& corpus_;
   Split split_;
-  std::int64_t batch_size_;
-  std::int64_t sequence_length_;
-  std::int64_t stream_length_;
+  std::int64_t batch_size_, sequence_length_, stream_length_;
   Cursor cursor_;
 };
 
-/// Throws Error (usage), with the numbers and the largest sizes that fit, if a split cannot fill one window of
-/// batch_size x sequence_length with its targets.
+/// Throws Error (usage), with the largest sizes that fit, if a split cannot fill one window of batch_size x
+/// sequence_length with its targets.
 void require_fits(Split split, std::int64_t batch_size, std::int64_t sequence_length);
 }  // namespace charnn

@@ -7,18 +7,6 @@
 #include "core/base/utf8.h"
 
 namespace charnn {
-namespace {
-bool are_valid(Tokens tokens, const std::vector<char32_t>& symbols) noexcept {
-  const char32_t limit = tokens == Tokens::bytes ? 0x100 : code_point_limit;
-  if (symbols.empty() || symbols.back() >= limit ||
-      std::adjacent_find(symbols.begin(), symbols.end(), std::greater_equal<>()) != symbols.end())
-    return false;
-  // Halves of UTF-16's pairs, which UTF-8 cannot hold.
-  const auto surrogate = std::lower_bound(symbols.begin(), symbols.end(), char32_t{0xd800});
-  return surrogate == symbols.end() || *surrogate >= 0xe000;
-}
-}  // namespace
-
 char32_t take_symbol(std::string_view& text, Tokens tokens) {
   if (tokens == Tokens::chars) return take_code_point(text);
   const char32_t byte = static_cast<unsigned char>(text.front());
@@ -36,9 +24,13 @@ void require_utf8(std::string_view text, Tokens tokens, std::string_view what, s
 }
 
 Vocabulary::Vocabulary(Tokens tokens, std::vector<char32_t> symbols) : tokens_(tokens), symbols_(std::move(symbols)) {
-  if (!are_valid(tokens, symbols_))
-    fail_input("vocabulary is empty, not ascending, or has a symbol that cannot be", "ascending symbols",
-               "the file that holds it is damaged; use another checkpoint");
+  const char32_t limit = tokens == Tokens::bytes ? 0x100 : code_point_limit;
+  // UTF-8 has no surrogates (0xd800 to 0xdfff).
+  const auto impossible = [&](char32_t symbol) { return symbol >= limit || (symbol >= 0xd800 && symbol < 0xe000); };
+  if (symbols_.empty() || std::any_of(symbols_.begin(), symbols_.end(), impossible) ||
+      std::adjacent_find(symbols_.begin(), symbols_.end(), std::greater_equal<>()) != symbols_.end())
+    fail_input("the vocabulary is empty, not in ascending order, or contains an impossible symbol", "ascending symbols",
+               "the file is damaged; use another checkpoint");
   id_of_.assign(symbols_.back() + 1, -1);
   for (std::size_t i = 0; i < symbols_.size(); ++i) id_of_[symbols_[i]] = static_cast<std::int32_t>(i);
 }
@@ -55,7 +47,7 @@ std::optional<std::int64_t> Vocabulary::id(char32_t symbol) const noexcept {
 }
 
 std::string Vocabulary::text(std::int64_t id) const {
-  const char32_t symbol = symbols_.at(static_cast<std::size_t>(id));
+  const char32_t symbol = symbols_.at(id);
   return tokens_ == Tokens::chars ? encode_utf8(symbol) : std::string(1, static_cast<char>(symbol));
 }
 
@@ -67,34 +59,33 @@ EncodedText encode(const Vocabulary& vocabulary, std::string_view text, std::str
   require_utf8(text, vocabulary.tokens(), what);
   EncodedText encoded;
   UnknownSymbols unknown;
-  const auto space = vocabulary.id(U' ');
+  const auto space = policy == OnUnknown::replace ? vocabulary.id(U' ') : std::nullopt;
   for (std::int64_t position = 0; !text.empty(); ++position) {
     const char32_t symbol = take_symbol(text, vocabulary.tokens());
     const auto known = vocabulary.id(symbol);
     if (!known) unknown.add(symbol, position);
-    if (known || (policy == OnUnknown::replace && space)) encoded.ids.push_back(known ? *known : *space);
+    if (known || space) encoded.ids.push_back(known ? *known : *space);
   }
   if (unknown.empty()) return encoded;
-  if (policy == OnUnknown::error || (policy == OnUnknown::replace && !space)) unknown.throw_if_any(vocabulary, what);
-  encoded.note = fmt::format("{} has what the model's vocabulary lacks, which was {}: {}", what,
-                             policy == OnUnknown::skip ? "left out" : "replaced by a space", unknown.list());
+  if (policy != OnUnknown::skip && !space) unknown.throw_if_any(vocabulary, what);
+  encoded.note = fmt::format("{} has characters that the model's vocabulary lacks; {}: {}", what,
+                             space ? "replaced by a space" : "left out", unknown.list());
   return encoded;
 }
 
 void UnknownSymbols::add(char32_t symbol, std::int64_t position) {
-  ++places_.try_emplace(symbol, Places{position, 0}).first->second.count;
+  ++places_.try_emplace(symbol, position, 0).first->second.second;
 }
 
 std::string UnknownSymbols::list() const {
   constexpr std::size_t shown_at_most = 20;
   std::string list;
   std::size_t shown = 0;
-  for (const auto& [symbol, places] : places_) {
-    if (shown++ == shown_at_most) break;
-    list += fmt::format("{}{} (position {}{})", list.empty() ? "" : ", ", printable(symbol), places.first,
-                        places.count > 1 ? fmt::format(", {} times", places.count) : "");
+  for (const auto& [symbol, place] : places_) {
+    if (shown++ == shown_at_most) return list + fmt::format(" and {} more", places_.size() - shown_at_most);
+    list += fmt::format("{}{} (position {}{})", list.empty() ? "" : ", ", printable(symbol), place.first,
+                        place.second > 1 ? fmt::format(", {} times", place.second) : "");
   }
-  if (places_.size() > shown_at_most) list += fmt::format(" and {} more", places_.size() - shown_at_most);
   return list;
 }
 

@@ -1,25 +1,23 @@
 #pragma once
 #include <array>
-#include <cstddef>
 #include <cstdint>
 #include <map>
 #include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
-#include "core/data/data_config.h"
 
 namespace charnn {
-/// The symbols a model knows, numbered 0..size-1 in ascending order of code point (or byte), so that the same text
-/// gives the same numbers everywhere.
+/// Symbols are Unicode code points of UTF-8 text, or bytes.
+enum class Tokens { chars, bytes };
+inline constexpr std::array<const char*, 2> token_names{"chars", "bytes"};
+
+/// The symbols a model knows, numbered 0..size-1 in ascending order, so that the same text gives the same ids everywhere.
 class Vocabulary {
  public:
-  /// Ascending, without repetition, and what symbols can be: bytes, or code points that UTF-8 can hold.
-  static bool can_be(Tokens tokens, const std::vector<char32_t>& symbols) noexcept;
-
-  /// Throws Error (usage) if the symbols cannot be().
+  /// Throws Error (usage) unless the symbols are in ascending order, without repetition, and encodable.
   Vocabulary(Tokens tokens, std::vector<char32_t> symbols);
-
   static Vocabulary all_bytes();
 
   Tokens tokens() const noexcept { return tokens_; }
@@ -27,17 +25,13 @@ class Vocabulary {
   const std::vector<char32_t>& symbols() const noexcept { return symbols_; }
 
   std::optional<std::int64_t> id(char32_t symbol) const noexcept;
+  std::string text(std::int64_t id) const;  ///< UTF-8 of the symbol, or the byte itself
 
-  /// UTF-8 of the symbol, or the byte itself.
-  std::string text(std::int64_t id) const;
-
-  /// Ids of `text`. `what` names it in messages ("prompt", a file name). Throws Error (usage) if it is not valid UTF-8
-  /// (chars) or has symbols outside the vocabulary; each of these is named with its place.
+  /// Ids of `text`, which messages call `what` ("the prompt", a file name). Throws Error (usage) if it is not valid UTF-8
+  /// (chars), or lists the symbols outside the vocabulary with their positions.
   std::vector<std::int64_t> encode(std::string_view text, std::string_view what) const;
 
-  bool operator==(const Vocabulary& other) const noexcept {
-    return tokens_ == other.tokens_ && symbols_ == other.symbols_;
-  }
+  bool operator==(const Vocabulary& other) const = default;
 
  private:
   Tokens tokens_;
@@ -45,40 +39,35 @@ class Vocabulary {
   std::vector<std::int32_t> id_of_;  ///< indexed by symbol; -1: unknown
 };
 
-/// Front symbol of `text`, which is then shortened by it: a code point of valid UTF-8, or a byte.
+/// Removes the first symbol of `text` and returns it: a code point of valid UTF-8, or a byte.
 char32_t take_symbol(std::string_view& text, Tokens tokens);
 
-/// Throws Error (usage) with the byte offset if `text` is to be read as chars and is not valid UTF-8. `text` begins at
-/// byte `begin` of what `what` names.
+/// For chars, throws Error (usage) with the byte offset if `text` is not valid UTF-8. `text` begins at byte `begin` of
+/// the file or string that messages call `what`.
 void require_utf8(std::string_view text, Tokens tokens, std::string_view what, std::size_t begin = 0);
 
-/// What to do about symbols that a vocabulary lacks: refuse them, leave them out, put a space in their place.
+/// How to treat symbols outside the vocabulary: refuse the text, leave them out, replace each by a space.
 enum class OnUnknown { error, skip, replace };
 inline constexpr std::array<const char*, 3> on_unknown_names{"error", "skip", "replace"};
 
 struct EncodedText {
   std::vector<std::int64_t> ids;
-  std::string note;  ///< what was left out or replaced, and where; empty: nothing
+  std::string note;  ///< which symbols were left out or replaced; empty: none
 };
 
-/// As Vocabulary::encode(), but for what `policy` says. Throws Error (usage), too, if there is no space to put in
-/// place.
+/// Like Vocabulary::encode(), with a policy for unknown symbols. `replace` needs a space in the vocabulary.
 EncodedText encode(const Vocabulary& vocabulary, std::string_view text, std::string_view what, OnUnknown policy);
 
-/// The symbols a text has outside a vocabulary, gathered for one message.
+/// Collects the symbols of a text that a vocabulary lacks, for one message about all of them.
 class UnknownSymbols {
  public:
   void add(char32_t symbol, std::int64_t position);
   bool empty() const noexcept { return places_.empty(); }
-  std::string list() const;  ///< each with its first place and count
-  /// Throws Error (usage) naming each symbol with its first place and count, if there are any.
+  std::string list() const;  ///< each with its first position and count
+  /// Throws Error (usage) with the list unless it is empty.
   void throw_if_any(const Vocabulary& vocabulary, std::string_view what) const;
 
  private:
-  struct Places {
-    std::int64_t first;
-    std::int64_t count;
-  };
-  std::map<char32_t, Places> places_;
+  std::map<char32_t, std::pair<std::int64_t, std::int64_t>> places_;  ///< first position and count
 };
 }  // namespace charnn

@@ -2,6 +2,7 @@
 #include <span>
 #include <string>
 #include <vector>
+#include <nlohmann/json_fwd.hpp>
 #include "core/data/vocabulary.h"
 #include "core/io/safetensors.h"
 #include "core/io/train_state.h"
@@ -10,23 +11,28 @@
 #include "core/model/torch_runtime.h"
 
 namespace charnn {
-/// One file with everything: weights, Adam's moments, recurrent state, random generators, config, vocabulary.
+/// Everything a run needs, in one file: weights, Adam's moments, recurrent state, random generators, config, vocabulary.
 struct Checkpoint {
   std::string config;  ///< JSON
   Vocabulary vocabulary;
   TrainState train;
   NetworkLayout layout;
-  std::vector<float> weights, exp_avg, exp_avg_sq;  ///< weights and Adam's moments, as the layout has them
+  std::vector<float> weights, exp_avg, exp_avg_sq;  ///< weights and Adam's moments, in the layout's order
   State state;
   GeneratorStates generators;
 };
 
-/// Every weight of a flat buffer as a tensor of its own, named `prefix` and the weight's name.
-std::vector<Tensor> weight_tensors(const std::string& prefix, const NetworkLayout& layout, std::span<const float> flat);
-
 /// Writes the file atomically; see base/files.h for the errors.
 void save_checkpoint(const std::string& path, const Checkpoint& checkpoint);
 
-/// Throws Error (usage) if the file is not a whole and valid checkpoint of charnn.
+/// Throws Error (usage) if the file is not a complete and valid checkpoint of charnn.
 Checkpoint load_checkpoint(const std::string& path);
+
+/// Each weight of a flat buffer as its own tensor, named `prefix` and the weight's name.
+std::vector<Tensor> weight_tensors(const std::string& prefix, const NetworkLayout& layout, std::span<const float> flat);
+
+/// As stored in a checkpoint's metadata: the symbols as strings; no symbols for bytes, which are always all 256.
+nlohmann::ordered_json vocabulary_to_json(const Vocabulary& vocabulary);
+/// Throws nlohmann::json::exception if a value is missing or wrong, Error (usage) like Vocabulary's constructor.
+Vocabulary vocabulary_from_json(const nlohmann::json& json);
 }  // namespace charnn

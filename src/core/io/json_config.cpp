@@ -1,10 +1,9 @@
 #include "core/io/json_config.h"
 #include <algorithm>
-#include <cmath>
 #include <limits>
+#include <stdexcept>
 #include <type_traits>
 #include <fmt/format.h>
-#include <fmt/ranges.h>
 #include "core/base/error.h"
 
 namespace charnn {
@@ -12,31 +11,27 @@ namespace {
 using nlohmann::json;
 using nlohmann::ordered_json;
 
-/// Beside the sections, a config may name its schema.
-constexpr const char* schema_key = "$schema";
-
-std::vector<std::string> all_keys(const std::vector<Section>& sections) {
-  std::vector<std::string> keys;
-  for (const Section& section : sections)
-    for (const Field& field : section.fields) keys.push_back(section.name + "." + field.name);
-  return keys;
-}
-
-/// The known key that was probably meant: first by its last part (forgotten or wrong section), then as a whole.
+/// What was probably meant: a key with the same last part (forgotten or wrong section), else the nearest section for a
+/// name without a dot, the nearest key for others.
 std::string suggestion(const std::vector<Section>& sections, const std::string& key) {
   const std::string last = key.substr(key.rfind('.') + 1);
-  const std::vector<std::string> keys = all_keys(sections);
-  for (const std::string& known : keys)
-    if (known.substr(known.rfind('.') + 1) == last) return known;
-  return nearest(key, keys);
+  std::vector<std::string> known;
+  for (const Section& section : sections) {
+    if (last == key) known.push_back(section.name);
+    for (const Field& field : section.fields) {
+      if (field.name == last) return section.name + "." + field.name;
+      if (last != key) known.push_back(section.name + "." + field.name);
+    }
+  }
+  return nearest(key, known);
 }
 
-/// A config's text, with line and column of its keys.
+/// The text of a config; finds the line and column of its keys.
 class ConfigText {
  public:
   ConfigText(std::string_view text, const std::string& source) : text_(text), source_(source) { blank_comments(); }
 
-  /// Throws Error (usage) for broken JSON and for a repeated key.
+  /// Throws Error (usage) for invalid JSON and for a repeated key.
   ordered_json parse() const {
     KeySet seen;
     std::string section;
@@ -71,7 +66,7 @@ class ConfigText {
   std::string where(const std::string& path) const { return fmt::format("{}: {}", position(path), path); }
 
  private:
-  /// Spaces in their place, so that nothing moves.
+  /// Replaces comments by spaces, which keeps the position of everything else.
   void blank_comments() {
     bool quoted = false;
     for (std::size_t i = 0; i < text_.size(); ++i) {
@@ -79,11 +74,11 @@ class ConfigText {
         ++i;
       else if (text_[i] == '"')
         quoted = !quoted;
-      if (quoted || (text_.compare(i, 2, "//") != 0 && text_.compare(i, 2, "/*") != 0)) continue;
-      const bool line = text_[i + 1] == '/';
+      const bool line = text_.compare(i, 2, "//") == 0;
+      if (quoted || (!line && text_.compare(i, 2, "/*") != 0)) continue;
       const std::size_t close = text_.find(line ? "\n" : "*/", i + 2);
-      if (close == std::string::npos && !line) return;  // the parser says so
-      const std::size_t end = close == std::string::npos ? text_.size() : line ? close : close + 2;
+      if (close == std::string::npos && !line) return;  // an error that the parser reports
+      const std::size_t end = line ? std::min(close, text_.size()) : close + 2;
       for (; i < end; ++i)
         if (text_[i] != '\n') text_[i] = ' ';
       --i;
@@ -100,28 +95,15 @@ class ConfigText {
   }
 
   std::string position_of(std::size_t at) const {
-    at = std::min(at, text_.size());
-    const auto line = std::count(text_.begin(), text_.begin() + static_cast<std::ptrdiff_t>(at), '\n') + 1;
-    const std::size_t newline = at == 0 ? std::string::npos : text_.rfind('\n', at - 1);
-    return fmt::format("{}:{}:{}", source_, line, at - (newline == std::string::npos ? 0 : newline + 1) + 1);
+    const std::string_view before = std::string_view(text_).substr(0, at);
+    const std::size_t line_begin = before.rfind('\n') + 1;  // 0 in the first line: npos + 1 is 0
+    return fmt::format("{}:{}:{}", source_, std::count(before.begin(), before.end(), '\n') + 1,
+                       before.size() - line_begin + 1);
   }
 
   std::string text_;
   const std::string& source_;
 };
-
-[[noreturn]] void unknown_section(const std::string& where, const std::string& name,
-                                  const std::vector<Section>& sections) {
-  std::vector<std::string> names;
-  for (const Section& section : sections) names.push_back(section.name);
-  std::string hint = fmt::format("did you mean \"{}\"?", nearest(name, names));
-  for (const std::string& key : all_keys(sections))
-    if (key.substr(key.rfind('.') + 1) == name)
-      hint = fmt::format("it is an option of a section: write \"{}\": {{\"{}\": ...}}", key.substr(0, key.find('.')),
-                         name);
-  fail_input(fmt::format("{}: unknown section", where),
-             fmt::format("a section of the config: {}", fmt::join(names, ", ")), hint);
-}
 }  // namespace
 
 KeySet read_config(std::string_view json_text, const std::string& source, std::vector<Section> sections) {
@@ -133,15 +115,21 @@ KeySet read_config(std::string_view json_text, const std::string& source, std::v
   require_object(config, text.position(""), "an object { ... } with sections");
   KeySet given;
   for (const auto& [name, options] : config.items()) {
-    if (name == schema_key) {
-      if (!options.is_string())
-        fail_input(fmt::format("{} = {}", text.where(name), options.dump()),
-                   "a string: where an editor finds the JSON Schema",
-                   "remove it, or name the file that charnn schema has written");
-      continue;  // for editors; charnn has no use for it
+    if (name == "$schema") {  // for editors; charnn ignores it
+      if (options.is_string()) continue;
+      fail_input(fmt::format("{} = {}", text.where(name), options.dump()),
+                 "a string: the path or URL of the JSON Schema",
+                 "remove it, or name the file written by charnn schema");
     }
-    if (std::none_of(sections.begin(), sections.end(), [&, &name = name](const Section& s) { return s.name == name; }))
-      unknown_section(text.where(name), name, sections);
+    if (std::none_of(sections.begin(), sections.end(),
+                     [&, &name = name](const Section& s) { return s.name == name; })) {
+      const std::string meant = suggestion(sections, name);
+      const std::size_t dot = std::min(meant.find('.'), meant.size());
+      fail_input(fmt::format("{}: unknown section", text.where(name)), "a section of docs/config.md",
+                 dot == meant.size() ? fmt::format("did you mean \"{}\"?", meant)
+                                     : fmt::format("this is an option of a section: write \"{}\": {{\"{}\": ...}}",
+                                                   meant.substr(0, dot), meant.substr(dot + 1)));
+    }
     require_object(options, text.where(name), "an object { ... } with this section's options");
     for (const auto& [key, item] : options.items()) {
       const std::string path = name + "." + key;
@@ -167,10 +155,8 @@ Field& find_field(std::vector<Section>& sections, const std::string& key, const 
 json to_json(const Value& value) {
   return std::visit(
       [](const auto& alternative) {
-        if constexpr (std::is_same_v<std::decay_t<decltype(alternative)>, std::monostate>)
-          return json();
-        else
-          return json(alternative);
+        if constexpr (std::is_constructible_v<json, decltype(alternative)>) return json(alternative);
+        return json();
       },
       value);
 }
@@ -181,9 +167,9 @@ std::optional<Value> to_value(const json& item) {
     return Value(item.get<std::int64_t>());
   if (item.is_number()) return Value(item.get<double>());
   if (item.is_string()) return Value(item.get<std::string>());
-  if (!item.is_array()) return std::nullopt;
-  if (!std::all_of(item.begin(), item.end(), [](const json& part) { return part.is_string(); })) return std::nullopt;
-  return Value(item.get<std::vector<std::string>>());
+  if (item.is_array() && std::all_of(item.begin(), item.end(), [](const json& part) { return part.is_string(); }))
+    return Value(item.get<std::vector<std::string>>());
+  return std::nullopt;
 }
 
 ordered_json config_to_json(const std::vector<Section>& sections) {
@@ -194,52 +180,19 @@ ordered_json config_to_json(const std::vector<Section>& sections) {
   return config;
 }
 
-namespace {
-ordered_json field_schema(const Field& field) {
-  ordered_json schema = {{"description", field.help}, {"default", to_json(field.get())}};
-  switch (field.type) {
-    case Field::Type::integer: schema["type"] = "integer"; break;
-    case Field::Type::real: schema["type"] = "number"; break;
-    case Field::Type::text: schema["type"] = "string"; break;
-    case Field::Type::choice: schema["enum"] = field.choices; break;
-    case Field::Type::text_list:
-      schema["type"] = "array";
-      schema["items"] = {{"type", "string"}};
-      break;
-    case Field::Type::optional_real: schema["type"] = {"number", "null"}; break;
-  }
-  if (std::isfinite(field.range.min))
-    schema[field.range.min_excluded ? "exclusiveMinimum" : "minimum"] = field.range.min;
-  if (std::isfinite(field.range.max))
-    schema[field.range.max_excluded ? "exclusiveMaximum" : "maximum"] = field.range.max;
-  return schema;
-}
-}  // namespace
-
-ordered_json config_schema(const std::vector<Section>& sections) {
-  ordered_json schema = {{"$schema", "https://json-schema.org/draft/2020-12/schema"},
-                         {"title", "charnn config"},
-                         {"description", "Options of charnn train, section by section; each has a default."},
-                         {"type", "object"},
-                         {"additionalProperties", false},
-                         {"properties", ordered_json::object()}};
-  schema["properties"][schema_key] = {{"type", "string"},
-                                      {"description", "where an editor finds this schema; charnn ignores it"}};
-  for (const Section& section : sections) {
-    ordered_json part = {{"type", "object"}, {"description", section.help}, {"additionalProperties", false}};
-    for (const Field& field : section.fields) part["properties"][field.name] = field_schema(field);
-    schema["properties"][section.name] = part;
-  }
-  return schema;
-}
-
-std::string config_markdown(const std::vector<Section>& sections) {
-  std::string text = "| key | flag | default | allowed | meaning |\n|---|---|---|---|---|\n";
-  for (const Section& section : sections)
-    for (const Field& field : section.fields)
-      text += fmt::format("| `{}.{}` | `--{}` | `{}` | {} | {}{} |\n", section.name, field.name, field.flag,
-                          to_json(field.get()).dump(), field.allowed_text(), field.help,
-                          field.fixed ? " (fixed for a run)" : "");
-  return text;
+json parse_strict(std::string_view text) {
+  constexpr int deepest = 8;  // deeper JSON could exhaust the stack of a recursive reader
+  std::vector<std::set<std::string>> keys;
+  const auto check = [&](int depth, json::parse_event_t event, json& parsed) {
+    if (depth > deepest) throw std::invalid_argument("nested too deeply");
+    if (event == json::parse_event_t::object_start) keys.emplace_back();
+    if (event == json::parse_event_t::object_end) keys.pop_back();
+    if (event == json::parse_event_t::key && !keys.back().insert(parsed.get<std::string>()).second)
+      throw std::invalid_argument("ambiguous: key " + parsed.dump(-1, ' ', true) + " appears twice");
+    return true;
+  };
+  json value = json::parse(text.begin(), text.end(), check, /*allow_exceptions=*/false);
+  if (value.is_discarded()) throw std::invalid_argument("not JSON");
+  return value;
 }
 }  // namespace charnn

@@ -1,6 +1,5 @@
 #pragma once
 #include <cstdint>
-#include <functional>
 #include <map>
 #include <span>
 #include <string>
@@ -14,7 +13,7 @@ namespace charnn {
 
 enum class Dtype { f32, f64, i64, u8 };
 
-/// A tensor as the file holds it.
+/// A tensor as stored in the file.
 struct Tensor {
   std::string name;
   Dtype dtype = Dtype::f32;
@@ -26,8 +25,6 @@ struct Tensor {
 };
 std::string bytes_of(std::span<const float> values);
 
-using Metadata = std::vector<std::pair<std::string, std::string>>;
-
 struct SafeTensors {
   std::map<std::string, std::string> metadata;
   std::vector<Tensor> tensors;  ///< in the order of their bytes
@@ -36,19 +33,15 @@ struct SafeTensors {
   const Tensor* find(const std::string& name) const;
 };
 
-/// The file's bytes. The same arguments give the same bytes; `metadata` gets an entry "checksum": XXH3 (64 bits, hex) of
-/// the whole file with the checksum's digits as zeros.
-std::string encode_safetensors(const std::vector<Tensor>& tensors, Metadata metadata);
+/// The file's bytes, a function of the arguments alone. Adds a metadata entry "checksum": XXH3 (64 bits, hex) of the
+/// whole file with zeros in place of the checksum's digits.
+std::string encode_safetensors(const std::vector<Tensor>& tensors,
+                               const std::vector<std::pair<std::string, std::string>>& metadata);
 
-/// Trusts nothing: lengths, offsets, gaps, overlaps, dtypes, shapes and repeated keys are verified before any tensor is
-/// made, the checksum (where there is one) before any is handed out. `what` names the file in messages. Throws Error
-/// (usage).
+/// Verifies everything, for untrusted input: lengths, offsets, dtypes, shapes and keys before allocating tensors, then the
+/// checksum, if there is one. `what` names the file in messages. Throws Error (usage).
 SafeTensors decode_safetensors(std::string_view bytes, const std::string& what);
 
-/// The same of a file that is read part by part: read(offset, out) fills `out`, always within `size` bytes.
-using ReadBytes = std::function<void(std::uint64_t offset, std::span<char> out)>;
-SafeTensors decode_safetensors(std::uint64_t size, const ReadBytes& read, const std::string& what);
-
-/// The same of the file at `path`, whose role `kind` names ("checkpoint"). Throws as InputFile, too.
+/// Like decode_safetensors(), from a file with the role `kind` ("checkpoint"). Also throws like InputFile.
 SafeTensors read_safetensors(const std::string& path, const std::string& kind);
 }  // namespace charnn

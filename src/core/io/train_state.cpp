@@ -1,60 +1,54 @@
 #include "core/io/train_state.h"
+#include <stdexcept>
 #include <fmt/format.h>
-#include <nlohmann/json.hpp>
-#include "core/base/describe.h"
 #include "core/base/error.h"
 #include "core/io/json_config.h"
-#include "core/io/strict_json.h"
 
 namespace charnn {
 namespace {
-constexpr double most = 9007199254740992.0;  // far more than can be counted; sums stay in range
+constexpr double most = 9007199254740992.0;  // 2^53: more than any run counts, and sums of two still fit
 
 Field count(const char* name, std::int64_t& value) { return Field::integer(name, value, from_to(0, most)); }
 Field signed_count(const char* name, std::int64_t& value) { return Field::integer(name, value, from_to(-most, most)); }
 Field real(const char* name, double& value) { return Field::real(name, value, {}); }
-}  // namespace
+
+Section section(const char* name, std::vector<Field> fields) { return {name, "", std::move(fields)}; }
 
 std::vector<Section> describe(TrainState& s) {
-  return {{"",
-           "",
-           {count("step", s.step), count("optimizer_step", s.optimizer_step), count("epoch", s.cursor.epoch),
-            count("position", s.cursor.position), count("chars", s.chars), real("loss_sum", s.loss_sum),
-            count("loss_chars", s.loss_chars), Field::integer("evaluated_step", s.evaluated_step, from_to(-1, most)),
-            Field::optional_real("best_loss", s.best_loss), count("best_step", s.best_step),
-            count("corpus_bytes", s.corpus.bytes), count("evals_since_best", s.evals_since_best)}},
-          {"rate",
-           "",
-           {real("factor", s.rate.factor), Field::optional_real("plateau_best", s.rate.plateau_best),
-            count("plateau_evals", s.rate.plateau_evals)}},
-          {"guard",
-           "",
-           {real("loss_average", s.guard.loss.sum), real("weight", s.guard.loss.weight),
-            Field::optional_real("best", s.guard.best), count("steps", s.guard.steps),
-            count("bad_in_row", s.guard.bad_in_row), count("skipped", s.guard.skipped),
-            count("vain_rollbacks", s.guard.vain_rollbacks)}},
-          {"watch",
-           "",
-           {real("marked_loss", s.watch.marked_loss), real("clipped_share", s.watch.clipped_share),
-            signed_count("odd_ratio", s.watch.odd_ratio), signed_count("odd_hidden", s.watch.odd_hidden),
-            real("train_loss_sum", s.watch.train_loss_sum), count("train_steps", s.watch.train_steps),
-            real("train_loss_at_best", s.watch.train_loss_at_best), count("rising_evals", s.watch.rising_evals),
-            Field::text_list("said", s.watch.warnings_given)}}};
+  return {section("", {count("step", s.step), count("optimizer_step", s.optimizer_step), count("epoch", s.cursor.epoch),
+                       count("position", s.cursor.position), count("chars", s.chars), real("loss_sum", s.loss_sum),
+                       count("loss_chars", s.loss_chars),
+                       Field::integer("evaluated_step", s.evaluated_step, from_to(-1, most)),
+                       Field::optional_real("best_loss", s.best_loss), count("best_step", s.best_step),
+                       count("corpus_bytes", s.corpus.bytes), count("evals_since_best", s.evals_since_best)}),
+          section("rate", {real("factor", s.rate.factor), Field::optional_real("plateau_best", s.rate.plateau_best),
+                           count("plateau_evals", s.rate.plateau_evals)}),
+          section("guard", {real("loss_average", s.guard.loss.sum), real("weight", s.guard.loss.weight),
+                            Field::optional_real("best", s.guard.best), count("steps", s.guard.steps),
+                            count("bad_in_row", s.guard.bad_in_row), count("skipped", s.guard.skipped),
+                            count("vain_rollbacks", s.guard.vain_rollbacks)}),
+          section("watch",
+                  {real("marked_loss", s.watch.marked_loss), real("clipped_share", s.watch.clipped_share),
+                   signed_count("odd_ratio", s.watch.odd_ratio), signed_count("odd_hidden", s.watch.odd_hidden),
+                   real("train_loss_sum", s.watch.train_loss_sum), count("train_steps", s.watch.train_steps),
+                   real("train_loss_at_best", s.watch.train_loss_at_best), count("rising_evals", s.watch.rising_evals),
+                   Field::text_list("said", s.watch.warnings_given)})};
 }
+}  // namespace
 
-nlohmann::ordered_json train_state_to_json(const TrainState& s) {
-  nlohmann::ordered_json json = config_to_json(describe_const(s));
-  json["corpus_hash"] = fmt::format("{:016x}", s.corpus.hash);
+nlohmann::ordered_json train_state_to_json(TrainState state) {
+  nlohmann::ordered_json json = config_to_json(describe(state));
+  json["corpus_hash"] = fmt::format("{:016x}", state.corpus.hash);
   return json;
 }
 
 TrainState train_state_from_json(const nlohmann::json& json, const std::string& what) {
-  TrainState s;
-  for (Section& section : describe(s)) {
-    // Older checkpoints have no such sections, and no evals_since_best.
-    if (!section.name.empty() && !json.contains(section.name)) continue;
-    const nlohmann::json& object = section.name.empty() ? json : json.at(section.name);
-    for (Field& field : section.fields) {
+  TrainState state;
+  for (auto& [name, help, fields] : describe(state)) {
+    // Older checkpoints lack the named sections and evals_since_best.
+    if (!name.empty() && !json.contains(name)) continue;
+    const nlohmann::json& object = name.empty() ? json : json.at(name);
+    for (Field& field : fields) {
       if (field.name == "evals_since_best" && !object.contains(field.name)) continue;
       const std::string where = fmt::format("{}: train_state: {}", what, field.name);
       const nlohmann::json& item = object.at(field.name);
@@ -63,7 +57,10 @@ TrainState train_state_from_json(const nlohmann::json& json, const std::string& 
       assign(field, *value, where);
     }
   }
-  s.corpus.hash = parse_hash(json.at("corpus_hash").get<std::string>());
-  return s;
+  const auto hash = json.at("corpus_hash").get<std::string>();
+  if (hash.size() != 16 || hash.find_first_not_of("0123456789abcdef") != std::string::npos)
+    throw std::invalid_argument("corpus_hash is not 16 hexadecimal digits");
+  state.corpus.hash = std::stoull(hash, nullptr, 16);
+  return state;
 }
 }  // namespace charnn

@@ -4,46 +4,44 @@
 #include <string>
 #include <vector>
 #include <nlohmann/json_fwd.hpp>
-#include "core/base/describe.h"
 #include "core/base/running_average.h"
 #include "core/data/batcher.h"
 
 namespace charnn {
 /// What the learning rate depends on besides the step.
 struct RateState {
-  double factor = 1;                   ///< of the schedule's rate: made smaller by plateaus and divergence
+  double factor = 1;                   ///< multiplies the schedule's rate; reduced by plateaus and divergence
   std::optional<double> plateau_best;  ///< nats per character
   std::int64_t plateau_evals = 0;      ///< evaluations since then
 };
 
-/// What the divergence guard (train/divergence.h) remembers.
+/// State of the divergence guard (train/divergence.h).
 struct GuardState {
-  RunningAverage loss;              ///< of about the last 50 steps
+  RunningAverage loss;              ///< over about the last 50 steps
   std::optional<double> best;       ///< lowest smoothed loss; drifts up slowly
   std::int64_t steps = 0;           ///< since the run began or was rolled back
-  std::int64_t bad_in_row = 0;      ///< steps that were not finite, up to the last one
+  std::int64_t bad_in_row = 0;      ///< latest consecutive steps with NaN or infinity
   std::int64_t skipped = 0;         ///< such steps in all
   std::int64_t vain_rollbacks = 0;  ///< since the last new best
 };
 
-/// What TrainingMonitor (train/monitor.h) remembers.
+/// State of TrainingMonitor (train/monitor.h).
 struct WatchState {
   double marked_loss = 0;                   ///< smoothed loss some hundred steps ago; 0: none yet
-  double clipped_share = 0;                 ///< exponential average of: was the gradient clipped?
-  std::int64_t odd_ratio = 0;               ///< records in a row with updates too large (> 0) or too small (< 0)
-  std::int64_t odd_hidden = 0;              ///< records in a row with a saturated (> 0) or vanished (< 0) state
+  double clipped_share = 0;                 ///< running average: share of steps with a clipped gradient
+  std::int64_t odd_ratio = 0;               ///< consecutive records with updates too large (> 0) or too small (< 0)
+  std::int64_t odd_hidden = 0;              ///< consecutive records with a saturated (> 0) or vanished (< 0) state
   double train_loss_sum = 0;                ///< over the steps since the last evaluation
   std::int64_t train_steps = 0;             ///< their number
   double train_loss_at_best = 0;            ///< mean training loss before the best evaluation
-  std::int64_t rising_evals = 0;            ///< evaluations in a row that were clearly worse than the best
-  std::vector<std::string> warnings_given;  ///< their names
+  std::int64_t rising_evals = 0;            ///< consecutive evaluations clearly worse than the best
+  std::vector<std::string> warnings_given;  ///< by name
 };
 
-/// Everything about a run's progress that is not a tensor.
+/// A run's progress, except for tensors.
 struct TrainState {
-  std::int64_t step = 0;  ///< steps taken in this run; the schedule's position
-  /// Adam's own count, for its bias correction: less than `step` after a reset or skipped steps
-  std::int64_t optimizer_step = 0;
+  std::int64_t step = 0;            ///< steps taken in this run; the schedule's position
+  std::int64_t optimizer_step = 0;  ///< for Adam's bias correction; below `step` after a reset or skipped steps
   Cursor cursor;
   std::int64_t chars = 0;            ///< characters trained on
   double loss_sum = 0;               ///< nats since the last metrics record
@@ -58,11 +56,9 @@ struct TrainState {
   WatchState watch;
 };
 
-std::vector<Section> describe(TrainState& state);
-
-/// As a checkpoint's metadata holds it.
-nlohmann::ordered_json train_state_to_json(const TrainState& state);
-/// What is absent from an older checkpoint is as in a new run. `what` names the file in messages. Throws Error (usage), or
-/// nlohmann::json::exception, if a value is missing or wrong.
+/// As stored in a checkpoint's metadata.
+nlohmann::ordered_json train_state_to_json(TrainState state);
+/// Fields that an older checkpoint lacks keep their initial values. `what` names the file in messages. Throws Error
+/// (usage) or a std::exception if a value is missing or wrong.
 TrainState train_state_from_json(const nlohmann::json& json, const std::string& what);
 }  // namespace charnn

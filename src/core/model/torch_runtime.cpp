@@ -17,10 +17,13 @@ std::string state_of(Device device) {
   const torch::Tensor state = generator(device).get_state().contiguous();
   return {static_cast<const char*>(state.data_ptr()), state.nbytes()};
 }
-/// cuDNN wants the weights in an order of its own and copies them there; LibTorch would warn of that.
+
+#if TORCH_VERSION_MAJOR >= 2
+/// Silences LibTorch's warning that cuDNN has to copy the weights: it wants them in one buffer of its own.
 class NoWarnings : public c10::WarningHandler {
   void process(const c10::Warning&) override {}
 };
+#endif
 }  // namespace
 
 const char* torch_version() { return TORCH_VERSION; }
@@ -31,8 +34,10 @@ void set_up_torch(Device device) {
   torch::set_num_threads(1);
   if (device != Device::cuda) return;
   at::globalContext().setDeterministicCuDNN(true);
+#if TORCH_VERSION_MAJOR >= 2
   static NoWarnings no_warnings;
   c10::WarningUtils::set_warning_handler(&no_warnings);
+#endif
 }
 
 void seed_generators(std::uint64_t seed) { torch::manual_seed(seed); }

@@ -1,7 +1,6 @@
 #include "core/sample/beam_search.h"
 #include <algorithm>
 #include <cmath>
-#include <optional>
 #include <tuple>
 #include "core/sample/stops.h"
 
@@ -16,16 +15,8 @@ struct Beam {
   DocumentStarts starts;
 };
 
-/// A beam made longer by one symbol.
-struct Candidate {
-  double nats;
-  std::size_t beam;
-  std::int64_t id;
-
-  bool operator<(const Candidate& other) const {
-    return std::tie(nats, beam, id) < std::tie(other.nats, other.beam, other.id);
-  }
-};
+/// A beam extended by one symbol: nats, the beam's index, the symbol.
+using Candidate = std::tuple<double, std::size_t, std::int64_t>;
 
 /// The `count` best continuations of all beams, the best first.
 std::vector<Candidate> best_candidates(const std::vector<Beam>& beams, const std::vector<float>& logits,
@@ -36,42 +27,24 @@ std::vector<Candidate> best_candidates(const std::vector<Beam>& beams, const std
   for (std::size_t b = 0; b < beams.size(); ++b) {
     sampler.score(std::span(logits).subspan(b * V, V), beams[b].recent, row);
     for (std::size_t id = 0; id < V; ++id)
-      if (std::isfinite(row[id]))
-        all.push_back({beams[b].nats - static_cast<double>(row[id]), b, static_cast<std::int64_t>(id)});
+      if (std::isfinite(row[id])) all.emplace_back(beams[b].nats - row[id], b, id);
   }
   count = std::min(count, all.size());
-  std::partial_sort(all.begin(), all.begin() + static_cast<std::ptrdiff_t>(count), all.end());
+  std::partial_sort(all.begin(), all.begin() + count, all.end());
   all.resize(count);
   return all;
 }
-
-/// The finished text with the fewest nats per symbol so far.
-class Best {
- public:
-  void offer(const Beam& beam, std::size_t stop) {
-    const double mean = beam.nats / static_cast<double>(std::max<std::size_t>(beam.ids.size(), 1));
-    if (text_ && mean >= mean_) return;
-    mean_ = mean;
-    text_ = BeamText{{beam.ids.begin(), beam.ids.end() - static_cast<std::ptrdiff_t>(stop)}, beam.nats, stop > 0};
-  }
-  BeamText text() const { return text_.value_or(BeamText{}); }
-
- private:
-  std::optional<BeamText> text_;
-  double mean_ = 0;
-};
 }  // namespace
 
 BeamText beam_search(Stepper& stepper, std::span<const std::int64_t> prompt, std::span<const std::int64_t> separator,
                      const std::vector<Ids>& stops, const Sampler& sampler, const std::function<bool()>& keep_on) {
-  const auto width = static_cast<std::size_t>(sampler.config().beams);
   State state = stepper.zero_state(1);
   std::vector<Beam> beams{{{}, 0, sampler.no_symbols_yet(), DocumentStarts(separator)}};
-  std::vector<float> logits(static_cast<std::size_t>(stepper.vocabulary_size()), 0.0F);
+  std::vector<float> logits(stepper.vocabulary_size());
   const auto feed = [&](std::span<const std::int64_t> ids) {
     for (std::size_t b = 0; b < beams.size(); ++b) {
       beams[b].recent.add(ids[b]);
-      if (beams[b].starts.at(ids[b])) state.clear(static_cast<std::int64_t>(b));
+      if (beams[b].starts.at(ids[b])) state.clear(b);
     }
     stepper.step(state, ids, logits);
   };
@@ -80,28 +53,35 @@ BeamText beam_search(Stepper& stepper, std::span<const std::int64_t> prompt, std
     feed({&id, 1});
   }
 
-  Best best;
+  BeamText best;
+  double best_mean = INFINITY;
+  const auto offer = [&](const Beam& beam, std::size_t stop) {
+    const double mean = beam.nats / static_cast<double>(std::max<std::size_t>(beam.ids.size(), 1));
+    if (mean >= best_mean) return;
+    best_mean = mean;
+    best = {{beam.ids.begin(), beam.ids.end() - stop}, beam.nats, stop > 0};
+  };
   for (std::int64_t length = 0; length < sampler.config().length && !beams.empty() && keep_on(); ++length) {
     std::vector<Beam> longer;
     Ids parents, ids;
-    for (const Candidate& candidate : best_candidates(beams, logits, sampler, width)) {
-      Beam beam = beams[candidate.beam];
-      beam.ids.push_back(candidate.id);
-      beam.nats = candidate.nats;
+    for (const auto& [nats, parent, id] : best_candidates(beams, logits, sampler, sampler.config().beams)) {
+      Beam beam = beams[parent];
+      beam.ids.push_back(id);
+      beam.nats = nats;
       if (const std::size_t stop = stop_at_end(beam.ids, stops)) {
-        best.offer(beam, stop);
+        offer(beam, stop);
         continue;
       }
       longer.push_back(std::move(beam));
-      parents.push_back(static_cast<std::int64_t>(candidate.beam));
-      ids.push_back(candidate.id);
+      parents.push_back(parent);
+      ids.push_back(id);
     }
     beams = std::move(longer);
     if (beams.empty()) break;
     state = state.gather(parents);
     feed(ids);
   }
-  for (const Beam& beam : beams) best.offer(beam, 0);
-  return best.text();
+  for (const Beam& beam : beams) offer(beam, 0);
+  return best;
 }
 }  // namespace charnn

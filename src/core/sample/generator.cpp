@@ -1,40 +1,27 @@
 #include "core/sample/generator.h"
 #include <algorithm>
 #include <chrono>
-#include <numeric>
+#include <optional>
 #include <utility>
 #include "core/base/utf8.h"
 #include "core/sample/stops.h"
 
 namespace charnn {
-namespace {
 using Clock = std::chrono::steady_clock;
-}  // namespace
 
 std::vector<std::int64_t> beginning(const Vocabulary& vocabulary, const std::string& separator) {
-  const std::vector<std::int64_t> ids = vocabulary.encode(separator, "data.document_separator");
-  if (!ids.empty()) return {ids.back()};
-  const auto newline = vocabulary.id(U'\n');
-  return newline ? std::vector{*newline} : std::vector<std::int64_t>();
+  const bool newline = separator.empty() && vocabulary.id(U'\n');
+  std::vector<std::int64_t> ids = vocabulary.encode(newline ? "\n" : separator, "data.document_separator");
+  if (!ids.empty()) ids.erase(ids.begin(), ids.end() - 1);
+  return ids;
 }
 
 struct Generator::Text {
-  Text(std::int64_t number_given, TextJob asked, std::span<const std::int64_t> separator)
-      : number(number_given),
-        job(std::move(asked)),
-        random(job.seed),
-        recent(job.sampler->no_symbols_yet()),
-        starts(separator),
-        until(job.stops) {}
-
   bool reads_prompt() const noexcept { return read < job.prompt.size(); }
-  bool out_of_time() const {
-    return job.max_seconds > 0 && std::chrono::duration<double>(Clock::now() - start).count() >= job.max_seconds;
-  }
 
-  /// Hands out symbols; what is not a whole character yet waits, unless `at_end`.
-  bool hand_out(const Vocabulary& vocabulary, const std::vector<std::int64_t>& ids, bool at_end = false) {
-    for (const std::int64_t id : ids) unfinished += vocabulary.text(id);
+  /// Passes on symbols; an incomplete character waits, unless `at_end`.
+  bool pass_on(const Vocabulary& vocabulary, const std::vector<std::int64_t>& ids, bool at_end = false) {
+    for (const std::int64_t one : ids) unfinished += vocabulary.text(one);
     const std::size_t length = unfinished.size() - (at_end ? 0 : unfinished_utf8(unfinished));
     if (ids.empty() && length == 0) return true;
     const bool go_on = job.on_text({ids, std::string_view(unfinished).substr(0, length)});
@@ -42,16 +29,37 @@ struct Generator::Text {
     return go_on;
   }
 
+  /// Takes the symbol `id`, and sets `end` if it ends the text.
+  void advance(const Vocabulary& vocabulary) {
+    const std::chrono::duration<double> elapsed = Clock::now() - start;
+    if (job.max_seconds > 0 && elapsed.count() >= job.max_seconds) {
+      end = TextEnd::time;
+    } else if (reads_prompt()) {
+      ++read;
+    } else if (written < job.length) {
+      ++written;
+      if (!pass_on(vocabulary, until.add(id)))
+        end = TextEnd::cancelled;
+      else if (until.ended())
+        end = TextEnd::stop;
+    }
+    if (!end && !reads_prompt() && written == job.length) end = TextEnd::length;
+    if (end && end != TextEnd::cancelled) pass_on(vocabulary, until.rest(), /*at_end=*/true);
+  }
+
   std::int64_t number;
   TextJob job;
-  Random random;
-  RecentSymbols recent;
   DocumentStarts starts;
-  UntilStop until;
-  std::string unfinished;
+  Random random{job.seed};
+  RecentSymbols recent = job.sampler->no_symbols_yet();
+  UntilStop until{job.stops};
+  std::string unfinished = {};
   std::size_t read = 0;      ///< symbols of the prompt
-  std::int64_t written = 0;  ///< symbols that were drawn
+  std::int64_t written = 0;  ///< symbols drawn
   Clock::time_point start = Clock::now();
+  std::int64_t stream = -1;  ///< in state_ and logits_; -1: none yet
+  std::int64_t id = 0;       ///< the latest symbol
+  std::optional<TextEnd> end = {};
 };
 
 Generator::Generator(Stepper& stepper, const Vocabulary& vocabulary, std::vector<std::int64_t> separator)
@@ -61,97 +69,62 @@ Generator::~Generator() = default;
 bool Generator::idle() const noexcept { return texts_.empty(); }
 
 std::int64_t Generator::add(TextJob job) {
-  texts_.emplace_back(next_, std::move(job), separator_);
+  texts_.push_back({next_, std::move(job), DocumentStarts(separator_)});
   return next_++;
 }
 
 void Generator::cancel(std::int64_t number) {
   const auto text = std::find_if(texts_.begin(), texts_.end(), [&](const Text& t) { return t.number == number; });
   if (text == texts_.end()) return;
-  text->hand_out(vocabulary_, text->until.rest(), /*at_end=*/true);
-  admit();
-  remove({{number, TextEnd::cancelled}});
+  text->pass_on(vocabulary_, text->until.rest(), /*at_end=*/true);
+  texts_.erase(text);
 }
 
-/// Gives new texts their streams.
-void Generator::admit() {
-  if (in_state_ == texts_.size()) return;
-  std::vector<std::int64_t> from(texts_.size(), -1);
-  std::iota(from.begin(), from.begin() + static_cast<std::ptrdiff_t>(in_state_), 0);
-  state_ = state_.gather(from);
-  logits_.resize(texts_.size() * static_cast<std::size_t>(stepper_.vocabulary_size()), 0.0F);
-  ids_.resize(texts_.size());
-  in_state_ = texts_.size();
-}
-
-void Generator::remove(const std::vector<Ended>& ended) {
-  if (ended.empty()) return;
-  const auto V = static_cast<std::ptrdiff_t>(stepper_.vocabulary_size());
+/// Makes stream i that of text i, after texts were added or removed.
+void Generator::arrange() {
+  std::int64_t next = 0;
+  if (state_.streams == std::ssize(texts_) &&
+      std::all_of(texts_.begin(), texts_.end(), [&](const Text& text) { return text.stream == next++; }))
+    return;
+  const std::int64_t V = stepper_.vocabulary_size();
   std::vector<std::int64_t> from;
-  std::vector<float> logits;
-  for (std::size_t i = 0; i < texts_.size(); ++i) {
-    if (std::any_of(ended.begin(), ended.end(), [&](const Ended& e) { return e.number == texts_[i].number; })) continue;
-    const auto row = logits_.begin() + static_cast<std::ptrdiff_t>(i) * V;
-    logits.insert(logits.end(), row, row + V);
-    if (from.size() < i) {
-      ids_[from.size()] = ids_[i];
-      texts_[from.size()] = std::move(texts_[i]);
-    }
-    from.push_back(static_cast<std::int64_t>(i));
+  std::vector<float> logits(texts_.size() * V);  // zeros for a new text
+  for (Text& text : texts_) {
+    const std::int64_t to = std::ssize(from);
+    if (text.stream >= 0) std::copy_n(logits_.begin() + text.stream * V, V, logits.begin() + to * V);
+    from.push_back(std::exchange(text.stream, to));
   }
-  texts_.erase(texts_.begin() + static_cast<std::ptrdiff_t>(from.size()), texts_.end());
   state_ = state_.gather(from);
   logits_ = std::move(logits);
-  in_state_ = texts_.size();
-}
-
-void Generator::draw_all() {
-  constexpr std::int64_t draws_a_thread = 16;
-  const auto V = static_cast<std::size_t>(stepper_.vocabulary_size());
-  stepper_.pool().run_ranges(
-      static_cast<std::int64_t>(texts_.size()), draws_a_thread, [&](std::int64_t begin, std::int64_t end) {
-        for (auto i = static_cast<std::size_t>(begin); i < static_cast<std::size_t>(end); ++i) {
-          Text& text = texts_[i];
-          ids_[i] = text.reads_prompt() ? text.job.prompt[text.read]
-                                        : (*text.job.sampler)({logits_.data() + i * V, V}, text.recent, text.random);
-        }
-      });
-}
-
-/// Takes a text's next symbol. False: the text has ended, for the reason `end`.
-bool Generator::advance(Text& text, std::int64_t id, TextEnd& end) {
-  end = TextEnd::length;
-  if (text.out_of_time()) {
-    end = TextEnd::time;
-  } else if (text.reads_prompt()) {
-    ++text.read;
-    if (text.reads_prompt() || text.job.length > 0) return true;
-  } else if (text.written < text.job.length) {
-    ++text.written;
-    if (!text.hand_out(vocabulary_, text.until.add(id))) {
-      end = TextEnd::cancelled;
-      return false;
-    }
-    if (text.until.ended()) end = TextEnd::stop;
-    if (!text.until.ended() && text.written < text.job.length) return true;
-  }
-  text.hand_out(vocabulary_, text.until.rest(), /*at_end=*/true);
-  return false;
 }
 
 std::vector<Generator::Ended> Generator::step() {
-  admit();
-  draw_all();
+  constexpr std::int64_t draws_a_thread = 16;
+  const std::int64_t V = stepper_.vocabulary_size();
+  arrange();
+  stepper_.pool().run_ranges(std::ssize(texts_), draws_a_thread, [&](std::int64_t begin, std::int64_t end) {
+    for (std::int64_t i = begin; i < end; ++i) {
+      Text& text = texts_[i];
+      const auto logits = std::span(logits_).subspan(i * V, V);
+      text.id =
+          text.reads_prompt() ? text.job.prompt[text.read] : (*text.job.sampler)(logits, text.recent, text.random);
+    }
+  });
   std::vector<Ended> ended;
-  for (std::size_t i = 0; i < texts_.size(); ++i)
-    if (TextEnd end; !advance(texts_[i], ids_[i], end)) ended.push_back({texts_[i].number, end});
-  remove(ended);
-  if (texts_.empty()) return ended;
-  for (std::size_t i = 0; i < texts_.size(); ++i) {
-    texts_[i].recent.add(ids_[i]);
-    if (texts_[i].starts.at(ids_[i])) state_.clear(static_cast<std::int64_t>(i));
+  for (Text& text : texts_) {
+    text.advance(vocabulary_);
+    if (text.end) ended.push_back({text.number, *text.end});
   }
-  stepper_.step(state_, std::span(ids_).first(texts_.size()), logits_);
+  std::erase_if(texts_, [](const Text& text) { return text.end.has_value(); });
+  if (texts_.empty()) return ended;
+  arrange();
+  std::vector<std::int64_t> ids;
+  for (Text& text : texts_) {
+    text.recent.add(text.id);
+    if (text.starts.at(text.id)) state_.clear(text.stream);
+    ids.push_back(text.id);
+  }
+  stepper_.step(state_, ids, logits_);
   return ended;
 }
 

@@ -2,22 +2,36 @@
 #include <cstdint>
 #include <deque>
 #include <span>
+#include <string>
 #include <vector>
+#include "core/base/describe.h"
 #include "core/base/random.h"
 #include "core/data/vocabulary.h"
-#include "core/sample/sample_config.h"
+#include "core/model/model_config.h"
 
 namespace charnn {
-/// Draws an index with probability softmax(logits / temperature); temperature 0 takes the largest logit, the first one
-/// among equals.
+struct SampleConfig {
+  double temperature = 0.8;
+  std::int64_t length = 500;
+  std::int64_t top_k = 0;
+  double top_p = 1, min_p = 0, typical = 1;
+  double repetition_penalty = 1, frequency_penalty = 0;
+  std::int64_t penalty_window = 64;
+  std::vector<std::string> bias = {};
+  std::string only = {};
+  std::int64_t beams = 1;
+  StepWeights weights = StepWeights::automatic;
+};
+Section describe(SampleConfig& config);
+
+/// Draws an index with probability softmax(logits / temperature). Temperature 0 takes the first of the largest logits.
 std::int64_t draw(std::span<const float> logits, double temperature, Random& random);
 
-/// How often each symbol is among the latest ones of a text.
+/// Counts each symbol among the latest ones of a text.
 class RecentSymbols {
  public:
-  /// `window` symbols of an alphabet of `symbols`; 0: nothing is counted.
-  RecentSymbols(std::int64_t window, std::int64_t symbols)
-      : window_(static_cast<std::size_t>(window)), counts_(window > 0 ? static_cast<std::size_t>(symbols) : 0) {}
+  /// The last `window` symbols of an alphabet of `symbols`; 0: counts nothing.
+  RecentSymbols(std::int64_t window, std::int64_t symbols) : window_(window), counts_(window > 0 ? symbols : 0) {}
 
   void add(std::int64_t id);
   std::span<const std::int32_t> counts() const noexcept { return counts_; }
@@ -28,31 +42,25 @@ class RecentSymbols {
   std::vector<std::int32_t> counts_;
 };
 
-/// From logits to the next symbol, as a SampleConfig says. In this order: bias, only, repetition penalty, frequency
-/// penalty, temperature, top-k, top-p, min-p, typical (filters.h), and the draw. Temperature 0 takes the likeliest
-/// after the penalties.
+/// Chooses the next symbol: bias and only, repetition penalty, frequency penalty (after which temperature 0 takes the most
+/// likely symbol), temperature, top-k, top-p, min-p, typical (filters.h), and the draw, in this order.
 class Sampler {
  public:
-  /// Throws Error (usage): a bias of another form; a character in bias or only that the vocabulary lacks; biases that
-  /// leave no character.
+  /// Throws Error (usage): malformed bias, a character in bias or only outside the vocabulary, no character left.
   Sampler(const SampleConfig& config, const Vocabulary& vocabulary);
 
   const SampleConfig& config() const noexcept { return config_; }
 
-  /// Nothing is counted where no penalty asks for it.
-  RecentSymbols no_symbols_yet() const;
+  RecentSymbols no_symbols_yet() const;  ///< counts nothing if no penalty needs it
 
   std::int64_t operator()(std::span<const float> logits, const RecentSymbols& recent, Random& random) const;
 
-  /// log p of the symbols, in nats, without temperature, filters and chance: what beam search goes by.
+  /// Writes log p of the symbols, in nats, before temperature and filters; beam search uses it.
   void score(std::span<const float> logits, const RecentSymbols& recent, std::span<float> row) const;
 
  private:
-  bool plain() const noexcept;  ///< nothing but the temperature
-
   SampleConfig config_;
   std::int64_t symbols_;
-  std::vector<float> bias_;            ///< [V] or empty
-  std::vector<std::uint8_t> allowed_;  ///< [V] or empty
+  std::vector<float> bias_;  ///< [V], -infinity for characters not in `only`; empty: no bias
 };
 }  // namespace charnn

@@ -2,16 +2,7 @@
 #include <algorithm>
 
 namespace charnn {
-namespace {
 using Ids = std::vector<std::int64_t>;
-
-/// How many symbols at the end of `text` begin `stop` without completing it; the most, if several do.
-std::size_t begun(const Ids& text, const Ids& stop) {
-  for (std::size_t length = std::min(text.size(), stop.size() - 1); length > 0; --length)
-    if (std::equal(text.end() - static_cast<std::ptrdiff_t>(length), text.end(), stop.begin())) return length;
-  return 0;
-}
-}  // namespace
 
 std::size_t stop_at_end(const Ids& ids, const std::vector<Ids>& stops) {
   std::size_t longest = 0;
@@ -26,9 +17,11 @@ Ids UntilStop::add(std::int64_t id) {
   waiting_.push_back(id);
   std::size_t kept = stop_at_end(waiting_, stops_);
   ended_ = kept > 0;
-  if (!ended_)
-    for (const Ids& stop : stops_) kept = std::max(kept, begun(waiting_, stop));
-  const auto end = waiting_.end() - static_cast<std::ptrdiff_t>(kept);
+  if (!ended_)  // the most symbols that begin a stop without completing it
+    for (const Ids& stop : stops_)
+      for (std::size_t length = std::min(waiting_.size(), stop.size() - 1); length > kept; --length)
+        if (std::equal(waiting_.end() - length, waiting_.end(), stop.begin())) kept = length;
+  const auto end = waiting_.end() - kept;
   Ids now(waiting_.begin(), end);
   waiting_.erase(waiting_.begin(), ended_ ? waiting_.end() : end);
   return now;

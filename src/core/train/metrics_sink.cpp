@@ -5,7 +5,7 @@
 #include <nlohmann/json.hpp>
 #include "core/base/error.h"
 #include "core/base/version.h"
-#include "core/io/strict_json.h"
+#include "core/io/json_config.h"
 
 namespace charnn {
 using nlohmann::json;

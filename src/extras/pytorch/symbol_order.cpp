@@ -10,7 +10,7 @@
 #include "core/base/error.h"
 #include "core/base/terminal.h"
 #include "core/base/utf8.h"
-#include "core/io/strict_json.h"
+#include "core/io/json_config.h"
 
 namespace charnn {
 namespace {

@@ -5,7 +5,6 @@
 #include <fmt/format.h>
 #include "core/base/error.h"
 #include "core/io/json_config.h"
-#include "core/io/strict_json.h"
 
 namespace charnn::cli {
 using nlohmann::json;

@@ -3,6 +3,7 @@
 #include "core/cli/config.h"
 #include "core/cli/extras.h"
 #include "core/cli/runtime.h"
+#include "extras/shell/schema.h"
 
 namespace charnn::cli {
 void add_shell(Extras& extras) {

@@ -59,7 +59,7 @@ TEST(Vocabulary, LeavesOutOrReplacesWhatItLacks) {
   const EncodedText skipped = encode(vocabulary, text, "the prompt", OnUnknown::skip);
   EXPECT_EQ(skipped.ids, (Ids{1, 2}));
   expect_contains(skipped.note,
-                  "the prompt has what the model's vocabulary lacks, which was left out: 'c' (position 3, 2 times)");
+                  "the prompt has characters that the model's vocabulary lacks; left out: 'c' (position 3, 2 times)");
   expect_contains(skipped.note, "(position 1)");
   const EncodedText replaced = encode(vocabulary, text, "the prompt", OnUnknown::replace);
   EXPECT_EQ(replaced.ids, (Ids{1, 0, 2, 0, 0}));

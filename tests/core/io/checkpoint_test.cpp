@@ -8,7 +8,6 @@
 
 #include "core/base/files.h"
 #include "core/base/random.h"
-#include "core/io/vocabulary_json.h"
 #include "tests/support.h"
 
 namespace charnn {

@@ -77,7 +77,7 @@ TEST(SafeTensors, RefusesMalformedHeaders) {
   expect_contains(refusal(with_header(R"({"a":{"dtype":"BF8","shape":[1],"data_offsets":[0,4]}})", four)), "dtype");
   expect_contains(refusal(with_header(R"({"a":{"dtype":"F32","shape":[2],"data_offsets":[0,4]}})", four)), "8 bytes");
   expect_contains(refusal(with_header(R"({"a":{"dtype":"F32","shape":[-1],"data_offsets":[0,4]}})", four)),
-                  "not a whole number");
+                  "not a non-negative integer");
   expect_contains(
       refusal(with_header(R"({"a":{"dtype":"F32","shape":[4294967296,4294967296,16],"data_offsets":[0,4]}})", four)),
       "overflows");
@@ -94,7 +94,7 @@ TEST(SafeTensors, RefusesMalformedHeaders) {
           four)),
       "from 4 on");
   expect_contains(refusal(with_header(R"({"a":{"dtype":"F32","shape":[2],"data_offsets":[0,8]}})", four)), "up to 4");
-  expect_contains(refusal(with_header(R"({"__metadata__":{"x":1}})")), "not a text");
+  expect_contains(refusal(with_header(R"({"__metadata__":{"x":1}})")), "metadata are not strings");
   expect_contains(refusal(with_header(std::string(100, '['))), "not");
   // Deep enough to exhaust the stack of whoever goes through it by recursion.
   const std::string deep = std::string(1'000'000, '[') + std::string(1'000'000, ']');

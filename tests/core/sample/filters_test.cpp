@@ -73,12 +73,6 @@ TEST(Filters, Bias) {
       p, [&](LogRow row) { add_bias(row, bias); }, normal(expected));
 }
 
-TEST(Filters, Only) {
-  const std::vector<std::uint8_t> allowed{1, 0, 1, 0, 0, 1, 0};
-  expect_row(
-      p, [&](LogRow row) { keep_only(row, allowed); }, normal({0.08, 0, 0.02, 0, 0, 0.05, 0}));
-}
-
 TEST(Filters, RepetitionPenalty) {
   const std::vector<std::int32_t> counts{0, 3, 0, 1, 0, 0, 0};
   Row expected = p;

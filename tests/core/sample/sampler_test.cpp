@@ -118,7 +118,7 @@ TEST(Sampler, RefusesWhatCannotBe) {
     expect_contains(refusal({.bias = {bias}}), "sample.bias");
   expect_contains(refusal({.bias = {"x=1"}}), "vocabulary lacks");
   expect_contains(refusal({.only = "abx"}), "sample.only has a character");
-  expect_contains(refusal({.bias = {"a=-inf"}, .only = "a"}), "leave no character");
+  expect_contains(refusal({.bias = {"a=-inf"}, .only = "a"}), "rule out every character");
   EXPECT_NO_THROW(Sampler({.bias = {"==+1.5", "a=-inf", "b=1e-3"}}, letters));
 }
 
