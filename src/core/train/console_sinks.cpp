@@ -79,7 +79,7 @@ void BarSink::draw(const std::string& activity) {
   if (last_step_ > 0 && columns > bar_width + 40) {
     const double done = std::min(1.0, static_cast<double>(s.step) / static_cast<double>(last_step_));
     const auto full = static_cast<std::size_t>(bar_width * done);
-    bar = "[" + std::string(full, '=') + std::string(bar_width - full, ' ') + "] ";
+    bar = fmt::format("[{:<{}}] ", std::string(full, '='), bar_width);
   }
   const auto field = [](const std::string& shown) { return shown.empty() ? "" : shown + "  "; };
   std::string text = fmt::format(
