@@ -162,9 +162,7 @@ class Bench {
 void add_bench_command(CLI::App& app, const Globals& globals, Action& action) {
   auto options = std::make_shared<Options>();
   CLI::App* command = app.add_subcommand("bench", "measure how fast this machine trains and samples");
-  command
-      ->add_option("config", options->config.file,
-                   "config file with the sizes to measure; default: a small and a large network")
+  command->add_option("config", options->config.file, "sizes to measure; default: a small and a large network")
       ->type_name("CONFIG.json");
   command->add_option("--vocabulary", options->vocabulary, "vocabulary size")
       ->check(CLI::Range(2, 1 << 20))
@@ -172,7 +170,7 @@ void add_bench_command(CLI::App& app, const Globals& globals, Action& action) {
   command->add_option("--seconds", options->seconds, "time per figure")
       ->check(CLI::Range(0.01, 600.0))
       ->capture_default_str();
-  command->add_option("--only", options->only, "measure only this: train or sample")
+  command->add_option("--only", options->only, "measure only train or sample")
       ->check(CLI::IsMember({"train", "sample"}));
   command->add_flag("--json", options->json, "print the figures as JSON");
   add_config_flags(*command, options->config, {"model", "train"});

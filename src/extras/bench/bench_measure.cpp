@@ -63,40 +63,34 @@ auto in_child(const Measure& measure) {
 
 /// Memory that training must keep: four floats per weight and, for one window, the gates and states of every layer, the
 /// gradient of one layer's output, and the logits.
-double needed_bytes(const BenchCase& b, std::int64_t parameters) {
-  const std::int64_t gates = b.model.cell == Cell::rnn ? 1 : 4, states = b.model.cell == Cell::lstm ? 2 : 1;
-  const std::int64_t dropped_outputs = b.model.dropout > 0 ? 1 : 0;
-  const std::int64_t per_row =
-      b.model.layers * b.model.hidden * (gates + states + dropped_outputs) + b.model.hidden + b.vocabulary;
-  return 4.0 * static_cast<double>(4 * parameters + b.batch_size * b.sequence_length * per_row);
+double needed_megabytes(const BenchCase& b) {
+  const CellKind& cell = kind_of(b.model.cell);
+  const std::int64_t values_per_unit = cell.slots + (cell.has_c ? 2 : 1) + (b.model.dropout > 0 ? 1 : 0);
+  const std::int64_t per_row = b.model.layers * b.model.hidden * values_per_unit + b.model.hidden + b.vocabulary;
+  const std::int64_t parameters = NetworkLayout(b.model, b.vocabulary).size();
+  return static_cast<double>(4 * parameters + b.batch_size * b.sequence_length * per_row) * sizeof(float) / (1 << 20);
 }
 
-/// What a training step needs, with random symbols.
-struct Training {
-  Training(const BenchCase& b, Precision precision, int threads)
-      : network(b.model, b.vocabulary),
-        adam(network, optimizer),
-        batch(b.sequence_length, b.batch_size, /*has_documents=*/false),
-        state(network.zero_state(b.batch_size)) {
-    network.configure_cpu({.training = precision, .threads = threads});
-    Random random(1);
-    for (auto* symbols : {&batch.input, &batch.target})
-      for (std::int64_t& id : *symbols)
-        id = static_cast<std::int64_t>(random.next() % static_cast<std::uint64_t>(b.vocabulary));
-  }
-
-  double step() {
-    const double loss = network.train_window(batch, state);
-    adam.step(optimizer.lr, clip_scale(adam.gradient_norm(), optimizer.clip_norm));
-    return loss;
-  }
-
+/// Takes training steps on random symbols until done(number of steps) is true; returns the last loss.
+template <class Done>
+double train(const BenchCase& b, Precision precision, int threads, const Done& done) {
   const OptimizerConfig optimizer;
-  Network network;
-  Adam adam;
-  Batch batch;
-  State state;
-};
+  Network network(b.model, b.vocabulary);
+  network.configure_cpu({.training = precision, .threads = threads});
+  Adam adam(network, optimizer);
+  Batch batch(b.sequence_length, b.batch_size, /*has_documents=*/false);
+  Random random(1);
+  for (auto* symbols : {&batch.input, &batch.target})
+    for (std::int64_t& id : *symbols)
+      id = static_cast<std::int64_t>(random.next() % static_cast<std::uint64_t>(b.vocabulary));
+  State state = network.zero_state(b.batch_size);
+  double loss = 0;
+  for (std::int64_t steps = 0; !done(steps); ++steps) {
+    loss = network.train_window(batch, state);
+    adam.step(optimizer.lr, clip_scale(adam.gradient_norm(), optimizer.clip_norm));
+  }
+  return loss;
+}
 }  // namespace
 
 TrainRate measure_training(const BenchCase& b, Precision precision, int threads) {
@@ -105,17 +99,19 @@ TrainRate measure_training(const BenchCase& b, Precision precision, int threads)
     seed_generators(1);
     // A step of a tiny network loads everything of LibTorch that training uses.
     const BenchCase tiny{{.layers = 1, .hidden = 16, .embedding = 16}, 16, 1, 1, 0};
-    Training(tiny, Precision::fp32, 1).step();
-    TrainRate rate{.base_mb = peak_megabytes()};
-    Training training(b, precision, threads);
-    for (int warm_up = 0; warm_up < 3; ++warm_up) training.step();
-    std::int64_t steps = 0;
-    const Clock::time_point start = Clock::now();
-    for (; steps < 2 || seconds_since(start) < b.seconds; ++steps) rate.loss = training.step();
-    rate.chars_per_second = static_cast<double>(steps * b.batch_size * b.sequence_length) / seconds_since(start);
+    train(tiny, Precision::fp32, 1, [](std::int64_t steps) { return steps == 1; });
+    TrainRate rate{.base_mb = peak_megabytes(), .needed_mb = needed_megabytes(b)};
+    constexpr std::int64_t warm_up = 3;
+    Clock::time_point start;
+    rate.loss = train(b, precision, threads, [&](std::int64_t steps) {
+      if (steps == warm_up) start = Clock::now();
+      if (steps < warm_up + 2 || seconds_since(start) < b.seconds) return false;
+      const std::int64_t chars = (steps - warm_up) * b.batch_size * b.sequence_length;
+      rate.chars_per_second = static_cast<double>(chars) / seconds_since(start);
+      return true;
+    });
     rate.gflops = rate.chars_per_second * training_flops(b.model, b.vocabulary) / 1e9;
     rate.peak_mb = peak_megabytes();
-    rate.needed_mb = needed_bytes(b, training.network.layout().size()) / (1 << 20);
     return rate;
   });
 }

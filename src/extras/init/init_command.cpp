@@ -136,15 +136,13 @@ void check_files(const Options& options, const std::string& out) {
   for (const std::string& file : options.facts.files) {
     std::error_code none;
     if (std::filesystem::equivalent(file, out, none))
-      fail_input(fmt::format("{} is the text itself", out), "another file for the config",
-                 "choose one with --out FILE");
+      fail_input(fmt::format("{} is the text itself", out), "another file", "choose one with --out FILE");
     if (find_invalid_utf8(file))
       fail_input(fmt::format("the file name {} is not UTF-8", safe_for_terminal(file)),
                  "a name that a JSON config can hold", "rename the file, or link to it");
   }
   if (out != "-" && std::filesystem::exists(out) && !options.overwrite)
-    fail_input(fmt::format("{} exists already", out), "a new file",
-               "choose another with --out FILE, or replace it with --overwrite");
+    fail_input(fmt::format("{} exists already", out), "a new file", "choose another with --out, or use --overwrite");
 }
 
 int init(const Options& options, const Globals& globals) {

@@ -152,8 +152,7 @@ class Interactive : public SampleExtra {
   std::optional<int> take_over(TextMaker& maker, const SampleOptions& options, std::uint64_t seed) override {
     if (!chosen_) return std::nullopt;
     if (options.text.config.beams > 1)
-      fail_input("--interactive with --beams: a search shows nothing before it ends", "text drawn at random",
-                 "leave one of them out");
+      fail_input("--interactive with --beams: a search shows nothing before it ends", "", "leave one of them out");
     struct sigaction action {};
     action.sa_handler = on_interrupt;  // without SA_RESTART, so that it also ends waiting for a line
     ::sigaction(SIGINT, &action, nullptr);

@@ -53,8 +53,7 @@ int export_model(const ExportOptions& options, const Globals& globals) {
   checkpoint.vocabulary.encode(loaded.config.data.document_separator, "data.document_separator");
   std::error_code error;
   if (fs::is_directory(options.out, error) && !fs::is_empty(options.out, error) && !error)
-    fail_input(fmt::format("{} exists, and is not empty", options.out), "a new folder",
-               "choose another with --out DIR");
+    fail_input(fmt::format("{} is not empty", options.out), "a new folder", "choose another with --out DIR");
   make_folder(options.out, "folder", "--out");
   write_file(options.out + "/model.safetensors",
              encode_safetensors(weight_tensors("", checkpoint.layout, checkpoint.weights), {{"format", "pt"}}));
@@ -120,9 +119,7 @@ void add_export_command(CLI::App& app, const Globals& globals, Action& action) {
   auto options = std::make_shared<ExportOptions>();
   CLI::App* command = app.add_subcommand("export", "write a network as a small Python program with its weights");
   add_model_choice(*command, options->model);
-  command
-      ->add_option("--format", options->format,
-                   "pytorch: model.safetensors with PyTorch's names, and charnn_model.py that uses it")
+  command->add_option("--format", options->format, "pytorch: weights as safetensors, and charnn_model.py")
       ->check(CLI::IsMember({"pytorch"}))
       ->capture_default_str();
   command->add_option("-o,--out", options->out, "new folder to write to")->required()->type_name("DIR");
@@ -145,15 +142,11 @@ void add_import_command(CLI::App& app, const Globals& globals, Action& action) {
       ->required()
       ->type_name("FILE");
   command->add_option("-o,--out", options->out, "run folder to create")->required()->type_name("RUN");
-  command
-      ->add_option("--embedding-name", options->names.embedding,
-                   "name of the embedding's tensor, if neither its shape nor its name identifies it")
+  command->add_option("--embedding-name", options->names.embedding, "tensor of the embedding, if ambiguous")
       ->type_name("NAME");
-  command->add_option("--decoder-name", options->names.decoder, "the same for the weight of the last linear layer")
+  command->add_option("--decoder-name", options->names.decoder, "weight of the last linear layer, if ambiguous")
       ->type_name("NAME");
-  command
-      ->add_option("--rnn-name", options->names.rnn,
-                   "which of several recurrent networks to import: the prefix of its weight_ih_l0")
+  command->add_option("--rnn-name", options->names.rnn, "prefix of the weight_ih_l0 to import, if there are several")
       ->type_name("PREFIX");
   on_chosen(command, action, [options, &globals] { return import_model(*options, globals); });
 }

@@ -23,11 +23,9 @@ std::string shown(const json& value) { return value.is_structured() ? "an entry"
   fail_input(found, expected, "write the characters to the file in the order of the network's ids");
 }
 
-char32_t symbol_of(const json& value, const std::string& what) {
-  if (!value.is_string()) refuse(fmt::format("{}: {} is not a character", what, shown(value)), forms);
-  const std::string text = value.get<std::string>();
+char32_t symbol_of(const std::string& text, const std::string& what) {
   if (count_code_points(text) != 1)
-    fail_input(fmt::format("{}: {} is not one character", what, shown(value)), "entries of one character each",
+    fail_input(fmt::format("{}: {} is not one character", what, shown(text)), "entries of one character each",
                "charnn knows only characters: in Python, remove the rows of words and of tokens such as <pad> from the "
                "embedding and the decoder, and omit them here");
   std::string_view rest = text;
@@ -42,27 +40,6 @@ std::size_t id_of(const std::string& text, const std::string& what) {
   return id;
 }
 
-std::vector<char32_t> of_object(const json& object, const std::string& what) {
-  std::map<std::size_t, char32_t> by_id;
-  for (const auto& [key, item] : object.items()) {
-    std::pair<std::size_t, char32_t> entry;
-    if (item.is_string())
-      entry = {id_of(key, what), symbol_of(item, what)};
-    else if (item.is_number_unsigned())
-      entry = {item.get<std::size_t>(), symbol_of(key, what)};
-    else
-      refuse(fmt::format("{}: {} is not an id", what, shown(item)), forms);
-    if (!by_id.insert(entry).second)
-      refuse(fmt::format("{}: id {} appears twice", what, entry.first), "a different id for each character");
-  }
-  if (!by_id.empty() && by_id.rbegin()->first != by_id.size() - 1)
-    refuse(fmt::format("{}: id {} with {} characters", what, by_id.rbegin()->first, by_id.size()),
-           fmt::format("each id from 0 to {} once", by_id.size() - 1));
-  std::vector<char32_t> symbols;
-  for (const auto& [id, symbol] : by_id) symbols.push_back(symbol);
-  return symbols;
-}
-
 std::vector<char32_t> of_json(std::string_view text, const std::string& what) {
   json value;
   try {
@@ -70,10 +47,24 @@ std::vector<char32_t> of_json(std::string_view text, const std::string& what) {
   } catch (const std::invalid_argument& error) {
     refuse(fmt::format("{} is {}", what, error.what()), forms);
   }
-  if (value.is_object()) return of_object(value, what);
-  if (!value.is_array()) refuse(fmt::format("{} holds neither an array nor an object", what), forms);
+  if (!value.is_structured()) refuse(fmt::format("{} holds neither an array nor an object", what), forms);
+  std::map<std::size_t, char32_t> by_id;
+  for (const auto& [key, item] : value.items()) {  // an array's keys are its indices
+    std::pair<std::size_t, char32_t> entry;
+    if (item.is_string())
+      entry = {id_of(key, what), symbol_of(item, what)};
+    else if (item.is_number_unsigned() && value.is_object())
+      entry = {item.get<std::size_t>(), symbol_of(key, what)};
+    else
+      refuse(fmt::format("{}: {} is neither a character nor an id", what, shown(item)), forms);
+    const bool too_large = entry.first >= value.size();
+    if (too_large || !by_id.insert(entry).second)
+      refuse(fmt::format("{}: id {} {}", what, entry.first, too_large ? "is too large" : "appears twice"),
+             fmt::format("each id from 0 to {} once", value.size() - 1));
+  }
+
   std::vector<char32_t> symbols;
-  for (const json& item : value) symbols.push_back(symbol_of(item, what));
+  for (const auto& [id, symbol] : by_id) symbols.push_back(symbol);
   return symbols;
 }
 

@@ -63,19 +63,19 @@ class StateDict {
     const auto found = tensors_.find(name);
     if (found == tensors_.end() || found->second->shape.size() != 2 || found->second->bytes.empty())
       fail(fmt::format("tensor {} is {}", quote(name), found == tensors_.end() ? "missing" : "not a matrix"),
-           "weight_ih and weight_hh of each layer, with PyTorch's names",
-           "save the whole state_dict of an nn.RNN, nn.GRU or nn.LSTM");
+           "weight_ih and weight_hh of every layer", "save the whole state_dict of the network");
     return {found->second->shape[0], found->second->shape[1]};
   }
 
   std::vector<float> take(const std::string& name, const Shape& shape) {
     const auto found = tensors_.find(name);
-    if (found == tensors_.end() || !found->second->is_floating_point() || found->second->shape != shape)
+    const bool missing = found == tensors_.end();
+    if (missing || !found->second->is_floating_point() || found->second->shape != shape)
       fail(
-          fmt::format("tensor {} {}", quote(name),
-                      found == tensors_.end() ? "is missing" : "has another shape or type"),
+          fmt::format("tensor {} {}", quote(name), missing ? "is missing" : "has another shape or type"),
           fmt::format("floats of shape {}", shape),
-          "all layers of a charnn network have the same hidden size, and there is one row per symbol of the vocabulary");
+          "all layers must have the same hidden size, embedding and decoder as many rows as the vocabulary has symbols");
+
     std::vector<float> values = found->second->floats();
     if (!std::all_of(values.begin(), values.end(), [](float value) { return std::isfinite(value); }))
       fail(fmt::format("tensor {} contains NaN or infinity", quote(name)), "finite numbers",
@@ -98,8 +98,7 @@ std::string find_rnn(const StateDict& dict, const std::string& given) {
   if (prefixes.size() == 1) return prefixes[0];
   if (prefixes.size() > 1)
     dict.fail(fmt::format("{} recurrent networks: {}", prefixes.size(), listed(prefixes)),
-              "one nn.RNN, nn.GRU or nn.LSTM with its layers on top of each other",
-              "choose one of them with --rnn-name, and save the state_dict without the others");
+              "one nn.RNN, nn.GRU or nn.LSTM", "choose one with --rnn-name, and save the state_dict without the rest");
   dict.fail(
       fmt::format("no tensor {}, but {}", quote(given + (given.empty() ? "" : ".") + std::string(ending)), dict.list()),
       "the state_dict of a model with an nn.RNN, nn.GRU or nn.LSTM",
@@ -111,11 +110,10 @@ std::string find_rnn(const StateDict& dict, const std::string& given) {
 /// The network's sizes, from the shapes of its recurrent weights.
 ModelConfig config_of(const StateDict& dict, const std::string& prefix) {
   if (const Names found = dict.named(prefix, "_reverse"); !found.empty())
-    dict.fail("bidirectional: " + listed(found), "a network that reads from left to right, as writing text requires",
+    dict.fail("bidirectional: " + listed(found), "a network that reads left to right",
               "train it without bidirectional=True");
   if (const Names found = dict.named(prefix + "weight_hr_l", ""); !found.empty())
-    dict.fail("an LSTM with a projection: " + listed(found), "a state as large as the hidden layer",
-              "train it without proj_size");
+    dict.fail("an LSTM with a projection: " + listed(found), "no projection", "train it without proj_size");
   const std::string weight_hh = prefix + "weight_hh_l0";
   const auto [rows, hidden] = dict.matrix_shape(weight_hh);
   ModelConfig config{.layers = 0, .hidden = hidden};
@@ -124,8 +122,7 @@ ModelConfig config_of(const StateDict& dict, const std::string& prefix) {
   config.cell = rows == hidden ? Cell::rnn : rows == 3 * hidden ? Cell::gru : Cell::lstm;
   if (rows != gate_count(config.cell) * hidden)
     dict.fail(fmt::format("tensor {} has {} rows and {} columns", quote(weight_hh), rows, hidden),
-              "1 (rnn), 3 (gru) or 4 (lstm) times as many rows as columns",
-              "charnn knows the cells of nn.RNN, nn.GRU and nn.LSTM");
+              "1 (rnn), 3 (gru) or 4 (lstm) times as many rows as columns", "use nn.RNN, nn.GRU or nn.LSTM");
   return config;
 }
 
@@ -172,12 +169,9 @@ std::string find_weight(const StateDict& dict, const Role& role, const Role& oth
               "tensors not used yet: " + dict.list());
   }
   std::erase(candidates, taken);
-  Names usual, left;
-  for (const std::string& name : candidates)
-    if (role.usual_for(name))
-      usual.push_back(name);
-    else if (!other.usual_for(name))
-      left.push_back(name);
+  Names usual = candidates, left = candidates;
+  std::erase_if(usual, [&](const std::string& name) { return !role.usual_for(name); });
+  std::erase_if(left, [&](const std::string& name) { return other.usual_for(name); });
   for (const Names& names : {candidates, usual, left})
     if (names.size() == 1) return names[0];
   if (candidates.empty()) return "";
@@ -212,7 +206,7 @@ void take_ends(StateDict& dict, const StateDictNames& names, const NetworkLayout
   constexpr std::int64_t most_one_hot = 1 << 13;  // rows and columns of the identity matrix
   if (before.empty() && V > most_one_hot)
     dict.fail(fmt::format("one-hot input of {} symbols", V), fmt::format("at most {}", most_one_hot),
-              "train it with an nn.Embedding");
+              "use an nn.Embedding");
 
   weights["decoder.weight"] = dict.take(after, columns);
   std::string bias = after.substr(0, after.rfind("weight")) + "bias";
@@ -237,9 +231,8 @@ ImportedNetwork from_state_dict(const std::vector<Tensor>& tensors, const std::v
   take_ends(dict, names, layout, weights);
   if (!dict.empty())
     dict.fail("tensors that charnn has no place for: " + dict.list(),
-              "an embedding, recurrent layers, one linear layer, and nothing else",
-              "a network with more than these (a norm, attention, a second linear layer) cannot be imported; leave out "
-              "what it does not need when saving the state_dict");
+              "an embedding, recurrent layers and one linear layer",
+              "networks with more than these (norms, attention, ...) cannot be imported; do not save unused tensors");
 
   std::vector<std::size_t> order(symbols.size());  // of the rows, so that symbols ascend
   std::iota(order.begin(), order.end(), std::size_t{0});

@@ -58,30 +58,29 @@ std::string column(double bits) { return std::isnan(bits) ? "-" : fmt::format("{
 void print_lines(const ScoredText& text, bool json) {
   TextOutput output(/*raw=*/false);
   if (!json) output.add("line\tchars\tbits_per_char\ttext\n");
-  std::int64_t number = 0;
-  EvalResult score;
+  std::int64_t number = 1;
   std::string line;
+  EvalResult score;
   const auto print = [&] {
-    const double cost =
-        bits(std::exchange(score.nats, 0) / static_cast<double>(score.chars));  // NaN: nothing predicted
-    const std::int64_t chars = std::exchange(score.chars, 0);
-    const std::string shown = std::exchange(line, {});
+    const double cost = bits(score.loss());  // NaN if nothing was predicted: 0 / 0
+    const std::string row =
+        json ? json_line({{"line", number}, {"chars", score.chars}, {"bits_per_char", cost}, {"text", line}})
+             : fmt::format("{}\t{}\t{}\t{}\n", number, score.chars, column(cost), on_one_line(line));
     ++number;
-    return output.add(json ? json_line({{"line", number}, {"chars", chars}, {"bits_per_char", cost}, {"text", shown}})
-                           : fmt::format("{}\t{}\t{}\t{}\n", number, chars, column(cost), on_one_line(shown)));
+    line.clear();
+    score = {};
+    return output.add(row);
   };
-  bool open = false;  // a line that has not ended
   for_each_symbol(text, [&](std::int64_t, const std::string& symbol, double nats) {
     if (!std::isnan(nats)) {
       ++score.chars;
       score.nats += nats;
     }
-    open = symbol != "\n";
-    if (!open) return print();
+    if (symbol == "\n") return print();
     line += symbol;
     return true;
   });
-  if (open) print();
+  if (!line.empty()) print();
   output.end();
 }
 
@@ -191,17 +190,14 @@ void add_score_command(CLI::App& app, const Globals&, Action& action) {
       app.add_subcommand("score", "measure how surprising a text is: as a whole, per line or per character");
   add_model_choice(*command, options->model);
   command->add_option("text", options->file, "text to score; - for stdin")->required()->type_name("FILE|-");
-  auto* lines = command->add_flag("--lines", options->lines,
-                                  "for each line: number, characters, bits per character and text, separated by tabs; "
-                                  "with --json as JSON lines");
-  command
-      ->add_flag("--chars", options->chars,
-                 "for each character: position, bits and text, separated by tabs; with --json as JSON lines")
-      ->excludes(lines);
+  auto* lines =
+      command->add_flag("--lines", options->lines, "print for each line: number, characters, bits per character, text");
+  command->add_flag("--chars", options->chars, "print for each character: position, bits, text")->excludes(lines);
   command->add_option("--html", options->html, "also write the text, coloured by surprise, as a web page")
       ->type_name("FILE");
   add_eval_choice(*command, options->eval);
-  command->add_flag("--json", options->json, "print JSON");
+  command->add_flag("--json", options->json,
+                    "print JSON; with --lines or --chars one object per line, instead of columns separated by tabs");
   on_chosen(command, action, [options] { return score(*options); });
 }
 }  // namespace

@@ -252,8 +252,7 @@ int serve(const Options& options) {
   TextOptions defaults;
   defaults.config = loaded.config.sample;
   if (defaults.config.beams > 1)
-    fail_input("--beams with charnn serve, which draws its texts", "sample.beams = 1",
-               "leave it out, or search with charnn sample --beams");
+    fail_input("--beams with charnn serve, which draws its texts", "", "use charnn sample for a beam search");
   std::int64_t& length = defaults.config.length;
   if (length > options.max_length && given.contains("sample.length"))
     fail_input(fmt::format("--length {} with --max-length {}", length, options.max_length),
@@ -286,7 +285,7 @@ void add_serve_command(CLI::App& app, const Globals&, Action& action) {
       ->capture_default_str();
   command
       ->add_option("--seed", options->seed,
-                   "seed of the first request without one; each further one gets the next; default: a random one")
+                   "seed for the first request that gives none, then counted up; default: random")
       ->check(CLI::NonNegativeNumber);
   command->add_option("--threads", options->threads, "CPU threads; 0: one per core")->check(CLI::Range(0, 1024));
   add_config_flags(*command, options->config, {"sample"});
