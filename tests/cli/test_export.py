@@ -62,7 +62,7 @@ class Export(Case):
         self.train("r", "--max-steps", "60", "--keep-every", "30", "--document-separator", "\n")
         description, weights = self.exported("r", "a")
         self.assertEqual(sorted(os.listdir(self.path("a"))), ["charnn_model.py", "model.json", "model.safetensors"])
-        self.assertEqual((self.folder / "a/charnn_model.py").read_bytes(), (ROOT / "src/cli/charnn_model.py").read_bytes())
+        self.assertEqual((self.folder / "a/charnn_model.py").read_bytes(), (ROOT / "src/extras/pytorch/charnn_model.py").read_bytes())
         self.assertEqual(description["symbols"], "".join(sorted(set((self.folder / "text.txt").read_text()))))
         self.assertEqual({key: description[key] for key in ("cell", "layers", "hidden", "embedding", "document_separator")},
                          {"cell": "lstm", "layers": 2, "hidden": 16, "embedding": 8, "document_separator": "\n"})
@@ -181,9 +181,9 @@ class Import(Case):
 
     def test_import_refuses_vocabularies(self):
         for name, content, says in (("v.txt", self.symbols + "\u20ac", ["as many rows"]), ("v.txt", self.symbols[:-1], ["as many rows"]),
-                                    ("v.txt", "aba", ["'a' stands at 0 and 2"]), ("v.txt", b"\xff", ["UTF-8"]), ("v.txt", "", ["empty"]),
+                                    ("v.txt", "aba", ["'a' has the ids 0 and 2"]), ("v.txt", b"\xff", ["UTF-8"]), ("v.txt", "", ["empty"]),
                                     ("v.json", "abc", ["not JSON"]), ("v.json", '["<pad>"]', ["<pad>", "one character"]),
-                                    ("v.json", '{"a": 0, "b": 2}', ["number 2"])):
+                                    ("v.json", '{"a": 0, "b": 2}', ["id 2"])):
             with self.subTest(content):
                 self.refused_import(self.tensors, vocabulary=self.write(name, content), says=says)
         self.refused_import(self.tensors, vocabulary=self.path("none.txt"), says=["No such file"])

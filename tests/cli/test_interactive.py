@@ -40,7 +40,7 @@ class Interactive(Case):
         self.assertNotIn("a", stopped[3:])
         self.assertNotIn("never", out)
         out, said = self.talk(":help", ":options", ":tempratur 1", ":temperature x", ":only ac", ":top-k", ":bias q", "The\\ncat")
-        for part in ("Ctrl-C", ":top-p 1", "nearest: :temperature", ":temperature", "sample.bias"):
+        for part in ("Ctrl-C", ":top-p 1", "did you mean :temperature?", ":temperature", "sample.bias"):
             self.assertIn(part, said)
         self.assertTrue(out.startswith("The\ncat"))
         self.assertLessEqual(set(out.strip()[7:]), set("ac"))

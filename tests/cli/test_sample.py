@@ -93,7 +93,7 @@ class Sample(Case):
     def test_report(self):
         done = self.run_charnn("sample", self.path("r"), "--seed", "1", "--length", "400", "--report", "--quiet")
         said = done.stderr.decode()
-        for part in ("400 characters, perplexity", "longest stretch", "stretches of  8", "stretches of 32"):
+        for part in ("400 characters, perplexity", "longest substring", "substrings of  8", "substrings of 32"):
             self.assertIn(part, said)
         line = json.loads(self.sample("--seed", "1", "--length", "400", "--report", "--num", "2").splitlines()[0])
         report = line["report"]

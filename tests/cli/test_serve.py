@@ -77,11 +77,11 @@ class Serve(Case):
         self.assertNotIn("\n", self.answer({"length": 500, "until_line": True, "prompt": "The"})["text"])
 
     def test_errors_are_answers(self):
-        cases = [(b"no json", "not JSON"), (b"[1]", "no JSON object"), (b"{}}", "not JSON"), (b"\xff\xfe", "not JSON"),
+        cases = [(b"no json", "not JSON"), (b"[1]", "not a JSON object"), (b"{}}", "not JSON"), (b"\xff\xfe", "not JSON"),
                  (b'{"prompt": "\xff"}', "not JSON"), (b'{"id": 1, "id": 2}', "twice"), (b"[" * 100000, "too deep"),
                  ({"prompt": 7}, "prompt"), ({"prompt": "ü"}, "vocabulary lacks"), ({"stop": ""}, "empty"), ({"stop": [1]}, "stop"),
                  ({"temperature": -1}, "temperature"), ({"temperature": "hot"}, "temperature"), ({"temperature": None}, "temperature"),
-                 ({"tempratur": 1}, 'nearest: "temperature"'), ({"length": 1.5}, "length"), ({"length": 10**30}, "length"),
+                 ({"tempratur": 1}, 'did you mean "temperature"?'), ({"length": 1.5}, "length"), ({"length": 10**30}, "length"),
                  ({"length": 100001}, "at most 100000"), ({"beams": 4}, 'unknown key "beams"'), ({"weights": "bf16"}, 'unknown key "weights"'),
                  ({"id": 7, "cancel": False}, "cancel"), ({"cancel": True}, "cancel"), ({"id": 7, "cancel": True, "length": 1}, "cancel"),
                  ({"stream": "yes"}, "stream"), ({"seed": -1}, "seed"), ({"bias": {"a": 1}}, "bias"), ({"bias": ["x"]}, "sample.bias"),
@@ -117,7 +117,7 @@ class Serve(Case):
 
     def test_the_same_id_twice_and_a_cancelled_request(self):
         answers = self.answers({"id": "a", "length": 90000}, {"id": "a"}, {"id": "b", "length": 5}, {"id": "a", "cancel": True})
-        self.assertIn("this id is at work", answers[0]["error"])
+        self.assertIn("this id is in progress", answers[0]["error"])
         self.assertEqual({a["id"]: a.get("end") for a in answers[1:]}, {"a": "cancelled", "b": "length"})
 
     def test_characters_that_are_left_out_are_told(self):

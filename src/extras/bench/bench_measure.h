@@ -5,7 +5,7 @@
 #include "kernels/gemm.h"
 
 namespace charnn::cli {
-/// Sizes to measure.
+/// The sizes to measure.
 struct BenchCase {
   ModelConfig model;
   std::int64_t vocabulary = 65;
@@ -16,19 +16,19 @@ struct BenchCase {
 
 struct TrainRate {
   double chars_per_second = 0;
-  double gflops = 0;     ///< of the products that training needs, see training_flops()
-  double peak_mb = 0;    ///< largest resident memory of the process
-  double base_mb = 0;    ///< of which before the network was made: LibTorch and the program
+  double gflops = 0;     ///< of the matrix products alone, see training_flops()
+  double peak_mb = 0;    ///< peak resident memory of the process
+  double base_mb = 0;    ///< of which LibTorch and the program, before the network was created
   double needed_mb = 0;  ///< weights, gradients, moments and one window's activations, by arithmetic
-  double loss = 0;       ///< of the last step: something was really learned
+  double loss = 0;       ///< of the last step: evidence that training worked
 };
 
-/// Trains on random symbols, in the way of charnn train. Runs in a process of its own, so that memory can be told.
+/// Trains on random symbols as charnn train does, in a child process, so that its memory can be measured.
 TrainRate measure_training(const BenchCase& bench, Precision precision, int threads);
 
 /// Symbols per second of all streams together.
 double measure_sampling(const BenchCase& bench, StepWeights weights, std::int64_t streams, int threads);
 
-/// GFLOP/s of products that stay in the cache, on all of `threads` at once: what training could reach at most.
+/// GFLOP/s of matrix products on data in cache, on `threads` threads at once: an upper bound for training.
 double measure_products(Format format, int threads, double seconds);
 }  // namespace charnn::cli

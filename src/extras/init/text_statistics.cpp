@@ -7,23 +7,24 @@
 
 namespace charnn {
 namespace {
-constexpr std::int64_t piece = 1 << 16;
+using Symbols = std::span<const std::int64_t>;
 
-/// Some text that stands for all of `split`: all of it, or evenly spread pieces.
+/// All of `split`, or evenly spread pieces that have `most` symbols together.
 std::vector<std::vector<std::int64_t>> sample_of(const Corpus& corpus, Split split, std::int64_t most) {
-  std::vector<std::vector<std::int64_t>> pieces;
-  const std::int64_t count = split.size() <= most ? 1 : most / piece;
-  const std::int64_t length = split.size() <= most ? split.size() : piece;
-  for (std::int64_t i = 0; i < count; ++i) {
-    pieces.emplace_back(static_cast<std::size_t>(length));
-    corpus.copy(split.begin + (count > 1 ? (split.size() - length) / (count - 1) * i : 0), pieces.back());
+  constexpr std::int64_t piece = 1 << 16;
+  const bool whole = split.size() <= most;
+  std::vector<std::vector<std::int64_t>> pieces(whole ? 1 : most / piece);
+  std::int64_t begin = split.begin;
+  for (auto& text : pieces) {
+    text.resize(whole ? split.size() : piece);
+    corpus.copy(begin, text);
+    begin += whole ? 0 : (split.size() - piece) / (most / piece - 1);
   }
   return pieces;
 }
 
-/// A number for a sequence of symbols; different ones for different sequences but for rare accidents (multiplicative
-/// hashing with SplitMix64's finalizer).
-std::uint64_t key_of(std::span<const std::int64_t> symbols) {
+/// A hash of some symbols (multiplicative hashing with SplitMix64's finalizer); collisions are too rare to matter.
+std::uint64_t key_of(Symbols symbols) {
   std::uint64_t key = symbols.size();
   for (const std::int64_t symbol : symbols) {
     key = (key ^ (static_cast<std::uint64_t>(symbol) + 1)) * 0x9e3779b97f4a7c15u;
@@ -34,73 +35,66 @@ std::uint64_t key_of(std::span<const std::int64_t> symbols) {
   return key;
 }
 
-/// Counts of what followed each context of one length.
-class ContextCounts {
+/// Counts which symbols followed each context of one length. An n-gram is a context and the symbol after it.
+class NgramCounts {
  public:
-  void add(std::span<const std::int64_t> context, std::int64_t symbol) {
-    const std::uint64_t key = key_of(context), pair = pair_key(key, symbol);
-    if (pairs_.size() >= most_pairs && !pairs_.contains(pair)) return;
-    Context& c = contexts_[key];
-    ++c.total;
-    if (++pairs_[pair] == 1) ++c.kinds;
+  /// Adds all n-grams of `text` with contexts of `order` symbols.
+  void add(Symbols text, std::size_t order) {
+    for (std::size_t i = 0; i + order < text.size(); ++i) {
+      const std::uint64_t ngram = key_of(text.subspan(i, order + 1));
+      if (ngrams_.size() >= most_ngrams && !ngrams_.contains(ngram)) continue;
+      Context& context = contexts_[key_of(text.subspan(i, order))];
+      ++context.total;
+      if (++ngrams_[ngram] == 1) ++context.kinds;
+    }
   }
 
-  /// Witten-Bell: the share that the counts get, and the rest for what `lower` says.
-  double probability(std::span<const std::int64_t> context, std::int64_t symbol, double lower) const {
-    const std::uint64_t key = key_of(context);
-    const auto found = contexts_.find(key);
-    if (found == contexts_.end()) return lower;
-    const auto pair = pairs_.find(pair_key(key, symbol));
-    const double count = pair == pairs_.end() ? 0 : static_cast<double>(pair->second);
-    const double total = found->second.total, kinds = found->second.kinds;
+  /// Probability of the last symbol by Witten-Bell interpolation with `lower`, that of the next shorter context.
+  double probability(Symbols ngram, double lower) const {
+    const auto context = contexts_.find(key_of(ngram.first(ngram.size() - 1)));
+    if (context == contexts_.end()) return lower;
+    const auto found = ngrams_.find(key_of(ngram));
+    const double count = found == ngrams_.end() ? 0 : found->second;
+    const double total = context->second.total, kinds = context->second.kinds;
     return (count + kinds * lower) / (total + kinds);
   }
 
-  /// Mean of -log2(count of pair / count of context) over all that was added.
+  /// Mean of -log2(count of n-gram / count of context) over all that was added.
   double entropy_bits() const {
     double sum = 0, total = 0;
     for (const auto& [key, context] : contexts_) {
       sum += context.total * std::log2(static_cast<double>(context.total));
       total += context.total;
     }
-    for (const auto& [key, count] : pairs_) sum -= count * std::log2(static_cast<double>(count));
+    for (const auto& [key, count] : ngrams_) sum -= count * std::log2(static_cast<double>(count));
     return total > 0 ? sum / total : 0;
   }
 
-  std::int64_t contexts() const { return static_cast<std::int64_t>(contexts_.size()); }
+  std::int64_t contexts() const { return std::ssize(contexts_); }
 
  private:
-  static constexpr std::size_t most_pairs = 1'500'000;  // bounds memory to some 150 MB, where all is noise
-
-  static std::uint64_t pair_key(std::uint64_t context, std::int64_t symbol) {
-    return (context ^ static_cast<std::uint64_t>(symbol)) * 0x94d049bb133111ebu;
-  }
+  static constexpr std::size_t most_ngrams = 1'500'000;  // bounds memory to some 150 MB, where all is noise
 
   struct Context {
     std::uint32_t total = 0, kinds = 0;
   };
   std::unordered_map<std::uint64_t, Context> contexts_;
-  std::unordered_map<std::uint64_t, std::uint32_t> pairs_;
+  std::unordered_map<std::uint64_t, std::uint32_t> ngrams_;
 };
-
-/// Adds every symbol of `text` with the `order` symbols before it.
-void count(ContextCounts& counts, const std::vector<std::int64_t>& text, std::size_t order) {
-  for (std::size_t i = order; i < text.size(); ++i) counts.add(std::span(text).subspan(i - order, order), text[i]);
-}
 
 double held_out_loss(const Corpus& corpus) {
   constexpr std::size_t longest = 4;
   constexpr std::int64_t train_chars = 1 << 22, test_chars = 100'000;
-  std::array<ContextCounts, longest + 1> models;
+  std::array<NgramCounts, longest + 1> models;
   for (const auto& text : sample_of(corpus, corpus.train(), train_chars))
-    for (std::size_t order = 0; order <= longest; ++order) count(models[order], text, order);
-  std::vector<std::int64_t> test(static_cast<std::size_t>(std::min(corpus.val().size(), test_chars)));
+    for (std::size_t order = 0; order <= longest; ++order) models[order].add(text, order);
+  std::vector<std::int64_t> test(std::min(corpus.val().size(), test_chars));
   corpus.copy(corpus.val().begin, test);
   double nats = 0;
   for (std::size_t i = 0; i < test.size(); ++i) {
     double p = 1.0 / static_cast<double>(corpus.vocabulary().size());
     for (std::size_t order = 0; order <= std::min(longest, i); ++order)
-      p = models[order].probability(std::span(test).subspan(i - order, order), test[i], p);
+      p = models[order].probability(Symbols(test).subspan(i - order, order + 1), p);
     nats -= std::log(p);
   }
   return test.empty() ? 0 : nats / static_cast<double>(test.size());
@@ -111,9 +105,9 @@ TextShape shape_of(const std::vector<std::string>& files) {
   TextShape shape;
   std::int64_t line = 0;
   for (const std::string& path : files) {
-    std::string unfinished;  // a character that the next piece ends
+    std::string unfinished;  // the beginning of a character that the next piece ends
     TextFile(path).read_pieces(Tokens::bytes, [&](std::string_view text) {
-      shape.bytes += static_cast<std::int64_t>(text.size());
+      shape.bytes += std::ssize(text);
       shape.ends_with_newline = text.back() == '\n';
       for (const char c : text) {
         shape.carriage_returns += c == '\r' ? 1 : 0;
@@ -123,9 +117,9 @@ TextShape shape_of(const std::vector<std::string>& files) {
         shape.longest_line = std::max(shape.longest_line, line);
       }
       const std::string joined = unfinished.append(text);
-      const std::size_t rest = unfinished_utf8(joined);
-      shape.utf8 = shape.utf8 && !find_invalid_utf8(std::string_view(joined).substr(0, joined.size() - rest));
-      unfinished = joined.substr(joined.size() - rest);
+      unfinished = joined.substr(joined.size() - unfinished_utf8(joined));
+      shape.utf8 =
+          shape.utf8 && !find_invalid_utf8(std::string_view(joined).substr(0, joined.size() - unfinished.size()));
     });
     shape.utf8 = shape.utf8 && unfinished.empty();
   }
@@ -136,10 +130,10 @@ TextShape shape_of(const std::vector<std::string>& files) {
 TextEntropy entropy_of(const Corpus& corpus) {
   TextEntropy entropy;
   const auto pieces = sample_of(corpus, corpus.all(), 1 << 20);
-  for (const auto& text : pieces) entropy.chars += static_cast<std::int64_t>(text.size());
+  for (const auto& text : pieces) entropy.chars += std::ssize(text);
   for (std::size_t order = 0; order < TextEntropy::orders; ++order) {
-    ContextCounts counts;
-    for (const auto& text : pieces) count(counts, text, order);
+    NgramCounts counts;
+    for (const auto& text : pieces) counts.add(text, order);
     entropy.bits[order] = counts.entropy_bits();
     entropy.contexts[order] = counts.contexts();
   }

@@ -6,33 +6,32 @@
 #include "core/data/corpus.h"
 
 namespace charnn {
-/// How a text is made up, byte by byte.
+/// A text counted byte by byte.
 struct TextShape {
   std::int64_t bytes = 0;
   bool utf8 = true;
-  std::int64_t lines = 0;         ///< a last line without a newline counts
+  std::int64_t lines = 0;         ///< including a last line without a newline
   std::int64_t longest_line = 0;  ///< in bytes
   bool ends_with_newline = false;
   std::int64_t carriage_returns = 0;
   std::int64_t nuls = 0;
 };
 
-/// Goes through the files once, in constant memory. Throws as InputFile.
+/// Reads the files once, in constant memory. Throws as InputFile.
 TextShape shape_of(const std::vector<std::string>& files);
 
-/// How well a text can be predicted.
+/// How predictable a text is.
 struct TextEntropy {
   static constexpr std::size_t orders = 4;  ///< 0 to 3 characters of context
 
-  /// bits[k]: entropy of a character given the k before it, in bits, by the text's own counts. Where contexts seldom
-  /// repeat (a short text, a high order) it comes out too low: the counts know the text by heart.
+  /// bits[k]: entropy in bits of a character given the k before it, estimated from the text's own counts. Too low where
+  /// contexts seldom repeat (short text, high order).
   std::array<double, orders> bits{};
-  std::array<std::int64_t, orders> contexts{};  ///< different contexts that were seen
+  std::array<std::int64_t, orders> contexts{};  ///< distinct contexts seen
   std::int64_t chars = 0;                       ///< characters counted: all, or 2^20 spread evenly over the text
 
-  /// Loss, in nats per character, of an interpolated 5-gram model (Witten, Bell 1991, "The zero-frequency problem",
-  /// method C) of the training part on the beginning of the validation part: what counting alone predicts of text it
-  /// has not seen.
+  /// Loss in nats per character of an interpolated 5-gram model (Witten, Bell 1991, "The zero-frequency problem", method
+  /// C) of the training part, on the beginning of the validation part: what counting alone achieves on unseen text.
   double held_out = 0;
 };
 

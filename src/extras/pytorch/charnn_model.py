@@ -1,4 +1,4 @@
-"""Writes text with a network trained by charnn: plain PyTorch, with model.json and model.safetensors beside it.
+"""Generates text with a network trained by charnn: plain PyTorch, needs model.json and model.safetensors beside it.
 
     python charnn_model.py --prompt "Once " --length 200 --temperature 0.8
 """
@@ -9,20 +9,20 @@ from torch import nn
 
 FOLDER = pathlib.Path(__file__).resolve().parent
 MODEL = json.loads((FOLDER / "model.json").read_text("utf-8"))
-SYMBOLS = MODEL["symbols"]  # a text, each character at the place of its number; None: symbols are the 256 bytes
-NUMBERS = {symbol: number for number, symbol in enumerate(range(256) if SYMBOLS is None else SYMBOLS)}
+SYMBOLS = MODEL["symbols"]  # a str whose character i has id i; None: the symbols are the 256 bytes
+IDS = {symbol: i for i, symbol in enumerate(range(256) if SYMBOLS is None else SYMBOLS)}
 
 
 def encode(text):
-    """Numbers of the symbols of a str, or of bytes if these are the symbols."""
+    """Ids of the symbols of a str, or of bytes if those are the symbols."""
     text = os.fsencode(text) if SYMBOLS is None and isinstance(text, str) else text
-    if unknown := sorted(set(text) - NUMBERS.keys()):
+    if unknown := sorted(set(text) - IDS.keys()):
         raise ValueError(f"the network was not trained on {unknown}")
-    return [NUMBERS[symbol] for symbol in text]
+    return [IDS[symbol] for symbol in text]
 
 
 def read_safetensors(path):
-    """Length of the header, header in JSON, data (github.com/huggingface/safetensors); here all is float32."""
+    """Header length, JSON header, data (github.com/huggingface/safetensors); all tensors here are float32."""
     data = bytearray(path.read_bytes())
     begin = 8 + int.from_bytes(data[:8], "little")
     tensors = {}
@@ -37,44 +37,44 @@ def read_safetensors(path):
 class CharRnn(nn.Module):
     def __init__(self):
         super().__init__()
-        self.encoder = nn.Embedding(len(NUMBERS), MODEL["embedding"])
+        self.encoder = nn.Embedding(len(IDS), MODEL["embedding"])
         cell = {"rnn": nn.RNN, "gru": nn.GRU, "lstm": nn.LSTM}[MODEL["cell"]]
         self.rnn = cell(MODEL["embedding"], MODEL["hidden"], MODEL["layers"])
-        self.decoder = nn.Linear(MODEL["hidden"], len(NUMBERS))
+        self.decoder = nn.Linear(MODEL["hidden"], len(IDS))
         self.load_state_dict(read_safetensors(FOLDER / "model.safetensors"))
 
     def forward(self, ids, state=None):
-        """Of ids [T, B]: the logits [T, B, V] of what follows each, and the state after them."""
+        """Maps ids [T, B] to the logits [T, B, V] of the symbol after each, and the state after them."""
         output, state = self.rnn(self.encoder(ids), state)
         return self.decoder(output), state
 
     @torch.no_grad()
     def generate(self, prompt, length, temperature=0, seed=0):
-        """What follows the prompt; temperature 0 takes the likeliest symbol each time."""
+        """Continues the prompt; temperature 0 always takes the most likely symbol."""
         random = torch.Generator().manual_seed(seed)
         separator = encode(MODEL["document_separator"])
-        beginning = separator[-1:] or [NUMBERS[symbol] for symbol in ("\n", 10) if symbol in NUMBERS]
-        fed, written = beginning + encode(prompt), []  # a text begins as a document or a line does
-        logits, state, latest = torch.zeros(len(NUMBERS)), None, collections.deque(maxlen=len(separator))
+        beginning = separator[-1:] or [IDS[symbol] for symbol in ("\n", 10) if symbol in IDS]
+        fed, written = beginning + encode(prompt), []  # as at the start of a document or line
+        logits, state, latest = torch.zeros(len(IDS)), None, collections.deque(maxlen=len(separator))
         for _ in range(length):
-            for number in fed:
-                latest.append(number)
+            for i in fed:
+                latest.append(i)
                 if separator and list(latest) == separator:
-                    state = None  # a document begins
-                output, state = self(torch.tensor([[number]]), state)
+                    state = None  # a document starts
+                output, state = self(torch.tensor([[i]]), state)
                 logits = output[0, 0]
             odds = torch.softmax((logits - logits.max()).double() / (temperature or 1), 0)
             fed = [int(torch.multinomial(odds, 1, generator=random) if temperature > 0 else logits.argmax())]
             written += fed
-        return bytes(written) if SYMBOLS is None else "".join(SYMBOLS[number] for number in written)
+        return bytes(written) if SYMBOLS is None else "".join(SYMBOLS[i] for i in written)
 
 
 if __name__ == "__main__":
-    parser = argparse.ArgumentParser(description="Writes text with a network trained by charnn.")
-    parser.add_argument("--prompt", default="", help="text to go on from")
-    parser.add_argument("--length", type=int, default=500, help="symbols to write")
-    parser.add_argument("--temperature", type=float, default=0, help="0: the likeliest symbol each time")
-    parser.add_argument("--seed", type=int, default=0, help="another seed writes another text")
+    parser = argparse.ArgumentParser(description="Generates text with a network trained by charnn.")
+    parser.add_argument("--prompt", default="", help="text to continue")
+    parser.add_argument("--length", type=int, default=500, help="symbols to generate")
+    parser.add_argument("--temperature", type=float, default=0, help="0: always the most likely symbol")
+    parser.add_argument("--seed", type=int, default=0, help="seed of the random choices")
     options = parser.parse_args()
     text = CharRnn().generate(options.prompt, options.length, options.temperature, options.seed)
     sys.stdout.buffer.write(os.fsencode(options.prompt) + (text if SYMBOLS is None else text.encode("utf-8")))

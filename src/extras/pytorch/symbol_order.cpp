@@ -1,8 +1,6 @@
-#include "extras/pytorch/symbol_order.h"
 #include <algorithm>
 #include <charconv>
 #include <map>
-#include <optional>
 #include <stdexcept>
 #include <utility>
 #include <fmt/format.h>
@@ -11,53 +9,35 @@
 #include "core/base/terminal.h"
 #include "core/base/utf8.h"
 #include "core/io/json_config.h"
+#include "extras/pytorch/torch_state_dict.h"
 
 namespace charnn {
 namespace {
 using nlohmann::json;
 
-constexpr const char* forms =
-    "a JSON array of characters, an object {character: number}, or an object {number: character}";
+constexpr const char* forms = "a JSON array of characters, an object {character: id}, or an object {id: character}";
 
-std::string shown(const json& value) { return value.dump(-1, ' ', true); }
+std::string shown(const json& value) { return value.is_structured() ? "an entry" : value.dump(-1, ' ', true); }
 
 [[noreturn]] void refuse(const std::string& found, const std::string& expected) {
-  fail_input(found, expected, "write the characters to the file in the order of the network's numbers");
+  fail_input(found, expected, "write the characters to the file in the order of the network's ids");
 }
 
-char32_t symbol_of(const json& value, const std::string& what) {
-  if (!value.is_string())
-    refuse(fmt::format("{}: {} is no character", what, value.is_structured() ? "an entry" : shown(value)), forms);
-  const std::string text = value.get<std::string>();
+char32_t symbol_of(const std::string& text, const std::string& what) {
   if (count_code_points(text) != 1)
-    fail_input(fmt::format("{}: {} is not one character", what, shown(value)), "entries of one character each",
-               "charnn has characters only: in Python, remove the rows of words and of marks such as <pad> from the "
-               "embedding and the decoder, and leave these out here");
+    fail_input(fmt::format("{}: {} is not one character", what, shown(text)), "entries of one character each",
+               "charnn knows only characters: in Python, remove the rows of words and of tokens such as <pad> from the "
+               "embedding and the decoder, and omit them here");
   std::string_view rest = text;
   return take_code_point(rest);
 }
 
-std::size_t number_of(const std::string& text, const std::string& what) {
-  std::size_t number = 0;
-  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
+std::size_t id_of(const std::string& text, const std::string& what) {
+  std::size_t id = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), id);
   if (error != std::errc() || end != text.data() + text.size())
-    refuse(fmt::format("{}: key {} is no number", what, shown(text)), forms);
-  return number;
-}
-
-std::vector<char32_t> in_order(const std::vector<std::pair<std::size_t, char32_t>>& numbered, const std::string& what) {
-  std::vector<std::optional<char32_t>> places(numbered.size());
-  for (const auto& [number, symbol] : numbered) {
-    if (number >= places.size() || places[number])
-      refuse(fmt::format("{}: number {} {}", what, number,
-                         number < places.size() ? "stands twice" : fmt::format("among {} characters", places.size())),
-             fmt::format("each number from 0 to {} once", places.size() - 1));
-    places[number] = symbol;
-  }
-  std::vector<char32_t> symbols;
-  symbols.reserve(places.size());
-  for (const auto& place : places) symbols.push_back(*place);  // as many numbers as places: none is left
-  return symbols;
+    refuse(fmt::format("{}: key {} is not an id", what, shown(text)), forms);
+  return id;
 }
 
 std::vector<char32_t> of_json(std::string_view text, const std::string& what) {
@@ -67,22 +47,25 @@ std::vector<char32_t> of_json(std::string_view text, const std::string& what) {
   } catch (const std::invalid_argument& error) {
     refuse(fmt::format("{} is {}", what, error.what()), forms);
   }
-  if (value.is_array()) {
-    std::vector<char32_t> symbols;
-    for (const json& item : value) symbols.push_back(symbol_of(item, what));
-    return symbols;
-  }
-  if (!value.is_object()) refuse(fmt::format("{} holds neither an array nor an object", what), forms);
-  std::vector<std::pair<std::size_t, char32_t>> numbered;
-  for (const auto& [key, item] : value.items()) {
+  if (!value.is_structured()) refuse(fmt::format("{} holds neither an array nor an object", what), forms);
+  std::map<std::size_t, char32_t> by_id;
+  for (const auto& [key, item] : value.items()) {  // an array's keys are its indices
+    std::pair<std::size_t, char32_t> entry;
     if (item.is_string())
-      numbered.emplace_back(number_of(key, what), symbol_of(item, what));
-    else if (item.is_number_unsigned())
-      numbered.emplace_back(item.get<std::size_t>(), symbol_of(key, what));
+      entry = {id_of(key, what), symbol_of(item, what)};
+    else if (item.is_number_unsigned() && value.is_object())
+      entry = {item.get<std::size_t>(), symbol_of(key, what)};
     else
-      refuse(fmt::format("{}: {} is no number", what, item.is_structured() ? "an entry" : shown(item)), forms);
+      refuse(fmt::format("{}: {} is neither a character nor an id", what, shown(item)), forms);
+    const bool too_large = entry.first >= value.size();
+    if (too_large || !by_id.insert(entry).second)
+      refuse(fmt::format("{}: id {} {}", what, entry.first, too_large ? "is too large" : "appears twice"),
+             fmt::format("each id from 0 to {} once", value.size() - 1));
   }
-  return in_order(numbered, what);
+
+  std::vector<char32_t> symbols;
+  for (const auto& [id, symbol] : by_id) symbols.push_back(symbol);
+  return symbols;
 }
 
 std::vector<char32_t> of_text(std::string_view text, const std::string& what) {
@@ -100,7 +83,7 @@ std::vector<char32_t> parse_symbol_order(std::string_view text, bool is_json, co
   std::map<char32_t, std::size_t> places;
   for (std::size_t i = 0; i < symbols.size(); ++i)
     if (const auto [first, added] = places.try_emplace(symbols[i], i); !added)
-      refuse(fmt::format("{}: {} stands at {} and {} (counted from 0)", what, printable(symbols[i]), first->second, i),
+      refuse(fmt::format("{}: {} has the ids {} and {}", what, printable(symbols[i]), first->second, i),
              "each character once");
   return symbols;
 }

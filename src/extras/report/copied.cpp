@@ -1,13 +1,12 @@
 #include "extras/report/copied.h"
 #include <algorithm>
-#include <limits>
 #include <map>
 #include <numeric>
+#include <utility>
 
 namespace charnn {
 namespace {
-/// Every state stands for stretches of the text that end at the same places: the longest of them has `length` symbols,
-/// and those too short to do so are those of the state `link`.
+/// The suffix automaton of a text, which also notes which of the text's substrings occur in another text.
 class SuffixAutomaton {
  public:
   explicit SuffixAutomaton(std::span<const std::int64_t> text) {
@@ -16,50 +15,47 @@ class SuffixAutomaton {
     for (const std::int64_t symbol : text) extend(symbol);
   }
 
-  /// Takes the next symbol of another text: moves `state` to that of the longest stretch, `length` symbols, which ends
-  /// there and occurs in this text.
-  void follow(std::int64_t symbol, std::size_t& state, std::int64_t& length) const {
-    for (;;) {
-      const auto next = states_[state].next.find(symbol);
-      if (next != states_[state].next.end()) {
-        state = next->second;
-        ++length;
-        return;
-      }
-      if (state == 0) {
-        length = 0;
-        return;
-      }
-      state = states_[state].link;
-      length = states_[state].length;
+  /// Reads the next symbol of the other text. Returns the length of the longest substring that ends there and occurs in
+  /// this text.
+  std::int64_t follow(std::int64_t symbol) {
+    auto next = states_[state_].next.find(symbol);
+    while (next == states_[state_].next.end()) {
+      if (state_ == 0) return length_ = 0;
+      state_ = states_[state_].link;
+      length_ = states_[state_].length;
+      next = states_[state_].next.find(symbol);
     }
+    state_ = next->second;
+    ++length_;
+    states_[state_].found = std::max(states_[state_].found, length_);
+    return length_;
   }
 
-  /// Notes that a stretch of `length` symbols of `state` was met.
-  void meet(std::size_t state, std::int64_t length) { states_[state].met = std::max(states_[state].met, length); }
-
-  /// What was met is true of the ends of each stretch, too. After the last meet().
+  /// After the last follow(): with a substring, all its suffixes have been found.
   void spread() {
     std::vector<std::size_t> order(states_.size());
     std::iota(order.begin(), order.end(), std::size_t{0});
     std::sort(order.begin(), order.end(),
               [&](std::size_t a, std::size_t b) { return states_[a].length > states_[b].length; });
     for (const std::size_t state : order)
-      if (states_[state].met > 0 && state != 0) states_[states_[state].link].met = states_[states_[state].link].length;
+      if (states_[state].found > 0 && state != 0)
+        states_[states_[state].link].found = states_[states_[state].link].length;
   }
 
-  /// Whether the stretch of `length` symbols that ends with the text's symbol `last` was met.
-  bool was_met(std::size_t last, std::int64_t length) const {
-    std::size_t state = prefixes_[last];
+  /// Whether the `length` symbols of this text before offset `end` were found, after spread().
+  bool was_found(std::int64_t end, std::int64_t length) const {
+    std::size_t state = prefixes_[end - 1];
     while (states_[states_[state].link].length >= length) state = states_[state].link;
-    return states_[state].met >= length;
+    return states_[state].found >= length;
   }
 
  private:
+  /// Stands for the substrings that end at the same set of places: the longest has `length` symbols, the others are its
+  /// suffixes longer than those of the state `link`.
   struct State {
     std::int64_t length = 0;
     std::size_t link = 0;
-    std::int64_t met = 0;
+    std::int64_t found = 0;  ///< length of the longest one found
     std::map<std::int64_t, std::size_t> next;
   };
 
@@ -85,42 +81,38 @@ class SuffixAutomaton {
   }
 
   std::vector<State> states_;
-  std::vector<std::size_t> prefixes_;  ///< state of the text up to each symbol
+  std::vector<std::size_t> prefixes_;  ///< state of each prefix of the text
   std::size_t last_ = 0;
+  std::size_t state_ = 0;  ///< of follow()
+  std::int64_t length_ = 0;
 };
 }  // namespace
 
 CopyReport find_copies(std::span<const std::int64_t> text, const Corpus& corpus) {
   SuffixAutomaton automaton(text);
   CopyReport report;
-  std::size_t state = 0;
-  std::int64_t length = 0;
-  std::vector<std::int64_t> piece, stretch;
-  for (std::int64_t at = 0; at < corpus.size(); at += static_cast<std::int64_t>(piece.size())) {
-    piece.resize(static_cast<std::size_t>(std::min<std::int64_t>(corpus.size() - at, 1 << 16)));
-    corpus.copy(at, piece);
-    for (std::size_t i = 0; i < piece.size(); ++i) {
-      automaton.follow(piece[i], state, length);
-      automaton.meet(state, length);
+  std::vector<std::int64_t> chunk;
+  for (std::int64_t at = 0; at < corpus.size();) {
+    chunk.resize(std::min<std::int64_t>(corpus.size() - at, 1 << 16));
+    corpus.copy(at, chunk);
+    for (const std::int64_t symbol : chunk) {
+      const std::int64_t length = automaton.follow(symbol);
+      ++at;
       if (length <= report.longest) continue;
       report.longest = length;
-      report.longest_in_corpus = at + static_cast<std::int64_t>(i) + 1 - length;
+      report.longest_in_corpus = at - length;
     }
   }
   automaton.spread();
-  const auto size = static_cast<std::int64_t>(text.size());
-  for (std::int64_t last = report.longest - 1; last >= 0 && last < size; ++last)
-    if (report.longest > 0 && automaton.was_met(static_cast<std::size_t>(last), report.longest)) {
-      report.longest_in_text = last + 1 - report.longest;
-      break;
-    }
+  const std::int64_t size = std::ssize(text);
+  std::int64_t end = report.longest;
+  while (end > 0 && !automaton.was_found(end, report.longest)) ++end;
+  report.longest_in_text = end - report.longest;
   for (std::size_t i = 0; i < report.lengths.size(); ++i) {
-    const std::int64_t n = report.lengths[i], places = size - n + 1;
-    std::int64_t met = 0;
-    for (std::int64_t last = n - 1; last < size; ++last)
-      met += automaton.was_met(static_cast<std::size_t>(last), n) ? 1 : 0;
-    report.shares[i] =
-        places > 0 ? static_cast<double>(met) / static_cast<double>(places) : std::numeric_limits<double>::quiet_NaN();
+    const std::int64_t length = report.lengths[i], places = std::max<std::int64_t>(size - length + 1, 0);
+    std::int64_t found = 0;
+    for (end = length; end <= size; ++end) found += automaton.was_found(end, length) ? 1 : 0;
+    report.shares[i] = static_cast<double>(found) / static_cast<double>(places);
   }
   return report;
 }

@@ -1,26 +1,52 @@
+#include <algorithm>
 #include <cmath>
-#include <memory>
-#include <optional>
+#include <limits>
+#include <numeric>
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
 #include "core/base/terminal.h"
 #include "core/cli/extras.h"
 #include "core/cli/runtime.h"
+#include "core/sample/stops.h"
 #include "extras/report/copied.h"
-#include "extras/report/perplexity.h"
 
 namespace charnn::cli {
 namespace {
 using nlohmann::ordered_json;
 
-/// charnn sample --report: how much of a text is copied, and how surprising the network itself finds it.
+/// Mean of -log p, in nats, over the symbols of `text` after `prompt`; NaN if there are none. Without a prompt the first
+/// symbol is not predicted.
+double nats_per_symbol(Network& network, const std::vector<std::int64_t>& prompt, const std::vector<std::int64_t>& text,
+                       std::span<const std::int64_t> separator) {
+  constexpr std::int64_t chunk = 256;
+  std::vector<std::int64_t> all = prompt;
+  all.insert(all.end(), text.begin(), text.end());
+  const std::int64_t first = std::max<std::int64_t>(std::ssize(prompt) - 1, 0), last = std::ssize(all) - 1;
+  DocumentStarts documents(separator);
+  State state = network.zero_state(1);
+  double nats = 0;
+  for (std::int64_t begin = 0; begin < last; begin += chunk) {
+    Batch batch(std::min(chunk, last - begin), 1, !separator.empty());
+    for (std::int64_t t = 0; t < batch.steps; ++t) {
+      const std::int64_t symbol = batch.input[t] = all[begin + t];
+      if (begin + t >= first) batch.target[t] = all[begin + t + 1];
+      if (documents.at(symbol)) batch.starts[t] = 1;
+    }
+    std::vector<float> losses(batch.input.size());
+    network.score_window(batch, state, losses);
+    nats = std::accumulate(losses.begin(), losses.end(), nats);
+  }
+  return last > first ? nats / static_cast<double>(last - first) : std::numeric_limits<double>::quiet_NaN();
+}
+
+/// charnn sample --report
 class Report : public SampleExtra {
  public:
   void add_options(CLI::App& command) override {
-    auto* report =
-        command.add_flag("--report", chosen_, "say how much of the text is copied from the corpus, and its perplexity");
+    auto* report = command.add_flag("--report", chosen_,
+                                    "report the perplexity of the text, and how much of it is copied from the corpus");
     if (auto* interactive = command.get_option_no_throw("--interactive")) report->excludes(interactive);
-    command.add_option("--report-data", files_, "text to look for copies in; default: the run's own corpus")
+    command.add_option("--report-data", files_, "text to search for copies; default: the run's own corpus")
         ->allow_extra_args(false)
         ->needs(report)
         ->type_name("FILE");
@@ -42,7 +68,7 @@ class Report : public SampleExtra {
   void say_of(const WrittenText& text) override {
     if (!chosen_) return;
     const ordered_json report = report_of(text);
-    say("charnn: {} characters, perplexity {:.3f} by the network's own measure", text.ids.size(),
+    say("charnn: {} characters, perplexity {:.3f} under the network itself", text.ids.size(),
         report["perplexity"].get<double>());
     say("  longest substring found in the corpus: {} characters, \"{}\"", report["longest_copy"].get<std::int64_t>(),
         on_one_line(report["longest_copy_text"].get<std::string>()));
@@ -55,12 +81,12 @@ class Report : public SampleExtra {
   ordered_json report_of(const WrittenText& text) {
     const CopyReport copies = find_copies(text.ids, *corpus_);
     const double nats = nats_per_symbol(*network_, prompt_, text.ids, maker_->separator());
-    const auto begin = text.ids.begin() + copies.longest_in_text;
-    ordered_json report = {{"chars", text.ids.size()},
-                           {"perplexity", std::exp(nats)},
-                           {"bits_per_char", bits(nats)},
-                           {"longest_copy", copies.longest},
-                           {"longest_copy_text", maker_->text(std::span(begin, begin + copies.longest))}};
+    ordered_json report = {
+        {"chars", text.ids.size()},
+        {"perplexity", std::exp(nats)},
+        {"bits_per_char", bits(nats)},
+        {"longest_copy", copies.longest},
+        {"longest_copy_text", maker_->text(std::span(text.ids).subspan(copies.longest_in_text, copies.longest))}};
     for (std::size_t i = 0; i < copies.lengths.size(); ++i)
       report[fmt::format("copied_{}_grams", copies.lengths[i])] = copies.shares[i];
     return report;

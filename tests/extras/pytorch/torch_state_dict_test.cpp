@@ -4,7 +4,6 @@
 
 #include "core/base/random.h"
 #include "core/model/network_layout.h"
-#include "extras/pytorch/symbol_order.h"
 #include "tests/support.h"
 
 namespace charnn {
@@ -153,7 +152,7 @@ TEST(StateDict, DoublesBecomeFloats) {
   for (const Tensor& known : floats) tensors.push_back(as_double(known));
   EXPECT_EQ(understood(tensors).weights, understood(floats).weights);
   tensors[0] = as_double(floats[0], 1e300);
-  expect_contains(refusal(tensors), "\"emb.weight\" has values that are no finite");
+  expect_contains(refusal(tensors), "\"emb.weight\" contains NaN or infinity");
 }
 
 TEST(StateDict, LayersOfTheSameShapeAreToldApartByName) {
@@ -207,7 +206,7 @@ TEST(StateDict, RefusesWhatItIsNot) {
   expect_contains(with("rnn.weight_ih_l0_reverse", {16, 3}), "bidirectional");
   expect_contains(with("rnn.weight_hr_l0", {2, 4}), "projection");
   expect_contains(with("rnn.weight_hh_l0", {8, 4}), "8 rows and 4 columns");
-  expect_contains(with("rnn.weight_hh_l0", {0, 0}), "no matrix");
+  expect_contains(with("rnn.weight_hh_l0", {0, 0}), "not a matrix");
   expect_contains(with("rnn.weight_ih_l1", {16, 8}), "rnn.weight_ih_l1");
   expect_contains(with("norm.weight", {4}), "no place for: \"norm.weight\" [4]");
   expect_contains(with_tensor({"rnn.bias_ih_l1", Dtype::i64, {16}, std::string(128, '\0')}), "another shape or type");
@@ -243,18 +242,18 @@ TEST(SymbolOrder, RefusesWhatIsNone) {
   };
   expect_contains(refused("[]"), "empty");
   expect_contains(refused("", false), "empty");
-  expect_contains(refused("aba", false), "'a' stands at 0 and 2");
+  expect_contains(refused("aba", false), "'a' has the ids 0 and 2");
   expect_contains(refused("a\xff", false), "invalid UTF-8 at byte 1");
   expect_contains(refused("[\"a\", \"<pad>\"]"), "\"<pad>\" is not one character");
   expect_contains(refused("[\"a\", \"\"]"), "is not one character");
-  expect_contains(refused("[\"a\", 1]"), "1 is no character");
+  expect_contains(refused("[\"a\", 1]"), "1 is neither");
   expect_contains(refused("7"), "neither an array nor an object");
   expect_contains(refused("ab"), "not JSON");
   expect_contains(refused(R"({"a": 0, "a": 1})"), "twice");
-  expect_contains(refused(R"({"a": 0, "b": 2})"), "number 2 among 2 characters");
-  expect_contains(refused(R"({"a": 0, "b": 0})"), "number 0 stands twice");
-  expect_contains(refused(R"({"a": -1})"), "-1 is no number");
-  expect_contains(refused(R"({"a": "b"})"), "\"a\" is no number");
+  expect_contains(refused(R"({"a": 0, "b": 2})"), "id 2 is too large");
+  expect_contains(refused(R"({"a": 0, "b": 0})"), "id 0 appears twice");
+  expect_contains(refused(R"({"a": -1})"), "-1 is neither");
+  expect_contains(refused(R"({"a": "b"})"), "\"a\" is not an id");
 }
 
 }  // namespace
