@@ -5,9 +5,7 @@
 #include <fstream>
 #include <functional>
 #include <string>
-
 #include <gtest/gtest.h>
-
 #include "core/base/error.h"
 #include "core/data/corpus.h"
 

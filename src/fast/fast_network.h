@@ -31,7 +31,8 @@ class FastNetwork {
   FastNetwork(const NetworkLayout& layout, Format format, ThreadPool& pool);
   ~FastNetwork();
 
-  /// To be called before forward(). Weights are packed again only after weights_changed(). `backward`: for training too.
+  /// To be called before forward(). Weights are packed again only after weights_changed(). `backward`: for training
+  /// too.
   void pack(const float* weights, bool backward);
   void weights_changed() noexcept;
 

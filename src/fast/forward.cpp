@@ -13,8 +13,8 @@ class Forward {
       : s_(shape), packed_(packed), work_(work), share_(share), drops_(work.drops_out(shape)) {}
 
   void run() {
-    // A chunk of steps at a time goes through all layers, so that what one layer has written is near when the next reads
-    // it.
+    // A chunk of steps at a time goes through all layers, so that what one layer has written is near when the next
+    // reads it.
     for (t_ = 0; t_ < share_.steps; t_ += share_.chunk) {
       steps_ = std::min(share_.chunk, share_.steps - t_);
       for (std::int64_t l = 0; l < s_.L; ++l) {

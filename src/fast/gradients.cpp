@@ -11,8 +11,8 @@ constexpr std::int64_t W = block_width;
 constexpr std::int64_t blocks_a_task = 4;                ///< 64 rows of a gradient
 constexpr std::int64_t few_rows = RowMatrix::most_rows;  ///< of the window: their inputs stay near for the next block
 
-/// A group of gates, or the logits: `blocks` blocks of each share's `source` from `first` on, the matrices that they come
-/// from, and their biases.
+/// A group of gates, or the logits: `blocks` blocks of each share's `source` from `first` on, the matrices that they
+/// come from, and their biases.
 struct Group {
   const Buffer& (*source)(const StreamShare& share, std::int64_t layer);
   std::int64_t layer, first, blocks;

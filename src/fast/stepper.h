@@ -8,7 +8,8 @@
 #include "kernels/thread_pool.h"
 
 namespace charnn {
-/// A matrix in the order in which a product with one vector reads it: groups of up to 8 panels, [groups][k][panels][16].
+/// A matrix in the order in which a product with one vector reads it: groups of up to 8 panels,
+/// [groups][k][panels][16].
 class StreamedMatrix {
  public:
   /// `units` blocks of hidden units, each with `panels_a_unit` panels of `matrix` (f32), `apart` from one to the next.
@@ -25,12 +26,12 @@ class StreamedMatrix {
   std::int64_t k_ = 0, units_ = 0, units_a_group_ = 1, panels_a_unit_ = 1;
 };
 
-/// The network one symbol at a time, on the CPU: made for sampling. It holds a copy of the weights, so that training may
-/// go on beside it.
+/// The network one symbol at a time, on the CPU: made for sampling. It holds a copy of the weights, so that training
+/// may go on beside it.
 ///
-/// The first layer's input, embedding and projection together, is a table with a row for every symbol. Threads share out
-/// the hidden units. One stream alone is limited by how fast its weights can be read, so they lie in the order of reading;
-/// for several streams the products are those of FastNetwork.
+/// The first layer's input, embedding and projection together, is a table with a row for every symbol. Threads share
+/// out the hidden units. One stream alone is limited by how fast its weights can be read, so they lie in the order of
+/// reading; for several streams the products are those of FastNetwork.
 class Stepper {
  public:
   /// `weights`: as the layout has them. `threads`: 0 for what is fastest for these sizes and one stream.

@@ -43,8 +43,8 @@ HWY_INLINE Vec clamp(Vec x) {
 #endif
 }
 
-/// tanh(x) = x P(x^2) / Q(x^2) for |x| <= 9, beyond which it is 1 in float. P and Q are of degree 4, fitted for the least
-/// largest relative error (2e-8) by iteratively reweighted least squares.
+/// tanh(x) = x P(x^2) / Q(x^2) for |x| <= 9, beyond which it is 1 in float. P and Q are of degree 4, fitted for the
+/// least largest relative error (2e-8) by iteratively reweighted least squares.
 HWY_INLINE Ratio tanh_ratio(Vec x) {
   x = clamp(x);
   const Vec z = hn::Mul(x, x);

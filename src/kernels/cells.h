@@ -5,7 +5,8 @@
 namespace charnn {
 enum class Cell { rnn, gru, lstm };
 
-/// The arrays of one step of one cell, forwards or backwards. Each has n floats (a multiple of 16), aligned to 64 bytes.
+/// The arrays of one step of one cell, forwards or backwards. Each has n floats (a multiple of 16), aligned to 64
+/// bytes.
 struct CellArrays {
   /// Forwards: in the sums, out the activations. Backwards: in the activations, out the loss's gradients by the sums.
   std::array<float*, 4> slot{};

@@ -3,7 +3,8 @@
 #include <cstdint>
 
 namespace charnn {
-// All that is not a product or a cell. Arrays are aligned to 64 bytes, and n is a multiple of 16, unless said otherwise.
+// All that is not a product or a cell. Arrays are aligned to 64 bytes, and n is a multiple of 16, unless said
+// otherwise.
 
 /// Softmax and cross-entropy of some rows of blocked logits (see gemm.h).
 struct CrossEntropy {

@@ -4,9 +4,9 @@
 
 namespace charnn {
 /// Columns of one block. All matrices are stored in blocks of 16 columns, each block holding its 16 values of every row
-/// one after the other ("blocked": [columns / 16][rows][16]). So an operand, a result and the gradient of either are read
-/// in straight lines, whatever the sizes, and no edge of a matrix needs special code: what does not fill a block is
-/// padded with zeros.
+/// one after the other ("blocked": [columns / 16][rows][16]). So an operand, a result and the gradient of either are
+/// read in straight lines, whatever the sizes, and no edge of a matrix needs special code: what does not fill a block
+/// is padded with zeros.
 inline constexpr std::int64_t block_width = 16;
 
 /// n rounded up to a multiple of `multiple`.
@@ -23,10 +23,10 @@ enum class Format {
 
 /// One matrix product C = A B (or C += A B) of blocked matrices; C is float.
 ///
-/// With bf16 an element of A or B is a pair of bfloat16, neighbours along k (the lower k in the lower half), so that all
-/// addresses are the same with k counted in pairs. bf16x3 has three such planes (high, middle, low part) and sums the six
-/// products of parts that matter, so that its error is that of float (Henry, Tang, Heinecke 2019, "Leveraging the bfloat16
-/// artificial intelligence datatype for higher-precision computations"). Sums are float in all formats.
+/// With bf16 an element of A or B is a pair of bfloat16, neighbours along k (the lower k in the lower half), so that
+/// all addresses are the same with k counted in pairs. bf16x3 has three such planes (high, middle, low part) and sums
+/// the six products of parts that matter, so that its error is that of float (Henry, Tang, Heinecke 2019, "Leveraging
+/// the bfloat16 artificial intelligence datatype for higher-precision computations"). Sums are float in all formats.
 ///
 /// Each element of C is one chain of additions over rising k, whatever the tiling: a result does not depend on how rows
 /// and columns are shared out among calls or threads.
@@ -80,9 +80,9 @@ void to_pairs(Format format, const float* from, std::int64_t from_block, std::ui
 /// Converts one float block [rows][16] for a factor B, or a transposed A: rows 2 q and 2 q + 1 paired, [rows / 2][16].
 void pair_rows(Format format, const float* from, std::uint32_t* to, std::int64_t to_plane, std::int64_t rows);
 
-/// sums[i] += sum over k of x[k] W[k][i] for `panels` (at most 8) rows of 16 sums each; row p of the sums lies at sums[p]
-/// and W is [k][panels][16], floats or, with `bf16`, bfloat16. Sums and weights are aligned to 64 bytes, bfloat16 weights
-/// to 32. Sums run over rising k.
+/// sums[i] += sum over k of x[k] W[k][i] for `panels` (at most 8) rows of 16 sums each; row p of the sums lies at
+/// sums[p] and W is [k][panels][16], floats or, with `bf16`, bfloat16. Sums and weights are aligned to 64 bytes,
+/// bfloat16 weights to 32. Sums run over rising k.
 struct Gemv {
   const void* weights;
   bool bf16;

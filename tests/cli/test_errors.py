@@ -14,7 +14,7 @@ class Errors(Case):
         config = self.write("c.json", '{\n  "train": {\n    "batchsize": 3\n  }\n}')
         self.refused_training(config, says=["c.json:3:5", "train.batchsize", "train.batch_size"])
         config = self.write("c.json", '{"train": {"batch_size": "many"}}')
-        self.refused_training(config, says=["c.json:1:", "train.batch_size", "a whole number"])
+        self.refused_training(config, says=["c.json:1:", "train.batch_size", "an integer"])
         config = self.write("c.json", '{"optimizer": {"lr": 1e999}}')
         self.refused_training(config, says=["c.json:1:"])
         config = self.write("c.json", '{"optimizer": {"lr": 0.1}')
@@ -23,9 +23,9 @@ class Errors(Case):
 
     def test_flag_mistakes(self):
         self.refused_training("--data", self.text, "--batch-size", "0", says=["--batch-size", "1 to"])
-        self.refused_training("--data", self.text, "--hidden", "12x", says=["--hidden", "a whole number"])
+        self.refused_training("--data", self.text, "--hidden", "12x", says=["--hidden", "an integer"])
         self.refused_training("--data", self.text, "--lr", "inf", says=["--lr"])
-        self.refused_training("--data", self.text, "--cell", "lstn", says=["nearest: \"lstm\""])
+        self.refused_training("--data", self.text, "--cell", "lstn", says=["did you mean \"lstm\""])
         self.refused_training("--data", self.text, "--set", "train.lr=1", says=["unknown key", "optimizer.lr"])
         self.refused_training("--data", self.text, "--set", "x", says=["section.key=value"])
         self.refused_training("--data", self.text, "--val-fraction", "0.6", "--test-fraction", "0.5", says=["leave nothing"])

@@ -1,8 +1,6 @@
 // Documents: nothing passes from one to the next, neither state nor gradient.
 #include <algorithm>
-
 #include <gtest/gtest.h>
-
 #include "core/model/network.h"
 #include "core/model/torch_runtime.h"
 #include "tests/core/model/reference.h"

@@ -1,12 +1,9 @@
 // The CPU path against LibTorch's modules in double precision, over one table of cases.
 #include "fast/fast_network.h"
-
 #include <cmath>
 #include <numeric>
 #include <string>
-
 #include <gtest/gtest.h>
-
 #include "core/base/error.h"
 #include "core/model/network.h"
 #include "core/model/torch_runtime.h"

@@ -1,12 +1,9 @@
 #include "fast/stepper.h"
-
 #include <algorithm>
 #include <cmath>
 #include <string>
 #include <vector>
-
 #include <gtest/gtest.h>
-
 #include "core/model/network.h"
 #include "core/model/torch_runtime.h"
 #include "tests/core/model/reference.h"

@@ -6,9 +6,7 @@
 #include <numeric>
 #include <random>
 #include <string>
-
 #include <gtest/gtest.h>
-
 #include "core/model/network.h"
 #include "core/model/torch_runtime.h"
 #include "kernels/gemm.h"

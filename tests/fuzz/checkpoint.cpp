@@ -3,7 +3,6 @@
 // file is the low one of a length that is a multiple of 8, never '{'.) Any other input is a file as it is, and once
 // more with its checksum corrected.
 #include "core/io/checkpoint.h"
-
 #include "core/base/files.h"
 #include "tests/fuzz/compose.h"
 

@@ -5,9 +5,7 @@
 #include <cstring>
 #include <string>
 #include <string_view>
-
 #include <fmt/format.h>
-
 #include "tests/fuzz/support.h"
 
 #define XXH_INLINE_ALL

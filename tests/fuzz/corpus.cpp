@@ -1,10 +1,7 @@
 // A text of any bytes, as chars and as bytes; what is copied from it is compared with a plain decoding.
 #include "core/data/corpus.h"
-
 #include <algorithm>
-
 #include <utf8.h>
-
 #include "core/base/utf8.h"
 #include "extras/init/text_statistics.h"
 #include "tests/fuzz/support.h"

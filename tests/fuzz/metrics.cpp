@@ -1,9 +1,8 @@
 // metrics.jsonl, read for charts and by a run that goes on.
+#include "extras/plot/metrics.h"
 #include <fstream>
-
 #include "core/base/files.h"
 #include "core/train/metrics_sink.h"
-#include "extras/plot/metrics.h"
 #include "tests/fuzz/support.h"
 
 using namespace charnn;

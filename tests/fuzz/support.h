@@ -9,7 +9,6 @@
 #include <sys/mman.h>
 #include <system_error>
 #include <unistd.h>
-
 #include "core/base/error.h"
 
 /// What takes AddressSanitizer less time: little freed memory is kept, new memory is not filled, and where it was asked

@@ -1,9 +1,7 @@
 // A vocabulary's JSON, as checkpoints hold it, on the first line; text to encode with it after that.
 #include <algorithm>
-
 #include <nlohmann/json.hpp>
 #include <utf8.h>
-
 #include "core/io/checkpoint.h"
 #include "tests/fuzz/support.h"
 

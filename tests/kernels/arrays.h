@@ -6,7 +6,6 @@
 #include <cstdint>
 #include <cstring>
 #include <random>
-
 #include "kernels/buffer.h"
 
 namespace charnn::test {

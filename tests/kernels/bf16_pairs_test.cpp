@@ -1,8 +1,6 @@
 // Conversion to pairs of bfloat16: where each number lies, and how it is rounded.
 #include <cmath>
-
 #include <gtest/gtest.h>
-
 #include "kernels/gemm.h"
 #include "tests/kernels/arrays.h"
 

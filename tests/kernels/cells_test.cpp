@@ -1,14 +1,12 @@
-// The cells. Their formulas are checked in double precision: forwards against PyTorch's documentation, backwards against
-// numerical differentiation. The kernels, which have the same formulas for vectors of floats, are held against them.
+// The cells. Their formulas are checked in double precision: forwards against PyTorch's documentation, backwards
+// against numerical differentiation. The kernels, which have the same formulas for vectors of floats, are held against
+// them.
 #include "kernels/cells.h"
-
 #include <cmath>
 #include <limits>
 #include <random>
 #include <string>
-
 #include <gtest/gtest.h>
-
 #include "tests/kernels/arrays.h"
 #include "tests/kernels/targets.h"
 

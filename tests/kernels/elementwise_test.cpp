@@ -1,10 +1,7 @@
 #include "kernels/elementwise.h"
-
 #include <cmath>
 #include <limits>
-
 #include <gtest/gtest.h>
-
 #include "kernels/gemm.h"
 #include "tests/kernels/arrays.h"
 #include "tests/kernels/targets.h"

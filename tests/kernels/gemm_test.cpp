@@ -1,14 +1,11 @@
 // All ways to multiply against plain loops over the addresses that gemm.h promises.
 #include "kernels/gemm.h"
-
 #include <cmath>
 #include <functional>
 #include <limits>
 #include <string>
 #include <vector>
-
 #include <gtest/gtest.h>
-
 #include "tests/kernels/arrays.h"
 #include "tests/kernels/product.h"
 #include "tests/kernels/targets.h"

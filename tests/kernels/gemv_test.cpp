@@ -1,7 +1,5 @@
 #include <cmath>
-
 #include <gtest/gtest.h>
-
 #include "kernels/gemm.h"
 #include "tests/kernels/arrays.h"
 #include "tests/kernels/targets.h"

@@ -1,12 +1,9 @@
 // Factors of products. What a format has made of them is read by multiplying with the identity matrix.
 #include "kernels/matrix.h"
-
 #include <cmath>
 #include <limits>
 #include <vector>
-
 #include <gtest/gtest.h>
-
 #include "kernels/thread_pool.h"
 #include "tests/kernels/arrays.h"
 

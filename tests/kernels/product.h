@@ -4,7 +4,6 @@
 #include <cstdint>
 #include <limits>
 #include <utility>
-
 #include "kernels/gemm.h"
 #include "tests/kernels/arrays.h"
 

@@ -1,5 +1,4 @@
 #include "kernels/thread_pool.h"
-
 #include <gtest/gtest.h>
 
 namespace charnn {

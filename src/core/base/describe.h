@@ -29,8 +29,8 @@ inline Range from_to(double min, double max) { return {.min = min, .max = max}; 
 inline Range from_to_below(double min, double max) { return {.min = min, .max = max, .max_excluded = true}; }
 
 /// One field of a struct, declared once, bound to the member that holds its value. For a config, JSON reading and
-/// writing, command-line flags, --help, the JSON Schema and docs/config.md come from it; for a checkpoint's train state,
-/// JSON reading and writing.
+/// writing, command-line flags, --help, the JSON Schema and docs/config.md come from it; for a checkpoint's train
+/// state, JSON reading and writing.
 class Field {
  public:
   enum class Type { integer, real, text, text_list, choice, optional_real };

@@ -5,12 +5,12 @@
 #include <string_view>
 
 namespace charnn {
-/// True for characters that could control a terminal or disguise text: control characters (C0 and C1, which begin escape
-/// sequences), bidirectional overrides (Boucher, Anderson 2021, "Trojan source"), and noncharacters.
+/// True for characters that could control a terminal or disguise text: control characters (C0 and C1, which begin
+/// escape sequences), bidirectional overrides (Boucher, Anderson 2021, "Trojan source"), and noncharacters.
 bool acts_on_terminal(char32_t code_point) noexcept;
 
-/// Makes a stream of text safe to print: what acts on a terminal (except newline and tab) and invalid UTF-8 are escaped,
-/// as \x1b or \u202e. A carriage return before a newline is dropped.
+/// Makes a stream of text safe to print: what acts on a terminal (except newline and tab) and invalid UTF-8 are
+/// escaped, as \x1b or \u202e. A carriage return before a newline is dropped.
 class SafeText {
  public:
   std::string add(std::string_view text);  ///< an incomplete character waits for the rest

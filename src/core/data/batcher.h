@@ -28,8 +28,8 @@ struct Batch {
 };
 
 /// Cuts a split into B contiguous streams of equal length L = (size - 1) / B and returns them in windows of T symbols.
-/// Each window continues the one before, so the recurrent state can be carried over. Every symbol of every stream is used
-/// once per epoch; the last window of an epoch is shorter if T does not divide L.
+/// Each window continues the one before, so the recurrent state can be carried over. Every symbol of every stream is
+/// used once per epoch; the last window of an epoch is shorter if T does not divide L.
 class Batcher {
  public:
   /// Throws like require_fits(). `corpus` must outlive the batcher.

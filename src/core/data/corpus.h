@@ -26,8 +26,8 @@ class TextFile {
   explicit TextFile(std::string path) : file_(std::move(path), "corpus") {}
   const InputFile& file() const noexcept { return file_; }
 
-  /// Passes the whole text to `use` in pieces of about 1 MiB, each of whole symbols. Throws Error (usage) for chars that
-  /// are not valid UTF-8, and like InputFile::read().
+  /// Passes the whole text to `use` in pieces of about 1 MiB, each of whole symbols. Throws Error (usage) for chars
+  /// that are not valid UTF-8, and like InputFile::read().
   void read_pieces(Tokens tokens, const std::function<void(std::string_view)>& use) const;
   /// read_pieces() that also indexes the text. Must be called once before size() and copy().
   void scan(Tokens tokens, const std::function<void(std::string_view)>& use);
@@ -57,8 +57,8 @@ struct Split {
   std::int64_t size() const noexcept { return end - begin; }
 };
 
-/// The text as numbered symbols. It stays on the disk: the files are scanned once and then read as symbols are needed, so
-/// memory does not grow with the text (except by 2 MB per GB where characters have several bytes).
+/// The text as numbered symbols. It stays on the disk: the files are scanned once and then read as symbols are needed,
+/// so memory does not grow with the text (except by 2 MB per GB where characters have several bytes).
 class Corpus {
  public:
   /// Without `vocabulary`, uses all symbols of the text (or all 256 bytes). Throws Error (usage): no files, empty text,

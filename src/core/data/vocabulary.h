@@ -13,7 +13,8 @@ namespace charnn {
 enum class Tokens { chars, bytes };
 inline constexpr std::array<const char*, 2> token_names{"chars", "bytes"};
 
-/// The symbols a model knows, numbered 0..size-1 in ascending order, so that the same text gives the same ids everywhere.
+/// The symbols a model knows, numbered 0..size-1 in ascending order, so that the same text gives the same ids
+/// everywhere.
 class Vocabulary {
  public:
   /// Throws Error (usage) unless the symbols are in ascending order, without repetition, and encodable.
@@ -27,8 +28,8 @@ class Vocabulary {
   std::optional<std::int64_t> id(char32_t symbol) const noexcept;
   std::string text(std::int64_t id) const;  ///< UTF-8 of the symbol, or the byte itself
 
-  /// Ids of `text`, which messages call `what` ("the prompt", a file name). Throws Error (usage) if it is not valid UTF-8
-  /// (chars), or lists the symbols outside the vocabulary with their positions.
+  /// Ids of `text`, which messages call `what` ("the prompt", a file name). Throws Error (usage) if it is not valid
+  /// UTF-8 (chars), or lists the symbols outside the vocabulary with their positions.
   std::vector<std::int64_t> encode(std::string_view text, std::string_view what) const;
 
   bool operator==(const Vocabulary& other) const = default;

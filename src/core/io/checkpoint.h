@@ -11,7 +11,8 @@
 #include "core/model/torch_runtime.h"
 
 namespace charnn {
-/// Everything a run needs, in one file: weights, Adam's moments, recurrent state, random generators, config, vocabulary.
+/// Everything a run needs, in one file: weights, Adam's moments, recurrent state, random generators, config,
+/// vocabulary.
 struct Checkpoint {
   std::string config;  ///< JSON
   Vocabulary vocabulary;

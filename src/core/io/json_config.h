@@ -11,9 +11,10 @@ namespace charnn {
 /// Keys ("train.batch_size") that the user set explicitly; all others hold their defaults.
 using KeySet = std::set<std::string>;
 
-/// Reads a config (JSON, // and /* */ comments allowed) into the bound fields; absent keys leave their fields unchanged.
-/// `source` names it in messages ("configs/x.json"). Returns the keys that were present. Throws Error (usage), with
-/// line and column: invalid JSON, unknown or repeated key (suggesting the nearest known one), wrong type, out of range.
+/// Reads a config (JSON, // and /* */ comments allowed) into the bound fields; absent keys leave their fields
+/// unchanged. `source` names it in messages ("configs/x.json"). Returns the keys that were present. Throws Error
+/// (usage), with line and column: invalid JSON, unknown or repeated key (suggesting the nearest known one), wrong type,
+/// out of range.
 KeySet read_config(std::string_view json, const std::string& source, std::vector<Section> sections);
 
 /// The field of a dotted key ("train.batch_size"). Throws Error (usage) suggesting the nearest known key.
@@ -25,7 +26,7 @@ nlohmann::ordered_json config_to_json(const std::vector<Section>& sections);
 nlohmann::json to_json(const Value& value);
 std::optional<Value> to_value(const nlohmann::json& item);  ///< empty for types that no field has: true, an object, ...
 
-/// Parses untrusted JSON. Throws std::invalid_argument for invalid JSON, a repeated key (of which nlohmann would silently
-/// keep the last) and nesting deeper than 8.
+/// Parses untrusted JSON. Throws std::invalid_argument for invalid JSON, a repeated key (of which nlohmann would
+/// silently keep the last) and nesting deeper than 8.
 nlohmann::json parse_strict(std::string_view text);
 }  // namespace charnn

@@ -38,8 +38,8 @@ struct SafeTensors {
 std::string encode_safetensors(const std::vector<Tensor>& tensors,
                                const std::vector<std::pair<std::string, std::string>>& metadata);
 
-/// Verifies everything, for untrusted input: lengths, offsets, dtypes, shapes and keys before allocating tensors, then the
-/// checksum, if there is one. `what` names the file in messages. Throws Error (usage).
+/// Verifies everything, for untrusted input: lengths, offsets, dtypes, shapes and keys before allocating tensors, then
+/// the checksum, if there is one. `what` names the file in messages. Throws Error (usage).
 SafeTensors decode_safetensors(std::string_view bytes, const std::string& what);
 
 /// Like decode_safetensors(), from a file with the role `kind` ("checkpoint"). Also throws like InputFile.

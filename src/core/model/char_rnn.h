@@ -22,8 +22,8 @@ class CharRnn : public torch::nn::Module {
     torch::Tensor logits;  ///< [T, B, V]
     State state;           ///< after the last symbol
   };
-  /// `ids` [T, B] int64. Dropout acts only while is_training(). `starts` [T, B] uint8 on the CPU, or undefined: where it
-  /// is 1, a document starts with that symbol, from a zero state; neither state nor gradient passes from before it.
+  /// `ids` [T, B] int64. Dropout acts only while is_training(). `starts` [T, B] uint8 on the CPU, or undefined: where
+  /// it is 1, a document starts with that symbol, from a zero state; neither state nor gradient passes from before it.
   Output forward(const torch::Tensor& ids, const State& state, const torch::Tensor& starts = {});
 
   State zero_state(std::int64_t streams) const;

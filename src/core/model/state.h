@@ -6,8 +6,8 @@
 #include "kernels/buffer.h"
 
 namespace charnn {
-/// Recurrent state of some streams; one type for all cells. Stored as the kernels read it: [layers][blocks][streams][16],
-/// each block 16 hidden units, zeros where `hidden` does not fill the last ones.
+/// Recurrent state of some streams; one type for all cells. Stored as the kernels read it:
+/// [layers][blocks][streams][16], each block 16 hidden units, zeros where `hidden` does not fill the last ones.
 struct State {
   std::int64_t layers = 0, streams = 0, hidden = 0;
   bool has_c = false;  ///< lstm only

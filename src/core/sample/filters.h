@@ -27,8 +27,8 @@ void apply_temperature(LogRow row, double temperature);
 /// Keeps the k most likely symbols (Fan, Lewis, Dauphin 2018, "Hierarchical neural story generation"). k >= 1.
 void keep_top_k(LogRow row, std::int64_t k);
 
-/// Keeps the fewest symbols, most likely first, whose probabilities add up to `share` (Holtzman et al. 2020, "The curious
-/// case of neural text degeneration").
+/// Keeps the fewest symbols, most likely first, whose probabilities add up to `share` (Holtzman et al. 2020, "The
+/// curious case of neural text degeneration").
 void keep_top_p(LogRow row, double share);
 
 /// Keeps symbols at least `share` times as likely as the most likely one (Nguyen et al. 2024, "Turning up the heat").

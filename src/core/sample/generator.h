@@ -13,8 +13,8 @@
 
 namespace charnn {
 /// The symbol fed before every prompt, and not shown: the last one of the document separator, so that the prompt begins
-/// like a document, else a newline. (A network trained on one continuous text hardly knows the zero state, and does badly
-/// on a prompt without context.) Empty if the vocabulary has no newline.
+/// like a document, else a newline. (A network trained on one continuous text hardly knows the zero state, and does
+/// badly on a prompt without context.) Empty if the vocabulary has no newline.
 std::vector<std::int64_t> beginning(const Vocabulary& vocabulary, const std::string& separator);
 
 /// The next piece of a text.

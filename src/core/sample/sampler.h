@@ -42,8 +42,8 @@ class RecentSymbols {
   std::vector<std::int32_t> counts_;
 };
 
-/// Chooses the next symbol: bias and only, repetition penalty, frequency penalty (after which temperature 0 takes the most
-/// likely symbol), temperature, top-k, top-p, min-p, typical (filters.h), and the draw, in this order.
+/// Chooses the next symbol: bias and only, repetition penalty, frequency penalty (after which temperature 0 takes the
+/// most likely symbol), temperature, top-k, top-p, min-p, typical (filters.h), and the draw, in this order.
 class Sampler {
  public:
   /// Throws Error (usage): malformed bias, a character in bias or only outside the vocabulary, no character left.

@@ -23,8 +23,8 @@ struct Proposal {
   double seconds = 0;                          ///< expected duration; 0 while the speed is unknown
 };
 
-/// A pure function. Network and batch depend on the text's length alone, so that they can be measured before the rest is
-/// chosen. Throws Error (usage) for a text too short to train on and to validate with.
+/// A pure function. Network and batch depend on the text's length alone, so that they can be measured before the rest
+/// is chosen. Throws Error (usage) for a text too short to train on and to validate with.
 Proposal propose(const ProposalFacts& facts);
 
 /// The proposed keys as JSON, each with its reason as a comment above it; `heading` goes at the top.

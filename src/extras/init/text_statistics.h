@@ -30,8 +30,9 @@ struct TextEntropy {
   std::array<std::int64_t, orders> contexts{};  ///< distinct contexts seen
   std::int64_t chars = 0;                       ///< characters counted: all, or 2^20 spread evenly over the text
 
-  /// Loss in nats per character of an interpolated 5-gram model (Witten, Bell 1991, "The zero-frequency problem", method
-  /// C) of the training part, on the beginning of the validation part: what counting alone achieves on unseen text.
+  /// Loss in nats per character of an interpolated 5-gram model (Witten, Bell 1991, "The zero-frequency problem",
+  /// method C) of the training part, on the beginning of the validation part: what counting alone achieves on unseen
+  /// text.
   double held_out = 0;
 };
 

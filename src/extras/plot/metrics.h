@@ -21,7 +21,7 @@ struct Metrics {
   std::vector<Event> warnings;
 };
 
-/// Reads metrics.jsonl as MetricsSink writes it; unknown events and keys are ignored. Errors as for read_records(); Error
-/// (usage) for an empty file, too.
+/// Reads metrics.jsonl as MetricsSink writes it; unknown events and keys are ignored. Errors as for read_records();
+/// Error (usage) for an empty file, too.
 Metrics read_metrics(const std::string& path);
 }  // namespace charnn

@@ -71,10 +71,9 @@ class StateDict {
     const auto found = tensors_.find(name);
     const bool missing = found == tensors_.end();
     if (missing || !found->second->is_floating_point() || found->second->shape != shape)
-      fail(
-          fmt::format("tensor {} {}", quote(name), missing ? "is missing" : "has another shape or type"),
-          fmt::format("floats of shape {}", shape),
-          "all layers must have the same hidden size, embedding and decoder as many rows as the vocabulary has symbols");
+      fail(fmt::format("tensor {} {}", quote(name), missing ? "is missing" : "has another shape or type"),
+           fmt::format("floats of shape {}", shape),
+           "every layer needs the same hidden size, embedding and decoder as many rows as the vocabulary has symbols");
 
     std::vector<float> values = found->second->floats();
     if (!std::all_of(values.begin(), values.end(), [](float value) { return std::isfinite(value); }))
@@ -156,8 +155,8 @@ struct Role {
   }
 };
 
-/// The weight in that role: the one given; else the only one of its shape; else the only one with a usual name; else the
-/// only one without a name that is usual for the other role. Empty if no weight has the shape.
+/// The weight in that role: the one given; else the only one of its shape; else the only one with a usual name; else
+/// the only one without a name that is usual for the other role. Empty if no weight has the shape.
 std::string find_weight(const StateDict& dict, const Role& role, const Role& other, const Shape& shape,
                         const std::string& taken) {
   Names candidates = dict.of_shape(shape);

@@ -7,9 +7,9 @@
 #include "core/model/model_config.h"
 
 namespace charnn {
-/// The characters of a network trained elsewhere, in the order of its ids. `is_json`: an array of characters, or an object
-/// {character: id} or {id: character}; otherwise `text` is just these characters. `what` names it in messages. Throws
-/// Error (usage) for a missing id, a repeated character, or an entry that is not a single character.
+/// The characters of a network trained elsewhere, in the order of its ids. `is_json`: an array of characters, or an
+/// object {character: id} or {id: character}; otherwise `text` is just these characters. `what` names it in messages.
+/// Throws Error (usage) for a missing id, a repeated character, or an entry that is not a single character.
 std::vector<char32_t> parse_symbol_order(std::string_view text, bool is_json, const std::string& what);
 
 /// Which tensors to take where shapes and usual names do not decide; may be empty.
@@ -27,8 +27,9 @@ struct ImportedNetwork {
 };
 
 /// Converts the state_dict of an nn.RNN (tanh), nn.GRU or nn.LSTM with an nn.Embedding (or one-hot input) before it and
-/// an nn.Linear after it, whatever their names. `symbols` are the characters in the order of its rows; charnn's ascend, so
-/// rows are reordered. `what` names it in messages. Throws Error (usage) for anything else, also for unknown tensors.
+/// an nn.Linear after it, whatever their names. `symbols` are the characters in the order of its rows; charnn's ascend,
+/// so rows are reordered. `what` names it in messages. Throws Error (usage) for anything else, also for unknown
+/// tensors.
 ImportedNetwork from_state_dict(const std::vector<Tensor>& tensors, const std::vector<char32_t>& symbols,
                                 const StateDictNames& names, const std::string& what);
 }  // namespace charnn

@@ -17,7 +17,7 @@ struct CopyReport {
   std::array<double, lengths.size()> shares{};
 };
 
-/// Reads the corpus once, in memory that depends only on the text: matches it against the text's suffix automaton (Blumer
-/// et al. 1985, "The smallest automaton recognizing the subwords of a text"). Throws as Corpus::copy().
+/// Reads the corpus once, in memory that depends only on the text: matches it against the text's suffix automaton
+/// (Blumer et al. 1985, "The smallest automaton recognizing the subwords of a text"). Throws as Corpus::copy().
 CopyReport find_copies(std::span<const std::int64_t> text, const Corpus& corpus);
 }  // namespace charnn

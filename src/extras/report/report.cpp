@@ -14,8 +14,8 @@ namespace charnn::cli {
 namespace {
 using nlohmann::ordered_json;
 
-/// Mean of -log p, in nats, over the symbols of `text` after `prompt`; NaN if there are none. Without a prompt the first
-/// symbol is not predicted.
+/// Mean of -log p, in nats, over the symbols of `text` after `prompt`; NaN if there are none. Without a prompt the
+/// first symbol is not predicted.
 double nats_per_symbol(Network& network, const std::vector<std::int64_t>& prompt, const std::vector<std::int64_t>& text,
                        std::span<const std::int64_t> separator) {
   constexpr std::int64_t chunk = 256;

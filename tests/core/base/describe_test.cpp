@@ -1,5 +1,4 @@
 #include "core/base/describe.h"
-
 #include "tests/support.h"
 
 namespace charnn {
@@ -21,32 +20,32 @@ TEST(Range, ContainsItsEndsUnlessExcluded) {
 
 TEST(AssignText, TakesWholeNumbersOnly) {
   std::int64_t number = 7;
-  const Field field = Field::integer("batch_size", number, from_to(1, 100), "help");
+  Field field = Field::integer("batch_size", number, from_to(1, 100), "help");
   assign_text(field, "42", "--batch-size");
   EXPECT_EQ(number, 42);
   for (const char* bad : {"4x", "", "1.5", "1e3", " 4", "99999999999999999999"})
-    expect_contains(error_of([&] { assign_text(field, bad, "--batch-size"); }), "a whole number");
+    expect_contains(error_of([&] { assign_text(field, bad, "--batch-size"); }), "an integer");
   expect_contains(error_of([&] { assign_text(field, "101", "--batch-size"); }), "from 1 to 100");
   EXPECT_EQ(number, 42) << "a refused value must not be set";
 }
 
 TEST(AssignText, RefusesNumbersThatAreNotFinite) {
   double number = 0.5;
-  const Field field = Field::real("lr", number, at_least(0), "help");
+  Field field = Field::real("lr", number, at_least(0), "help");
   for (const char* bad : {"nan", "inf", "1e999", "-1"}) error_of([&] { assign_text(field, bad, "--lr"); });
   EXPECT_EQ(number, 0.5);
   assign_text(field, "3", "--lr");
   EXPECT_EQ(number, 3.0);
 }
 
-TEST(AssignText, ChoiceNamesTheNearest) {
+TEST(AssignText, ChoiceSuggestsTheNearest) {
   Color color = Color::red;
-  const Field field = Field::choice("color", color, color_names, "help");
+  Field field = Field::choice("color", color, color_names, "help");
   assign_text(field, "green", "--color");
   EXPECT_EQ(color, Color::green);
   const std::string message = error_of([&] { assign_text(field, "gren", "--color"); });
   expect_contains(message, "one of red, green");
-  expect_contains(message, "nearest: \"green\"");
+  expect_contains(message, "did you mean \"green\"?");
 }
 
 TEST(Field, FlagComesFromTheName) {

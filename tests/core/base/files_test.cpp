@@ -1,11 +1,8 @@
 #include "core/base/files.h"
-
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
-
 #include <fmt/format.h>
-
 #include "tests/support.h"
 
 namespace charnn {

@@ -1,7 +1,5 @@
 #include "core/base/terminal.h"
-
 #include <string>
-
 #include <gtest/gtest.h>
 
 namespace charnn {

@@ -1,9 +1,6 @@
 #include "core/base/utf8.h"
-
 #include <algorithm>
-
 #include <gtest/gtest.h>
-
 #include "core/base/random.h"
 
 namespace charnn {

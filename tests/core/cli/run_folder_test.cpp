@@ -1,7 +1,4 @@
 #include "core/cli/run_folder.h"
-
-#include "core/cli/run_text.h"
-#include "core/io/corpus_cache.h"
 #include "tests/support.h"
 
 namespace charnn::cli {
@@ -59,19 +56,6 @@ TEST(RunFolder, KeepsTheNewestOfTheKeptCheckpoints) {
   EXPECT_FALSE(std::filesystem::exists(folder / "step-30.safetensors.tmp"));
   const std::string error = error_of([&] { checkpoint_path(folder / "", "11"); });
   expect_contains(error, "one of the steps 10, 100");
-}
-
-TEST(OpenText, UsesTheIndexWhereThereIsOne) {
-  const test::TemporaryFolder folder;
-  DataConfig config;
-  config.files = {folder.write("text", "abcé")};
-  CorpusIndex index = Corpus(config).index();
-  index.fingerprint.hash ^= 1;  // to be told from one that is made anew
-  save_corpus_index(folder / "index", index);
-  EXPECT_EQ(open_text(config, std::nullopt, folder / "index").fingerprint(), index.fingerprint);
-  EXPECT_TRUE(open_text(config, std::nullopt, folder / "none").was_scanned());
-  folder.write("index", "damaged");
-  EXPECT_TRUE(open_text(config, std::nullopt, folder / "index").was_scanned());
 }
 
 }  // namespace

@@ -1,7 +1,5 @@
 #include "core/data/batcher.h"
-
 #include <algorithm>
-
 #include "tests/support.h"
 
 namespace charnn {

@@ -1,5 +1,4 @@
 #include "core/data/corpus.h"
-
 #include "core/base/utf8.h"
 #include "tests/support.h"
 

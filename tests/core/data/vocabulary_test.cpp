@@ -1,7 +1,5 @@
 #include "core/data/vocabulary.h"
-
 #include <chrono>
-
 #include "core/base/utf8.h"
 #include "tests/support.h"
 

@@ -1,9 +1,6 @@
 #include "core/io/extend_vocabulary.h"
-
 #include <cmath>
-
 #include <gtest/gtest.h>
-
 #include "core/base/random.h"
 #include "core/model/network.h"
 #include "core/model/torch_runtime.h"

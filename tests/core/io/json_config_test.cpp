@@ -1,5 +1,4 @@
 #include "core/io/json_config.h"
-
 #include "tests/support.h"
 
 namespace charnn {

@@ -1,8 +1,6 @@
 #include "core/io/safetensors.h"
-
 #include <cstring>
 #include <limits>
-
 #include "tests/support.h"
 
 namespace charnn {

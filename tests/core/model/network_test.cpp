@@ -1,9 +1,7 @@
 // The network's weights, and its LibTorch module.
 #include "core/model/network.h"
-
 #include <numeric>
 #include <string>
-
 #include "core/model/char_rnn.h"
 #include "core/model/torch_runtime.h"
 #include "kernels/gemm.h"

@@ -6,15 +6,13 @@
 #include <random>
 #include <span>
 #include <vector>
-
 #include <gtest/gtest.h>
-
 #include "core/data/batcher.h"
 #include "core/model/char_rnn.h"
 #include "core/model/network.h"
 
-// Windows of random text, and what LibTorch's own modules make of them in double precision: the CPU path is held against
-// that.
+// Windows of random text, and what LibTorch's own modules make of them in double precision: the CPU path is held
+// against that.
 namespace charnn::test {
 
 /// `starts`: the share of symbols with which a document starts; 0: no documents.

@@ -1,8 +1,6 @@
 // Recurrent state: between the kernels' blocks and PyTorch's rows, and streams moved about.
 #include "core/model/state.h"
-
 #include <numeric>
-
 #include <gtest/gtest.h>
 
 namespace charnn {

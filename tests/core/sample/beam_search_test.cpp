@@ -1,10 +1,7 @@
 #include "core/sample/beam_search.h"
-
 #include <algorithm>
 #include <cmath>
-
 #include <gtest/gtest.h>
-
 #include "core/sample/filters.h"
 #include "tests/core/sample/steppers.h"
 

@@ -2,7 +2,6 @@
 
 #include <cmath>
 #include <vector>
-
 #include <gtest/gtest.h>
 
 namespace charnn::test {

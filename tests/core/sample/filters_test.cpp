@@ -1,13 +1,10 @@
 #include "core/sample/filters.h"
-
 #include <algorithm>
 #include <cmath>
 #include <functional>
 #include <numeric>
 #include <vector>
-
 #include <gtest/gtest.h>
-
 #include "tests/core/sample/chi_square.h"
 
 namespace charnn {

@@ -1,9 +1,7 @@
 #include "core/sample/generator.h"
-
 #include <algorithm>
 #include <chrono>
 #include <thread>
-
 #include "tests/core/sample/texts.h"
 
 namespace charnn {

@@ -1,9 +1,6 @@
 #include "core/sample/sampler.h"
-
 #include <cmath>
-
 #include <gtest/gtest.h>
-
 #include "core/sample/filters.h"
 #include "tests/core/sample/chi_square.h"
 #include "tests/support.h"

@@ -3,7 +3,6 @@
 #include <cstdint>
 #include <string_view>
 #include <vector>
-
 #include "core/data/vocabulary.h"
 #include "core/model/network.h"
 #include "core/model/torch_runtime.h"

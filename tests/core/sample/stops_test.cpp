@@ -1,5 +1,4 @@
 #include "core/sample/stops.h"
-
 #include <gtest/gtest.h>
 
 namespace charnn {

@@ -6,9 +6,7 @@
 #include <string>
 #include <utility>
 #include <vector>
-
 #include <gtest/gtest.h>
-
 #include "core/sample/generator.h"
 #include "tests/core/sample/steppers.h"
 

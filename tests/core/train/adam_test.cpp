@@ -1,10 +1,7 @@
 #include "core/train/adam.h"
-
 #include <algorithm>
 #include <cmath>
-
 #include <fmt/format.h>
-
 #include "core/io/safetensors.h"
 #include "core/model/torch_runtime.h"
 #include "tests/support.h"

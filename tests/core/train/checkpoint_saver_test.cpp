@@ -1,11 +1,9 @@
 #include "core/train/checkpoint_saver.h"
-
 #include <map>
 #include <set>
 #include <stdexcept>
 #include <utility>
 #include <vector>
-
 #include "tests/support.h"
 
 namespace charnn {

@@ -1,9 +1,7 @@
-#include "core/train/monitor.h"
-
 #include <cmath>
 #include <limits>
-
 #include <gtest/gtest.h>
+#include "core/train/monitor.h"
 
 namespace charnn {
 namespace {

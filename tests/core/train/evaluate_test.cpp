@@ -1,8 +1,6 @@
 #include "core/train/evaluate.h"
-
 #include <cmath>
 #include <limits>
-
 #include "core/io/safetensors.h"
 #include "core/model/torch_runtime.h"
 #include "fast/stepper.h"

@@ -1,10 +1,8 @@
 #include "core/train/lr_range_test.h"
-
 #include <cmath>
 #include <cstdio>
 #include <cstdlib>
 #include <functional>
-
 #include "core/base/random.h"
 #include "tests/core/train/rig.h"
 

@@ -1,7 +1,5 @@
 #include "core/train/monitor.h"
-
 #include <cmath>
-
 #include "tests/support.h"
 
 namespace charnn {

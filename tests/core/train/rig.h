@@ -8,9 +8,7 @@
 #include <string>
 #include <utility>
 #include <vector>
-
 #include <nlohmann/json.hpp>
-
 #include "core/io/json_config.h"
 #include "core/io/safetensors.h"
 #include "core/train/trainer.h"

@@ -1,9 +1,7 @@
 #include "core/train/schedule.h"
-
 #include <cmath>
 #include <functional>
 #include <numbers>
-
 #include <gtest/gtest.h>
 
 namespace charnn {

@@ -1,8 +1,6 @@
 #include <cmath>
 #include <cstdio>
-
 #include <nlohmann/json.hpp>
-
 #include "core/base/files.h"
 #include "core/train/console_sinks.h"
 #include "core/train/metrics_sink.h"

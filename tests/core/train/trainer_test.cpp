@@ -1,7 +1,5 @@
 #include "core/train/trainer.h"
-
 #include <cmath>
-
 #include "core/base/files.h"
 #include "tests/core/train/rig.h"
 #include "tests/support.h"

@@ -1,6 +1,5 @@
 // Real training that goes wrong in each of the ways that are noticed.
 #include <cmath>
-
 #include "core/base/random.h"
 #include "core/train/trainer.h"
 #include "tests/core/train/rig.h"

@@ -1,5 +1,4 @@
 #include "extras/init/config_proposal.h"
-
 #include "core/data/batcher.h"
 #include "core/train/schedule.h"
 #include "tests/support.h"

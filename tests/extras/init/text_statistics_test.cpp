@@ -1,7 +1,5 @@
 #include "extras/init/text_statistics.h"
-
 #include <cmath>
-
 #include "core/base/random.h"
 #include "tests/support.h"
 

@@ -1,7 +1,5 @@
 #include "extras/pytorch/torch_state_dict.h"
-
 #include <limits>
-
 #include "core/base/random.h"
 #include "core/model/network_layout.h"
 #include "tests/support.h"

@@ -1,9 +1,6 @@
 #include "extras/report/copied.h"
-
 #include <cmath>
-
 #include <gtest/gtest.h>
-
 #include "core/base/random.h"
 #include "tests/support.h"
 

@@ -1,10 +1,7 @@
 #include "extras/tensorboard/tensorboard_sink.h"
-
 #include <cstring>
 #include <map>
-
 #include <protozero/pbf_reader.hpp>
-
 #include "core/base/files.h"
 #include "tests/support.h"
 
