@@ -26,7 +26,7 @@ class ThreadPool {
         parts, [](const void* p, std::int64_t i) { (*static_cast<const Part*>(p))(i); }, &part);
   }
 
-  /// Calls part(begin, end) for stretches of [0, n) of at most `grain` each.
+  /// Calls part(begin, end) for ranges of [0, n) of at most `grain` each.
   template <class Part>
   void run_ranges(std::int64_t n, std::int64_t grain, const Part& part) {
     run((n + grain - 1) / grain,

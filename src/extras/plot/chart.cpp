@@ -96,8 +96,8 @@ Series thinned(const Series& series, std::size_t buckets) {
 Axes::Axes(const Panel& panel, std::size_t x_ticks, std::size_t y_ticks)
     : x(all_values(panel, &Series::x), panel.x.log, x_ticks), y(all_values(panel, &Series::y), panel.y.log, y_ticks) {}
 
-std::vector<std::vector<Place>> lines_of(const Series& series, const Axes& axes) {
-  std::vector<std::vector<Place>> lines;
+std::vector<std::vector<PlotPoint>> lines_of(const Series& series, const Axes& axes) {
+  std::vector<std::vector<PlotPoint>> lines;
   bool begins = true;
   for (std::size_t i = 0; i < series.x.size(); ++i) {
     const bool shown = axes.x.shows(series.x[i]) && axes.y.shows(series.y[i]);

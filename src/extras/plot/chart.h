@@ -81,10 +81,10 @@ struct Axes {
 };
 
 /// A point in the plotting area: 0 is left or bottom, 1 is right or top.
-struct Place {
+struct PlotPoint {
   double x, y;
 };
 
 /// The lines that make up a curve, split at its gaps; of Style::dots, each point on its own.
-std::vector<std::vector<Place>> lines_of(const Series& series, const Axes& axes);
+std::vector<std::vector<PlotPoint>> lines_of(const Series& series, const Axes& axes);
 }  // namespace charnn

@@ -62,10 +62,10 @@ std::string line_classes(const Series& series) {
 
 std::string curve_svg(const Series& series, const Axes& axes) {
   std::string svg;
-  for (const std::vector<Place>& line : lines_of(thinned(series, 500), axes)) {
+  for (const std::vector<PlotPoint>& line : lines_of(thinned(series, 500), axes)) {
     std::string points;
-    for (const Place& place : line)
-      points += fmt::format("{:.1f},{:.1f} ", plot_width * place.x, panel_height * (1 - place.y));
+    for (const PlotPoint& point : line)
+      points += fmt::format("{:.1f},{:.1f} ", plot_width * point.x, panel_height * (1 - point.y));
     svg += line.size() > 1 ? fmt::format("<polyline class=\"{}\" points=\"{}\"/>\n", line_classes(series), points)
                            : dot_at(plot_width * line[0].x, panel_height * (1 - line[0].y), series);
   }

@@ -28,7 +28,7 @@ struct Cell {
 };
 using Grid = std::vector<std::vector<Cell>>;  ///< rows from the top
 
-void draw_line(Grid& grid, const Place& from, const Place& to, std::size_t color) {
+void draw_line(Grid& grid, const PlotPoint& from, const PlotPoint& to, std::size_t color) {
   constexpr std::uint8_t bits[4][2] = {{0x01, 0x08}, {0x02, 0x10}, {0x04, 0x20}, {0x40, 0x80}};
   const auto width = static_cast<double>(2 * grid[0].size() - 1), height = static_cast<double>(4 * grid.size() - 1);
   const double dx = (to.x - from.x) * width, dy = (to.y - from.y) * height;
@@ -62,7 +62,7 @@ std::string draw_panel(const Panel& panel, std::size_t columns, std::size_t rows
   Grid grid(rows, std::vector<Cell>(columns));
   for (const Series& series : panel.series) {
     if (series.style == Series::Style::faint) continue;  // would only blur a sketch; a smoothed version is there
-    for (const std::vector<Place>& line : lines_of(thinned(series, 2 * columns), axes))
+    for (const std::vector<PlotPoint>& line : lines_of(thinned(series, 2 * columns), axes))
       for (std::size_t i = 0; i < line.size(); ++i) draw_line(grid, line[i > 0 ? i - 1 : 0], line[i], series.color);
   }
   std::vector<std::string> numbers(rows);
