@@ -15,7 +15,7 @@ struct RateState {
   std::int64_t plateau_evals = 0;      ///< evaluations since then
 };
 
-/// State of the divergence guard (train/divergence.h).
+/// State of the divergence guard (train/monitor.h).
 struct GuardState {
   RunningAverage loss;              ///< over about the last 50 steps
   std::optional<double> best;       ///< lowest smoothed loss; drifts up slowly

@@ -135,48 +135,6 @@ TEST(Corpus, SaysThatAFileHasChanged) {
     }
 }
 
-TEST(Corpus, AnIndexSavesReadingTheTextAgain) {
-  const test::TemporaryFolder folder;
-  std::string text;
-  for (char32_t i = 0; i < 60'000; ++i) text += encode_utf8(0x40 + i % 700);
-  for (const Tokens tokens : {Tokens::chars, Tokens::bytes}) {
-    DataConfig config;
-    config.files = {folder.write("a", text), folder.write("b", "only ASCII, " + std::string(5000, 'x'))};
-    config.tokens = tokens;
-    const Corpus scanned(config);
-    EXPECT_TRUE(scanned.was_scanned());
-    const CorpusIndex index = scanned.index();
-    const Corpus known(config, std::nullopt, &index);
-    EXPECT_FALSE(known.was_scanned());
-    EXPECT_EQ(known.fingerprint(), scanned.fingerprint());
-    EXPECT_EQ(known.vocabulary(), scanned.vocabulary());
-    ASSERT_EQ(known.size(), scanned.size());
-    std::vector<std::int64_t> a(static_cast<std::size_t>(known.size())), b = a;
-    scanned.copy(0, a);
-    known.copy(0, b);
-    EXPECT_EQ(a, b);
-
-    const auto is_refused = [&](const std::function<void(CorpusIndex&)>& spoil) {
-      CorpusIndex other = index;
-      spoil(other);
-      const Corpus again(config, std::nullopt, &other);
-      return again.was_scanned() && again.size() == scanned.size();
-    };
-    EXPECT_TRUE(is_refused([](CorpusIndex& i) { ++i.files[1].stamp.modified; }));
-    EXPECT_TRUE(is_refused([](CorpusIndex& i) { ++i.files[0].stamp.changed; }));
-    EXPECT_TRUE(is_refused([](CorpusIndex& i) { ++i.files[0].sample; }));
-    EXPECT_TRUE(is_refused([](CorpusIndex& i) { i.files[0].symbols -= 4096; }));
-    EXPECT_TRUE(is_refused([](CorpusIndex& i) { i.files[0].block_lengths.assign(20, 65535); }));
-    EXPECT_TRUE(is_refused([](CorpusIndex& i) { i.files.pop_back(); }));
-    EXPECT_TRUE(is_refused([](CorpusIndex& i) { ++i.fingerprint.bytes; }));
-    EXPECT_TRUE(
-        is_refused([](CorpusIndex& i) { i.tokens = i.tokens == Tokens::bytes ? Tokens::chars : Tokens::bytes; }));
-    if (tokens == Tokens::chars) {
-      EXPECT_TRUE(is_refused([](CorpusIndex& i) { std::swap(i.characters[0], i.characters[1]); }));
-    }
-  }
-}
-
 TEST(Corpus, LargeVocabulariesKeepTheirNumbers) {
   const test::TemporaryFolder folder;
   for (const char32_t count : {256U, 257U, 65537U}) {

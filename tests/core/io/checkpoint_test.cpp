@@ -45,7 +45,7 @@ Checkpoint example() {
              .evals_since_best = 3,
              .corpus = {1234, 0xfedcba9876543210U},
              .rate = {0.25, 1.5, 2},
-             .guard = {{0.1, 0.3}, 1.25, 400, 1, 7, 2, 1},
+             .guard = {{0.1, 0.3}, 1.25, 400, 1, 7, 1},
              .watch = {1.1, 0.2, -3, 4, 12.5, 6, 1.75, 2, {"overfitting", "vanished"}}};
   return c;
 }
@@ -68,7 +68,7 @@ TEST(Checkpoint, ComesBackTheSame) {
   EXPECT_EQ(loaded.train.guard.best, 1.25);
   EXPECT_EQ(loaded.train.guard.vain_rollbacks, 1);
   EXPECT_EQ(loaded.train.watch.odd_ratio, -3);
-  EXPECT_EQ(loaded.train.watch.said, saved.train.watch.said);
+  EXPECT_EQ(loaded.train.watch.warnings_given, saved.train.watch.warnings_given);
   EXPECT_EQ(loaded.layout.config().cell, Cell::lstm);
   EXPECT_EQ(loaded.layout.config().hidden, 4);
   EXPECT_EQ(loaded.layout.size(), saved.layout.size());
@@ -86,11 +86,11 @@ TEST(Checkpoint, ComesBackTheSame) {
 TEST(Checkpoint, AnOlderProgressIsUnderstood) {
   nlohmann::json json = train_state_to_json(example().train);
   for (const char* newer : {"rate", "guard", "watch", "evals_since_best"}) json.erase(newer);
-  const TrainState state = train_state_from_json(json);
+  const TrainState state = train_state_from_json(json, "run");
   EXPECT_EQ(state.step, 12);
   EXPECT_EQ(state.rate.factor, 1);
   json.erase("step");
-  EXPECT_THROW(train_state_from_json(json), nlohmann::json::exception);
+  EXPECT_THROW(train_state_from_json(json, "run"), nlohmann::json::exception);
 }
 
 TEST(Checkpoint, GeneratorGoesOnWhereItWas) {

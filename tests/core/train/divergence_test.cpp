@@ -81,7 +81,6 @@ TEST(DivergenceGuard, RollingBackInVainEnds) {
   EXPECT_EQ(rollbacks, 8);
   g.feed(1.0, 300);
   EXPECT_FALSE(g.guard.hopeless()) << "a new best";
-  EXPECT_EQ(g.state.rollbacks, 8);
 }
 
 }  // namespace

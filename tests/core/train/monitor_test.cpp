@@ -64,7 +64,7 @@ TEST(TrainingMonitor, NamesAStallAtLetterFrequencies) {
   EXPECT_TRUE(s.warnings.empty()) << "too early to tell";
   s.go(1000);
   s.expect("letter_frequencies", "lr-find");
-  EXPECT_EQ(s.state.said, std::vector<std::string>{"letter_frequencies"}) << "and once only";
+  EXPECT_EQ(s.state.warnings_given, std::vector<std::string>{"letter_frequencies"}) << "and once only";
 }
 
 TEST(TrainingMonitor, ALossThatStillFallsIsNoStall) {
