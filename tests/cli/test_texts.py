@@ -95,7 +95,7 @@ class ChangingTexts(Case):
     def test_a_text_that_is_replaced_is_an_error(self):
         process = self.begin()
         os.replace(self.write("other.txt", (self.folder / "text.txt").read_bytes()), self.text)
-        self.refused_in_the_middle(process, "another file has its name")
+        self.refused_in_the_middle(process, "another file has taken its place")
 
     def test_a_text_that_grows_is_an_error(self):
         process = self.begin()

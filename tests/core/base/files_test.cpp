@@ -43,9 +43,9 @@ TEST(InputFile, NoticesThatTheFileWasWrittenTo) {
   folder.write("text", "abcdefg");
   expect_contains(error_of([&] { file.require_unchanged(); }), "has changed while it was in use: 7 bytes");
   std::filesystem::rename(folder.write("other", "abcdef"), path);
-  expect_contains(error_of([&] { file.require_unchanged(); }), "another file has its name");
+  expect_contains(error_of([&] { file.require_unchanged(); }), "another file has taken its place");
   std::filesystem::remove(path);
-  expect_contains(error_of([&] { file.require_unchanged(); }), "not there any more");
+  expect_contains(error_of([&] { file.require_unchanged(); }), "it no longer exists");
 }
 
 TEST(ReadFile, RefusesWhatIsTooLong) {
@@ -127,7 +127,7 @@ TEST(AtomicFile, DoesNotFollowLinks) {
   std::filesystem::create_symlink(victim, folder / "log");
   AppendFile log(folder / "log");
   EXPECT_FALSE(log.append("x"));
-  expect_contains(error_of([&] { require_own_file(folder / "log"); }), "is a link");
+  expect_contains(error_of([&] { require_own_file(folder / "log"); }), "is a symbolic link");
   require_own_file(victim);
   require_own_file(folder / "none");
   EXPECT_EQ(read_file(victim, "file"), "precious");
