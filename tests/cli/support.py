@@ -1,4 +1,4 @@
-"""Runs the real binary in a folder of its own. CHARNN names the binary."""
+"""Runs the real binary in a folder of its own. CHARNN names the binary; EXTRAS, if set, which extras are built in."""
 import json
 import os
 import pathlib
@@ -8,6 +8,7 @@ import tempfile
 import unittest
 
 BINARY = os.environ["CHARNN"]
+EXTRAS = os.environ.get("EXTRAS", "bench init interactive plot pytorch report score serve shell tensorboard").split()
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 
 # Small and quick, but with everything in it: dropout, several layers, evaluations, an epoch that ends within the run.

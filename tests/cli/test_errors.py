@@ -79,5 +79,5 @@ class Errors(Case):
 
     def test_help_and_version(self):
         self.assertIn(b"charnn 0", self.out("--version"))
-        for command in ([], ["train"], ["sample"], ["eval"], ["info"], ["schema"]):
+        for command in ([], ["train"], ["sample"], ["eval"], ["info"]):
             self.assertIn(b"Usage", self.out(*command, "--help"))

@@ -9,7 +9,7 @@ import subprocess
 import unittest
 import zipfile
 
-from tests.cli.support import BINARY, Case
+from tests.cli.support import BINARY, EXTRAS, Case
 
 ESCAPE = "\x1b]0;gotcha\x07\x1b[31m"  # sets a terminal's title, then turns it red
 
@@ -50,7 +50,9 @@ class WrongFiles(Case):
             # What is text or bytes is a text to learn from, and a prompt.
             is_text = os.path.isfile(wrong) and os.path.basename(wrong) in ("text", "sparse")
             commands = [["info", wrong], ["sample", wrong], ["eval", wrong], ["train", wrong, "--out", self.path("new")],
-                        ["plot", wrong], ["train", "--data", self.text, "--init-from", wrong, "--out", self.path("new")]]
+                        ["train", "--data", self.text, "--init-from", wrong, "--out", self.path("new")]]
+            if "plot" in EXTRAS:
+                commands.append(["plot", wrong])
             if not is_text:
                 commands += [["train", "--data", wrong, "--out", self.path("new")], ["eval", self.path("run"), "--data", wrong]]
             if not is_text and os.path.basename(wrong) != "empty":
@@ -101,9 +103,10 @@ class Terminals(Case):
 
     def test_names_do_not_act(self):
         name = self.path(ESCAPE)
-        for command in (["info", name], ["sample", name], ["train", name], ["train", "--data", name], ["plot", name],
-                        ["train", "--" + ESCAPE], ["train", "--cell", ESCAPE], ["train", "--set", ESCAPE], ["init", name],
-                        ["train", "--resume", "--out", name]):
+        extras = [[command, name] for command in ("plot", "init") if command in EXTRAS]
+        for command in (["info", name], ["sample", name], ["train", name], ["train", "--data", name],
+                        ["train", "--" + ESCAPE], ["train", "--cell", ESCAPE], ["train", "--set", ESCAPE],
+                        ["train", "--resume", "--out", name], *extras):
             text = self.on_terminal(*command)
             self.assertNotIn(b"\x1b", text, command)
             self.assertIn(b"\\x1b", text, command)

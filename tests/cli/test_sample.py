@@ -90,22 +90,6 @@ class Sample(Case):
         self.refused("sample", self.path("r"), "--files", self.path("out"), "--seed", "9", says=["sample-9.txt exists"])
         self.refused("sample", self.path("r"), "--files", self.write("file", ""), says=["--files DIR"])
 
-    def test_report(self):
-        done = self.run_charnn("sample", self.path("r"), "--seed", "1", "--length", "400", "--report", "--quiet")
-        said = done.stderr.decode()
-        for part in ("400 characters, perplexity", "longest substring", "substrings of  8", "substrings of 32"):
-            self.assertIn(part, said)
-        line = json.loads(self.sample("--seed", "1", "--length", "400", "--report", "--num", "2").splitlines()[0])
-        report = line["report"]
-        self.assertIn(report["longest_copy_text"], line["text"])
-        self.assertIn(report["longest_copy_text"], (self.folder / "text.txt").read_text())
-        self.assertEqual(len(report["longest_copy_text"]), report["longest_copy"])
-        whole = (self.folder / "text.txt").read_text()
-        grams = [line["text"][i:i + 8] for i in range(400 - 7)]
-        self.assertAlmostEqual(report["copied_8_grams"], sum(g in whole for g in grams) / len(grams), delta=1e-12)
-        scored = json.loads(self.out("score", self.path("r"), "-", "--json", stdin=b"\n" + line["text"].encode()))
-        self.assertAlmostEqual(report["bits_per_char"], scored["bits_per_char"], delta=1e-4, msg="as score says")
-
     def test_many_texts_side_by_side(self):
         lines = self.sample("--prompt", "The ", "--length", "40", "--seed", "7", "--num", "5").decode().splitlines()
         records = [json.loads(line) for line in lines]

@@ -2,7 +2,7 @@
 import json
 import math
 
-from tests.cli.support import ROOT, SMALL, Case
+from tests.cli.support import EXTRAS, ROOT, SMALL, Case
 
 
 class Train(Case):
@@ -14,9 +14,10 @@ class Train(Case):
     def test_run_folder_is_complete_and_repeats_the_run(self):
         self.train("a")
         files = sorted(p.name for p in (self.folder / "a").iterdir())
-        self.assertEqual([name.startswith("events.out.tfevents.") for name in files].count(True), 1)
-        files = [name for name in files if not name.startswith("events")]
-        self.assertEqual(files, [".lock", "best.safetensors", "config.json", "last.safetensors", "loss.svg", "metrics.jsonl", "train.log"])
+        self.assertEqual([name.startswith("events.out.tfevents.") for name in files].count(True), int("tensorboard" in EXTRAS))
+        files = [name for name in files if not name.startswith("events") and name != "loss.svg"]
+        self.assertEqual(files, [".lock", "best.safetensors", "config.json", "last.safetensors", "metrics.jsonl", "train.log"])
+        self.assertEqual((self.folder / "a/loss.svg").exists(), "plot" in EXTRAS)
         self.run_charnn("train", self.path("a/config.json"), "--out", self.path("b"))
         self.same_file("a/last.safetensors", "b/last.safetensors")
         self.same_file("a/best.safetensors", "b/best.safetensors")

@@ -1,7 +1,10 @@
 #include "core/cli/run_folder.h"
 #include <algorithm>
+#include <array>
+#include <charconv>
 #include <filesystem>
-#include <regex>
+#include <optional>
+#include <string_view>
 #include <system_error>
 #include <fmt/format.h>
 #include <fmt/ranges.h>
@@ -12,15 +15,31 @@
 namespace charnn::cli {
 namespace fs = std::filesystem;
 
-std::vector<std::string> RunFolder::files(const std::string& suffix) const {
-  static const std::regex run_file(  // text-index.safetensors: of charnn 0.1.0
-      R"(config\.json|(last|best|step-\d+|text-index)\.safetensors|metrics\.jsonl|loss\.svg|train\.log)"
-      R"(|events\.out\.tfevents\..*)");
+namespace {
+std::string kept_name(std::int64_t step) { return fmt::format("step-{}.safetensors", step); }
+
+std::optional<std::int64_t> kept_step(std::string_view name) {
+  constexpr std::string_view prefix = "step-";
+  std::int64_t step = -1;
+  if (name.starts_with(prefix)) std::from_chars(name.data() + prefix.size(), name.data() + name.size(), step);
+  return step >= 0 && name == kept_name(step) ? std::optional(step) : std::nullopt;
+}
+
+bool is_run_file(std::string_view name) {
+  constexpr std::array<std::string_view, 7> names{"config.json",           "last.safetensors", "best.safetensors",
+                                                  "metrics.jsonl",         "loss.svg",         "train.log",
+                                                  "text-index.safetensors"};  // the last one: of charnn 0.1.0
+  return std::find(names.begin(), names.end(), name) != names.end() || name.starts_with("events.out.tfevents.") ||
+         kept_step(name);
+}
+}  // namespace
+
+std::vector<std::string> RunFolder::files(std::string_view suffix) const {
   std::vector<std::string> names;
   std::error_code ignored;  // a missing folder has none
   for (fs::directory_iterator entry(path_, ignored), end; !ignored && entry != end; entry.increment(ignored)) {
     const std::string name = entry->path().filename().string();
-    if (name.ends_with(suffix) && std::regex_match(name.begin(), name.end() - std::ssize(suffix), run_file))
+    if (name.ends_with(suffix) && is_run_file(std::string_view(name).substr(0, name.size() - suffix.size())))
       names.push_back(name);
   }
   return names;
@@ -35,13 +54,12 @@ void RunFolder::remove_rest() const {
   for (const std::string& name : files(".tmp")) fs::remove(path_ + "/" + name, ignored);
 }
 
-std::string RunFolder::kept(std::int64_t step) const { return fmt::format("{}/step-{}.safetensors", path_, step); }
+std::string RunFolder::kept(std::int64_t step) const { return path_ + "/" + kept_name(step); }
 
 std::vector<std::int64_t> RunFolder::kept_steps() const {
-  static const std::regex kept_file(R"(step-(0|[1-9]\d{0,17})\.safetensors)");
   std::vector<std::int64_t> steps;
   for (const std::string& name : files(""))
-    if (std::smatch match; std::regex_match(name, match, kept_file)) steps.push_back(std::stoll(match[1]));
+    if (const auto step = kept_step(name)) steps.push_back(*step);
   std::sort(steps.begin(), steps.end());
   return steps;
 }

@@ -36,7 +36,7 @@ class RunFolder {
 
  private:
   /// Names of the files in the folder that are named like a file of a run plus `suffix`.
-  std::vector<std::string> files(const std::string& suffix) const;
+  std::vector<std::string> files(std::string_view suffix) const;
 
   std::string path_;
 };

@@ -1,4 +1,4 @@
-"""The JSON Schema that editors check and complete a config with: it accepts what charnn accepts."""
+"""The JSON Schema that editors check and complete a config with accepts what charnn accepts; docs/config.md is up to date."""
 import json
 import math
 import re
@@ -104,3 +104,19 @@ class Schema(Case):
         self.assertFalse(self.validator.is_valid(config))
         self.refused("train", self.write("c.json", json.dumps(config)), says=["$schema = 7"])
         self.both_refuse("train", "$schema", "x")
+
+
+class Reference(Case):
+    def test_every_option_has_its_flag(self):
+        schema = json.loads(self.out("schema"))
+        help_text = self.out("train", "--help").decode()
+        for line in self.out("schema", "--markdown").decode().splitlines()[2:]:
+            flag = re.match(r"\| `[a-z_0-9.]+` \| `(--[a-z0-9-]+)`", line).group(1)
+            self.assertIn(f"  {flag} ", help_text)
+        self.assertEqual(list(schema["properties"]), ["$schema", "data", "model", "optimizer", "schedule", "train", "sample"])
+
+    def test_reference_is_the_programs_own(self):
+        reference = (ROOT / "docs/config.md").read_text()
+        table = re.search(r"<!-- begin: charnn schema --markdown -->\n(.*)<!-- end -->\n", reference, re.DOTALL).group(1)
+        self.assertEqual(table, self.out("schema", "--markdown").decode(),
+                         "put the output of charnn schema --markdown between the markers of docs/config.md")

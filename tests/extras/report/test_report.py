@@ -1,0 +1,24 @@
+"""charnn sample --report."""
+import json
+
+from tests.cli.support import Case
+
+
+class Report(Case):
+    def test_report(self):
+        self.train("r")
+        done = self.run_charnn("sample", self.path("r"), "--seed", "1", "--length", "400", "--report", "--quiet")
+        said = done.stderr.decode()
+        for part in ("400 characters, perplexity", "longest substring", "substrings of  8", "substrings of 32"):
+            self.assertIn(part, said)
+        line = json.loads(self.out("sample", self.path("r"), "--seed", "1", "--length", "400", "--report", "--num", "2").splitlines()[0])
+        report = line["report"]
+        self.assertIn(report["longest_copy_text"], line["text"])
+        self.assertIn(report["longest_copy_text"], (self.folder / "text.txt").read_text())
+        self.assertEqual(len(report["longest_copy_text"]), report["longest_copy"])
+        whole = (self.folder / "text.txt").read_text()
+        grams = [line["text"][i:i + 8] for i in range(400 - 7)]
+        self.assertAlmostEqual(report["copied_8_grams"], sum(g in whole for g in grams) / len(grams), delta=1e-12)
+        self.write("sampled.txt", "\n" + line["text"])
+        evaluated = json.loads(self.out("eval", self.path("r"), "--data", self.path("sampled.txt"), "--split", "all", "--json"))
+        self.assertAlmostEqual(report["bits_per_char"], evaluated["bits_per_char"], delta=1e-4, msg="as eval says")
