@@ -73,7 +73,7 @@ Stepper::Stepper(const NetworkLayout& layout, std::vector<float> weights, StepWe
   if (kept_ == StepWeights::bf16) std::transform(weights.begin(), weights.end(), weights.begin(), rounded);
   packed_.pack(shape_, weights.data(), /*backward=*/false, *pool_);
   pack_streamed(weights);
-  fill_table();
+  fill_starts();
 }
 
 void Stepper::pack_streamed(const std::vector<float>& weights) {
@@ -91,10 +91,15 @@ void Stepper::pack_streamed(const std::vector<float>& weights) {
   decoder_.pack(from.decoder_forward, 1, s.Vb, 1, bf16);
 }
 
-void Stepper::fill_table() {
+void Stepper::fill_starts() {
   const PaddedShape& s = shape_;
-  constexpr std::int64_t largest = 1 << 26;  // floats; beyond, its rows are computed when needed
+  constexpr std::int64_t largest = 1 << 26;  // floats; beyond, the table's rows are computed when needed
   const std::int64_t unit = s.cell.slots * W;
+  biases_.reserve(s.L * s.Hb * unit);
+  for (std::int64_t i = 0; i < s.L * s.Hb * s.cell.slots; ++i) {
+    const std::int64_t slot = i % s.cell.slots, p = i / s.cell.slots % s.Hb, l = i / s.cell.slots / s.Hb;
+    std::copy_n(packed_.layers[l].bias.floats() + (slot * s.Hb + p) * W, W, biases_.floats() + i * W);
+  }
   if (s.V * s.Hb * unit > largest) return;
   table_.reserve(s.V * s.Hb * unit);
   const PackedNetwork::Layer& layer = packed_.layers[0];
@@ -154,18 +159,17 @@ void Stepper::step(State& state, std::span<const std::int64_t> ids, std::vector<
       std::copy_n(logits_.floats() + (v / W * B + b) * W, std::min(W, s.V - v), logits.data() + b * s.V + v);
 }
 
-/// What the sums of block p of layer l's units begin with.
-void Stepper::begin_sums(std::int64_t l, std::span<const std::int64_t> ids, std::int64_t p) {
-  const PaddedShape& s = shape_;
+/// What the sums of units [begin, end) of layer l begin with.
+void Stepper::begin_sums(std::int64_t l, std::span<const std::int64_t> ids, std::int64_t begin, std::int64_t end) {
   const auto B = static_cast<std::int64_t>(ids.size());
-  float* sums = sums_.floats() + p * s.cell.slots * B * W;
-  for (std::int64_t slot = 0; slot < s.cell.slots; ++slot, sums += B * W) {
-    if (l > 0 || table_.size() == 0) {
-      fill_rows(packed_.layers[l].bias.floats() + (slot * s.Hb + p) * W, sums, B);
-      continue;
-    }
-    for (std::int64_t b = 0; b < B; ++b)
-      std::copy_n(table_.floats() + ((ids[b] * s.Hb + p) * s.cell.slots + slot) * W, W, sums + b * W);
+  const std::int64_t slots = shape_.cell.slots, row = shape_.Hb * slots * W;
+  for (std::int64_t b = 0; b < B; ++b) {
+    const float* start = l == 0 && table_.size() > 0 ? table_.floats() + ids[b] * row : biases_.floats() + l * row;
+    if (B == 1)
+      std::copy_n(start + begin * slots * W, (end - begin) * slots * W, sums_.floats() + begin * slots * W);
+    else
+      for (std::int64_t i = begin * slots; i < end * slots; ++i)
+        std::copy_n(start + i * W, W, sums_.floats() + (i * B + b) * W);
   }
 }
 
@@ -189,7 +193,7 @@ void Stepper::take_units(State& state, std::int64_t l, std::span<const std::int6
   const std::int64_t layer_size = state.blocks() * B * W;
   const float* h_prev = state.h.data() + l * layer_size;
   float* h = h_next_.data() + l * layer_size;
-  for (std::int64_t p = begin; p < end; ++p) begin_sums(l, ids, p);
+  begin_sums(l, ids, begin, end);
   const PackedNetwork::Layer& packed = packed_.layers[layer];
   if (l == 0 && table_.size() == 0)
     multiply_units(float_rows(embedded_.floats(), B * W, B), packed.x_forward, cell.x_first, cell.x_count, begin, end);

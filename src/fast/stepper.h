@@ -52,11 +52,11 @@ class Stepper {
     StreamedMatrix x, h;
   };
   void pack_streamed(const std::vector<float>& weights);
-  void fill_table();
+  void fill_starts();
   void reserve(std::int64_t streams);
   void take_units(State& state, std::int64_t l, std::span<const std::int64_t> ids, std::int64_t begin,
                   std::int64_t end);
-  void begin_sums(std::int64_t l, std::span<const std::int64_t> ids, std::int64_t p);
+  void begin_sums(std::int64_t l, std::span<const std::int64_t> ids, std::int64_t begin, std::int64_t end);
   void multiply_units(const LeftRows& left, const RightMatrix& weights, int first_slot, int slots, std::int64_t begin,
                       std::int64_t end);
   void decode(const State& state, std::int64_t begin, std::int64_t end);
@@ -67,7 +67,9 @@ class Stepper {
   PackedNetwork packed_;
   std::vector<Layer> layers_;
   StreamedMatrix decoder_;
-  Buffer table_;  ///< [V][Hb][slots][16]: what the first layer's sums begin with; empty for huge alphabets
+  // What sums begin with.
+  Buffer biases_;  ///< [layers][Hb][slots][16]
+  Buffer table_;   ///< [V][Hb][slots][16]: biases and input of the first layer; empty for huge alphabets
 
   // Working memory of a step of B streams.
   Buffer embedded_;               ///< [Eb][B][16]; without a table

@@ -55,16 +55,19 @@ void ThreadPool::take_parts() {
 
 void ThreadPool::run_parts(std::int64_t parts, Call call, const void* part) {
   if (parts <= 0) return;
+  if (parts == 1 || workers_.empty()) {
+    const FlushDenormals flush;
+    for (std::int64_t i = 0; i < parts; ++i) call(part, i);
+    return;
+  }
   call_ = call;
   part_ = part;
   parts_ = static_cast<std::uint32_t>(parts);
   done_.store(0, std::memory_order_relaxed);
   const std::uint32_t number = generation_.load(std::memory_order_relaxed) + 1;
   ticket_.store(std::uint64_t{number} << 32 | parts_, std::memory_order_release);
-  if (parts > 1 && !workers_.empty()) {
-    generation_.store(number, std::memory_order_release);
-    generation_.notify_all();
-  }
+  generation_.store(number, std::memory_order_release);
+  generation_.notify_all();
   take_parts();
   for (std::uint32_t done; (done = done_.load(std::memory_order_acquire)) != parts_;) wait_for_change(done_, done);
 }

@@ -1,14 +1,12 @@
 #include "core/sample/generator.h"
 #include <algorithm>
-#include <chrono>
 #include <optional>
 #include <utility>
+#include "core/base/clock.h"
 #include "core/base/utf8.h"
 #include "core/sample/stops.h"
 
 namespace charnn {
-using Clock = std::chrono::steady_clock;
-
 std::vector<std::int64_t> beginning(const Vocabulary& vocabulary, const std::string& separator) {
   const bool newline = separator.empty() && vocabulary.id(U'\n');
   std::vector<std::int64_t> ids = vocabulary.encode(newline ? "\n" : separator, "data.document_separator");
@@ -31,8 +29,7 @@ struct Generator::Text {
 
   /// Takes the symbol `id`, and sets `end` if it ends the text.
   void advance(const Vocabulary& vocabulary) {
-    const std::chrono::duration<double> elapsed = Clock::now() - start;
-    if (job.max_seconds > 0 && elapsed.count() >= job.max_seconds) {
+    if (job.max_seconds > 0 && seconds_since(start) >= job.max_seconds) {
       end = TextEnd::time;
     } else if (reads_prompt()) {
       ++read;
