@@ -1,5 +1,6 @@
 #include <cmath>
 #include <memory>
+#include <CLI/CLI.hpp>
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
 #include "core/base/error.h"

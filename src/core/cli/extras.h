@@ -6,12 +6,15 @@
 #include <string>
 #include <utility>
 #include <vector>
-#include <CLI/CLI.hpp>
 #include <nlohmann/json_fwd.hpp>
 #include "core/cli/run_folder.h"
 #include "core/cli/text_maker.h"
 #include "core/cli/train_run.h"
 #include "core/train/lr_range_test.h"
+
+namespace CLI {
+class App;
+}
 
 namespace charnn::cli {
 /// Options of the program itself.
@@ -29,9 +32,7 @@ std::unique_ptr<Sink> make_display(const Globals& globals);
 using Action = std::function<int()>;
 
 /// Makes `work` the action if the user chooses `command`.
-inline void on_chosen(CLI::App* command, Action& action, Action work) {
-  command->callback([&action, work = std::move(work)] { action = work; });
-}
+void on_chosen(CLI::App* command, Action& action, Action work);
 
 // Options shared by several commands.
 void add_model_choice(CLI::App& command, ModelChoice& choice);  ///< RUN|CKPT and --checkpoint

@@ -1,5 +1,6 @@
 #include <memory>
 #include <optional>
+#include <CLI/CLI.hpp>
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
 #include "core/base/error.h"

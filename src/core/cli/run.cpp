@@ -1,5 +1,6 @@
 #include <algorithm>
 #include <csignal>
+#include <CLI/CLI.hpp>
 #include <fmt/format.h>
 #include "core/base/error.h"
 #include "core/base/version.h"
@@ -18,6 +19,10 @@ void add_choice(CLI::App& command, const std::string& flag, Enum& value, const s
   command.add_option_function<std::string>(flag, set, help)->check(CLI::IsMember(known));
 }
 }  // namespace
+
+void on_chosen(CLI::App* command, Action& action, Action work) {
+  command->callback([&action, work = std::move(work)] { action = work; });
+}
 
 void add_model_choice(CLI::App& command, ModelChoice& choice) {
   command.add_option("model", choice.run_or_file, "run folder or checkpoint file")->required()->type_name("RUN|CKPT");

@@ -5,6 +5,7 @@
 #include <random>
 #include <unistd.h>
 #include <utility>
+#include <CLI/CLI.hpp>
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
 #include "core/base/error.h"

@@ -1,5 +1,6 @@
 #include <memory>
 #include <unistd.h>
+#include <CLI/CLI.hpp>
 #include <fmt/format.h>
 #include <spdlog/sinks/stdout_sinks.h>
 #include "core/cli/extras.h"

@@ -124,8 +124,10 @@ KeySet read_config(std::string_view json_text, const std::string& source, std::v
     if (std::none_of(sections.begin(), sections.end(),
                      [&, &name = name](const Section& s) { return s.name == name; })) {
       const std::string meant = suggestion(sections, name);
+      std::string names;
+      for (const Section& section : sections) names += (names.empty() ? "" : ", ") + section.name;
       const std::size_t dot = std::min(meant.find('.'), meant.size());
-      fail_input(fmt::format("{}: unknown section", text.where(name)), "a section of docs/config.md",
+      fail_input(fmt::format("{}: unknown section", text.where(name)), "one of " + names,
                  dot == meant.size() ? fmt::format("did you mean \"{}\"?", meant)
                                      : fmt::format("this is an option of a section: write \"{}\": {{\"{}\": ...}}",
                                                    meant.substr(0, dot), meant.substr(dot + 1)));

@@ -3,6 +3,7 @@
 #include <cmath>
 #include <filesystem>
 #include <unistd.h>
+#include <CLI/CLI.hpp>
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
 #include "core/base/error.h"

@@ -3,6 +3,7 @@
 #include <cstdlib>
 #include <iostream>
 #include <unistd.h>
+#include <CLI/CLI.hpp>
 #include <editline/readline.h>
 #include <fmt/format.h>
 #include "core/base/error.h"

@@ -3,6 +3,7 @@
 #include <memory>
 #include <set>
 #include <unistd.h>
+#include <CLI/CLI.hpp>
 #include <fmt/format.h>
 #include "core/base/error.h"
 #include "core/base/terminal.h"

@@ -1,4 +1,5 @@
 #include <filesystem>
+#include <CLI/CLI.hpp>
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
 #include "charnn_model_py.h"

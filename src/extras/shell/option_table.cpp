@@ -1,6 +1,7 @@
 #include <algorithm>
 #include <cctype>
 #include <set>
+#include <CLI/CLI.hpp>
 #include "core/cli/config.h"
 #include "extras/shell/shell.h"
 

@@ -1,5 +1,6 @@
 #include "extras/shell/shell.h"
 #include <memory>
+#include <CLI/CLI.hpp>
 #include "core/cli/config.h"
 #include "core/cli/extras.h"
 #include "core/cli/runtime.h"

@@ -2,7 +2,10 @@
 #include <array>
 #include <string>
 #include <vector>
-#include <CLI/CLI.hpp>
+
+namespace CLI {
+class App;
+}
 
 namespace charnn::cli {
 /// What a shell can offer as the value of an option.
