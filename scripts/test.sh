@@ -4,17 +4,20 @@
 #   scripts/test.sh --libtorch pip        against PyPI's torch, in .venv (made if missing, about 5 GB)
 #   scripts/test.sh --preset asan-ubsan   under AddressSanitizer and UndefinedBehaviorSanitizer
 #   scripts/test.sh --preset tsan         those of threads and kernels under ThreadSanitizer
+#   --tests REGEX                         only tests whose name matches
 set -euo pipefail
 cd "$(dirname "$0")/.."
 . scripts/packages.sh
 
 libtorch=system
 preset=dev
+only=()
 while [ $# -gt 0 ]; do
   case $1 in
     --libtorch) libtorch=${2:-}; shift ;;
     --preset) preset=${2:-}; shift ;;
-    *) sed -n '2,6s/^# \{0,1\}//p' "$0" >&2; exit 2 ;;
+    --tests) only=(-R "${2:-}"); shift ;;
+    *) sed -n '2,7s/^# \{0,1\}//p' "$0" >&2; exit 2 ;;
   esac
   shift
 done
@@ -50,4 +53,4 @@ else
 fi
 # Several tests run at once: threads that wait by spinning would starve each other.
 export OMP_WAIT_POLICY=passive
-ctest "${tests[@]}" --no-tests=error -j "$(nproc)"
+ctest "${tests[@]}" "${only[@]}" --no-tests=error -j "$(nproc)"
