@@ -26,6 +26,16 @@ class Resume(Case):
                 self.run_charnn("train", "--resume", "--out", self.path(f"{cell}-parts"))
                 self.check_same(f"{cell}-whole", f"{cell}-parts")
 
+    def test_averaged_weights_resume_exactly_and_write_the_samples(self):
+        average = ["--average-decay", "0.95"]
+        self.train("whole", *average)
+        self.train("parts", *average, "--stop-at", "100")
+        self.run_charnn("train", "--resume", "--out", self.path("parts"))
+        self.check_same("whole", "parts")
+        self.train("plain")
+        sample = ["--length", "200", "--seed", "3", "--checkpoint", "last"]
+        self.assertNotEqual(self.out("sample", self.path("whole"), *sample), self.out("sample", self.path("plain"), *sample))
+
     def test_threads_change_no_byte_of_the_weights(self):
         for precision in self.precisions():
             with self.subTest(precision=precision):

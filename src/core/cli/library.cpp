@@ -73,7 +73,7 @@ std::string Model::write(const WriteOptions& options) {
 
 Score Model::score(std::string_view text) {
   const auto& [path, checkpoint, config] = parts_->maker.model();
-  if (!parts_->scorer) parts_->scorer.emplace(checkpoint.layout, checkpoint.weights, StepWeights::fp32, 0);
+  if (!parts_->scorer) parts_->scorer.emplace(checkpoint.layout, checkpoint.best_weights(), StepWeights::fp32, 0);
   Stepper& stepper = *parts_->scorer;
   State state = stepper.zero_state();
   DocumentStarts starts(parts_->maker.separator());

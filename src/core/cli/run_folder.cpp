@@ -108,7 +108,7 @@ Corpus open_text_of(const LoadedModel& model, const std::vector<std::string>& fi
 std::unique_ptr<Network> make_network(const LoadedModel& model, const EvalChoice& choice) {
   const DeviceChoice device = model.config.train.device;
   auto network =
-      std::make_unique<Network>(model.checkpoint.layout, model.checkpoint.weights,
+      std::make_unique<Network>(model.checkpoint.layout, model.checkpoint.best_weights(),
                                 prepare_device(device == DeviceChoice::cpu ? device : DeviceChoice::automatic));
   const int threads = choice.threads > 0 ? static_cast<int>(choice.threads) : available_cpus();
   network->configure_cpu({.evaluation = choice.precision, .threads = threads});

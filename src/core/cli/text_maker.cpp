@@ -5,7 +5,7 @@
 namespace charnn::cli {
 TextMaker::TextMaker(LoadedModel model, StepWeights weights, std::int64_t threads, bool many)
     : model_(std::move(model)),
-      stepper_(model_.checkpoint.layout, model_.checkpoint.weights, weights,
+      stepper_(model_.checkpoint.layout, model_.checkpoint.best_weights(), weights,
                threads == 0 && many ? available_cpus() : static_cast<int>(threads)),
       separator_(vocabulary().encode(model_.config.data.document_separator, "data.document_separator")) {}
 

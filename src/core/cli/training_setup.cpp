@@ -46,7 +46,7 @@ TrainingSetup::TrainingSetup(const Config& config, Corpus text, const Checkpoint
   std::optional<Checkpoint> extended;
   if (weights != nullptr && !(weights->vocabulary == vocabulary))
     weights = &extended.emplace(extend_vocabulary(*weights, vocabulary, network->weights().to_host()));
-  if (weights != nullptr) network->change_weights().assign(weights->weights);
+  if (weights != nullptr) network->change_weights().assign(weights->best_weights());
   network->configure_cpu(
       {.training = config.train.precision, .threads = training_threads(config.train, config.model, vocabulary.size())});
   adam = std::make_unique<Adam>(*network, config.optimizer);

@@ -21,6 +21,7 @@ constexpr const char* format_name = "charnn-checkpoint-1";
 constexpr const char* model_prefix = "model.";
 constexpr const char* exp_avg_prefix = "optimizer.exp_avg.";
 constexpr const char* exp_avg_sq_prefix = "optimizer.exp_avg_sq.";
+constexpr const char* average_prefix = "average.";
 constexpr std::string_view rng_prefix = "rng.";
 
 /// Reads the parts of a checkpoint. A tensor is verified before memory of its size is allocated.
@@ -42,7 +43,9 @@ class CheckpointReader {
     return {model, vocabulary_size};
   }
 
-  std::vector<float> flat(const char* prefix, const NetworkLayout& layout) {
+  /// One of the flat buffers; empty if an older charnn, or a run without averages, left it out and it is `optional`.
+  std::vector<float> flat(const char* prefix, const NetworkLayout& layout, bool optional = false) {
+    if (optional && file_.find(prefix + layout.encoder().name) == nullptr) return {};
     std::vector<float> all;
     for (const WeightInfo& weight : layout.weights()) {
       const std::vector<float> values = floats(prefix + weight.name, weight.shape);
@@ -121,6 +124,8 @@ void save_checkpoint(const std::string& path, const Checkpoint& c) {
   std::vector<Tensor> tensors = weight_tensors(model_prefix, c.layout, c.weights);
   std::ranges::move(weight_tensors(exp_avg_prefix, c.layout, c.exp_avg), std::back_inserter(tensors));
   std::ranges::move(weight_tensors(exp_avg_sq_prefix, c.layout, c.exp_avg_sq), std::back_inserter(tensors));
+  if (!c.average.empty())
+    std::ranges::move(weight_tensors(average_prefix, c.layout, c.average), std::back_inserter(tensors));
   const std::vector<std::int64_t> shape{c.state.layers, c.state.streams, c.state.hidden};
   tensors.push_back({"state.h", Dtype::f32, shape, bytes_of(to_rows(c.state, c.state.h))});
   if (c.state.has_c) tensors.push_back({"state.c", Dtype::f32, shape, bytes_of(to_rows(c.state, c.state.c))});
@@ -152,7 +157,8 @@ Checkpoint load_checkpoint(const std::string& path) {
                  reader.flat(exp_avg_prefix, layout),
                  reader.flat(exp_avg_sq_prefix, layout),
                  reader.state(layout.config()),
-                 reader.generators()};
+                 reader.generators(),
+                 reader.flat(average_prefix, layout, /*optional=*/true)};
     reader.require_all_used();
     return c;
   } catch (const Error&) {

@@ -21,6 +21,10 @@ struct Checkpoint {
   std::vector<float> weights, exp_avg, exp_avg_sq;  ///< weights and Adam's moments, in the layout's order
   State state;
   GeneratorStates generators;
+  std::vector<float> average = {};  ///< of the weights (optimizer.average_decay); may be empty
+
+  /// The weights to use the network with: the average, if there is one.
+  const std::vector<float>& best_weights() const noexcept { return average.empty() ? weights : average; }
 };
 
 /// Writes the file atomically; see base/files.h for the errors.

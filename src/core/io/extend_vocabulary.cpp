@@ -19,7 +19,8 @@ Checkpoint extend_vocabulary(Checkpoint checkpoint, const Vocabulary& wider, con
   const Vocabulary& narrow = checkpoint.vocabulary;
   if (!std::ranges::includes(wider.symbols(), narrow.symbols()))
     fail_input("the wider vocabulary lacks a symbol of the checkpoint", "all symbols of the checkpoint and more", "");
-  for (std::vector<float>* flat : {&checkpoint.weights, &checkpoint.exp_avg, &checkpoint.exp_avg_sq}) {
+  for (auto* flat : {&checkpoint.weights, &checkpoint.average, &checkpoint.exp_avg, &checkpoint.exp_avg_sq}) {
+    if (flat->empty()) continue;
     std::vector<float> wide;  // in the order of the wider layout
     for (const WeightInfo& weight : checkpoint.layout.weights()) {
       const float* old = flat->data() + weight.offset;
@@ -28,7 +29,7 @@ Checkpoint extend_vocabulary(Checkpoint checkpoint, const Vocabulary& wider, con
         continue;
       }
       const std::int64_t width = weight.size / narrow.size();
-      const bool is_weight = flat == &checkpoint.weights;
+      const bool is_weight = flat == &checkpoint.weights || flat == &checkpoint.average;
       const std::vector<float> added = is_weight ? mean_row(weight, old) : std::vector<float>(width);
       for (const char32_t symbol : wider.symbols()) {
         const bool from_fresh = is_weight && weight.name == "encoder.weight";

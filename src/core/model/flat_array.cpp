@@ -37,6 +37,18 @@ void FlatArray::assign(std::span<const float> values) const {
   tensor_->copy_(torch::from_blob(const_cast<float*>(values.data()), {static_cast<std::int64_t>(values.size())}));
 }
 
+void blend(float share, const FlatArray& values, const FlatArray& average, ThreadPool& pool) {
+  if (!values.tensor().is_cpu()) {
+    average.tensor().lerp_(values.tensor(), share);
+    return;
+  }
+  const float* from = values.data();
+  float* to = average.data();
+  pool.run_ranges(values.size(), grain, [&](std::int64_t begin, std::int64_t end) {
+    for (std::int64_t i = begin; i < end; ++i) to[i] += share * (from[i] - to[i]);
+  });
+}
+
 double sum_of_squares(const FlatArray& array, FlatRange range, ThreadPool& pool) {
   if (!array.tensor().is_cpu()) return slice(array, range).square().sum(torch::kDouble).item<double>();
   const float* data = array.data() + range.begin;

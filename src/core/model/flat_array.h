@@ -39,6 +39,9 @@ struct FlatRange {
   std::int64_t begin, end;
 };
 
+/// average += share (values - average).
+void blend(float share, const FlatArray& values, const FlatArray& average, ThreadPool& pool);
+
 /// On a CPU the result does not depend on the number of threads.
 double sum_of_squares(const FlatArray& array, FlatRange range, ThreadPool& pool);
 void adam_step(const AdamStep& step, FlatRange range, const FlatArray& weights, const FlatArray& gradients,

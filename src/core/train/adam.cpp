@@ -40,7 +40,9 @@ Adam::Adam(Network& network, const OptimizerConfig& config)
       config_(config),
       trained_(trained_ranges(network.layout(), config.freeze)),
       exp_avg_(network.layout().size(), network.device()),
-      exp_avg_sq_(network.layout().size(), network.device()) {}
+      exp_avg_sq_(network.layout().size(), network.device()) {
+  if (config.average_decay > 0) restore_average({});
+}
 
 double Adam::gradient_norm() const {
   double squares = 0;
@@ -61,11 +63,29 @@ void Adam::step(double lr, double gradient_scale) {
   const FlatArray& weights = network_.change_weights();
   for (const FlatRange& range : trained_)
     adam_step(step, range, weights, network_.gradients(), exp_avg_, exp_avg_sq_, network_.pool());
+  const double d = config_.average_decay;
+  if (average_) blend(static_cast<float>((1 - d) / (1 - std::pow(d, t))), weights, *average_, network_.pool());
 }
 
 void Adam::restore(std::span<const float> exp_avg, std::span<const float> exp_avg_sq, std::int64_t steps) {
   exp_avg_.assign(exp_avg);
   exp_avg_sq_.assign(exp_avg_sq);
   steps_ = steps;
+}
+
+void Adam::restore_average(std::span<const float> average) {
+  if (config_.average_decay == 0) return;
+  if (!average_) average_.emplace(network_.layout().size(), network_.device());
+  average_->assign(average.empty() ? network_.weights().to_host() : std::vector<float>(average.begin(), average.end()));
+}
+
+AveragedWeights::AveragedWeights(Network& network, const Adam& adam) : network_(network) {
+  if (adam.average() == nullptr) return;
+  trained_ = network.weights().to_host();
+  network.change_weights().assign(adam.average()->to_host());
+}
+
+AveragedWeights::~AveragedWeights() {
+  if (!trained_.empty()) network_.change_weights().assign(trained_);
 }
 }  // namespace charnn

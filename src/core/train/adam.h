@@ -1,5 +1,6 @@
 #pragma once
 #include <cstdint>
+#include <optional>
 #include <span>
 #include <vector>
 #include "core/model/network.h"
@@ -9,6 +10,8 @@ namespace charnn {
 /// Adam (Kingma, Ba 2014), with the same arithmetic as torch.optim.Adam:
 ///   m = b1 m + (1 - b1) g, v = b2 v + (1 - b2) g^2, with g = gradient + weight_decay * w
 ///   w -= lr * (m / (1 - b1^t)) / (sqrt(v / (1 - b2^t)) + eps)
+/// With config.average_decay d > 0 it also keeps an average of the weights (Polyak, Juditsky 1992), corrected like m:
+///   average += (1 - d) / (1 - d^t) (w - average)
 /// One object lives as long as the run; changing the learning rate leaves its moments alone.
 class Adam {
  public:
@@ -22,14 +25,31 @@ class Adam {
   std::int64_t steps() const noexcept { return steps_; }
   const FlatArray& exp_avg() const noexcept { return exp_avg_; }        ///< first moments, laid out like the weights
   const FlatArray& exp_avg_sq() const noexcept { return exp_avg_sq_; }  ///< second moments
+  const FlatArray* average() const noexcept { return average_ ? &*average_ : nullptr; }  ///< of the weights; or null
   void restore(std::span<const float> exp_avg, std::span<const float> exp_avg_sq, std::int64_t steps);
+  /// Without a stored average (`average` is empty), it goes on from the present weights. Does nothing if none is kept.
+  void restore_average(std::span<const float> average);
 
  private:
   Network& network_;
   const OptimizerConfig& config_;
   std::vector<FlatRange> trained_;  ///< weights that are not frozen
   FlatArray exp_avg_, exp_avg_sq_;
+  std::optional<FlatArray> average_;
   std::int64_t steps_ = 0;
+};
+
+/// While it lives, the network has the averaged weights, if there are any.
+class AveragedWeights {
+ public:
+  AveragedWeights(Network& network, const Adam& adam);
+  ~AveragedWeights();
+  AveragedWeights(const AveragedWeights&) = delete;
+  AveragedWeights& operator=(const AveragedWeights&) = delete;
+
+ private:
+  Network& network_;
+  std::vector<float> trained_;  ///< the weights to put back; empty if nothing is averaged
 };
 
 /// Scales gradients of this norm down to `max_norm` (Pascanu et al. 2013); 1 if they are below it, or max_norm is 0.

@@ -11,6 +11,7 @@ struct OptimizerConfig {
   double beta1 = 0.9, beta2 = 0.99, eps = 1e-8;
   double weight_decay = 0.0;
   double clip_norm = 1.0;
+  double average_decay = 0.0;
   std::vector<std::string> freeze = {};
 };
 

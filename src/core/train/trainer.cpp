@@ -125,7 +125,10 @@ bool Trainer::evaluate_now() {
   // The first symbol is not predicted.
   if (const std::int64_t most = parts_.train.eval_max_chars; most > 0)
     split.end = std::min(split.end, split.begin + most + 1);
-  const auto result = evaluate(parts_.network, parts_.corpus, split, {.stop = parts_.stop});
+  const auto result = [&] {
+    const AveragedWeights averaged(parts_.network, parts_.adam);
+    return evaluate(parts_.network, parts_.corpus, split, {.stop = parts_.stop});
+  }();
   if (!result) return false;
   const bool finite = std::isfinite(result->nats);
   if (!finite && parts_.train.on_divergence != OnDivergence::ignore) {
@@ -239,6 +242,7 @@ void Trainer::recover(const std::string& found) {
   const Checkpoint good = load();
   parts_.network.change_weights().assign(good.weights);
   parts_.adam.restore(good.exp_avg, good.exp_avg_sq, good.train.optimizer_step);
+  parts_.adam.restore_average(good.average);
   reset_recurrent();
   state_.rate.factor /= 2;
   guard_.rolled_back();
@@ -258,6 +262,7 @@ Checkpoint Trainer::snapshot() const {
                parts_.adam.exp_avg_sq().to_host(),
                recurrent_,
                capture_generators(parts_.network.device())};
+  if (const FlatArray* average = parts_.adam.average()) c.average = average->to_host();
   c.train.optimizer_step = parts_.adam.steps();
   c.train.cursor = parts_.batcher.cursor();
   return c;
@@ -272,6 +277,7 @@ void Trainer::restore(const Checkpoint& c, RestoreOptions options) {
                fmt::format("{}, as train.batch_size", parts_.train.batch_size), "use another checkpoint");
   parts_.network.change_weights().assign(c.weights);
   if (!options.reset_optimizer) parts_.adam.restore(c.exp_avg, c.exp_avg_sq, c.train.optimizer_step);
+  parts_.adam.restore_average(options.reset_optimizer ? std::vector<float>() : c.average);
   parts_.batcher.seek(c.train.cursor);
   recurrent_ = c.state;
   restore_generators(c.generators, parts_.network.device());

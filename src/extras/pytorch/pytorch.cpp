@@ -57,7 +57,7 @@ int export_model(const ExportOptions& options, const Globals& globals) {
     fail_input(fmt::format("{} is not empty", options.out), "a new folder", "choose another with --out DIR");
   make_folder(options.out, "folder", "--out");
   write_file(options.out + "/model.safetensors",
-             encode_safetensors(weight_tensors("", checkpoint.layout, checkpoint.weights), {{"format", "pt"}}));
+             encode_safetensors(weight_tensors("", checkpoint.layout, checkpoint.best_weights()), {{"format", "pt"}}));
   write_file(options.out + "/model.json", description_of(loaded).dump(2) + "\n");
   write_file(options.out + "/charnn_model.py", charnn_model_py);
   if (globals.quiet) return 0;

@@ -75,12 +75,25 @@ TEST(Checkpoint, ComesBackTheSame) {
   EXPECT_EQ(loaded.weights, saved.weights);
   EXPECT_EQ(loaded.exp_avg, saved.exp_avg);
   EXPECT_EQ(loaded.exp_avg_sq, saved.exp_avg_sq);
+  EXPECT_TRUE(loaded.average.empty());
   EXPECT_EQ(loaded.state.streams, 2);
   EXPECT_EQ(loaded.state.h, saved.state.h);
   EXPECT_EQ(loaded.state.c, saved.state.c);
   EXPECT_EQ(loaded.generators, saved.generators);
   save_checkpoint(folder / "b", loaded);
   EXPECT_EQ(read_file(folder / "a", "file"), read_file(folder / "b", "file"));
+}
+
+TEST(Checkpoint, KeepsAveragedWeightsIfThereAreAny) {
+  const test::TemporaryFolder folder;
+  Checkpoint saved = example();
+  EXPECT_EQ(saved.best_weights(), saved.weights);
+  saved.average = saved.exp_avg;
+  save_checkpoint(folder / "a", saved);
+  const Checkpoint loaded = load_checkpoint(folder / "a");
+  EXPECT_EQ(loaded.average, saved.average);
+  EXPECT_EQ(loaded.best_weights(), saved.average);
+  EXPECT_EQ(loaded.weights, saved.weights);
 }
 
 TEST(Checkpoint, AnOlderProgressIsUnderstood) {

@@ -20,6 +20,7 @@ struct ExtendVocabulary : testing::Test {
     fresh = Network(config, wide.size()).weights().to_host();
     checkpoint.weights = Network(config, narrow.size()).weights().to_host();
     for (float& weight : checkpoint.weights) weight *= 3;
+    checkpoint.average = checkpoint.weights;
     Random random(3);
     for (std::vector<float>* part : {&checkpoint.exp_avg, &checkpoint.exp_avg_sq})
       for (std::size_t i = 0; i < checkpoint.weights.size(); ++i) part->push_back(static_cast<float>(random.uniform()));

@@ -108,6 +108,33 @@ TEST(Adam, NormIsThatOfAllGradientsTogether) {
   EXPECT_EQ(norm, Adam(network, config).gradient_norm());
 }
 
+TEST(Adam, AveragesTheWeightsFromTheFirstStepOn) {
+  OptimizerConfig config;
+  config.average_decay = 0.75;
+  Network network(tiny, 2);
+  Adam adam(network, config);
+  EXPECT_EQ(adam.average()->to_host(), network.weights().to_host());
+  std::vector<double> sum(10);  // of the weights after each step, older ones weighing less
+  double all = 0;
+  for (std::int64_t step = 0; step < 6; ++step) {
+    network.gradients().assign(gradient(10, step));
+    adam.step(0.1);
+    const std::vector<float> weights = network.weights().to_host(), average = adam.average()->to_host();
+    all = 0.75 * all + 1;
+    for (std::size_t i = 0; i < sum.size(); ++i) {
+      sum[i] = 0.75 * sum[i] + static_cast<double>(weights[i]);
+      EXPECT_NEAR(static_cast<double>(average[i]), sum[i] / all, 1e-6) << step;
+    }
+  }
+  const std::vector<float> trained = network.weights().to_host();
+  {
+    const AveragedWeights averaged(network, adam);
+    EXPECT_EQ(network.weights().to_host(), adam.average()->to_host());
+    EXPECT_NE(network.weights().to_host(), trained);
+  }
+  EXPECT_EQ(network.weights().to_host(), trained);
+}
+
 TEST(Adam, ClippingScalesDownOnly) {
   EXPECT_EQ(clip_scale(5, 0), 1) << "0 is no limit";
   EXPECT_EQ(clip_scale(0.5, 1), 1);

@@ -24,8 +24,10 @@ inline std::string sentence() {
 
 /// A whole training set-up on a small text.
 struct Rig {
-  explicit Rig(Cell cell = Cell::lstm, double lr = 0.01, double dropout = 0.2, const std::string& text = sentence()) {
+  explicit Rig(Cell cell = Cell::lstm, double lr = 0.01, double dropout = 0.2, const std::string& text = sentence(),
+               double average_decay = 0) {
     optimizer.lr = lr;
+    optimizer.average_decay = average_decay;
     schedule = {.kind = ScheduleKind::constant, .warmup_steps = 0};
     train = {.batch_size = 4,
              .sequence_length = 20,
@@ -98,6 +100,7 @@ inline void poison(Network& network) {
 /// The same bits: weights, moments, recurrent state and random generators.
 inline void expect_same(const Checkpoint& a, const Checkpoint& b) {
   EXPECT_TRUE(bytes_of(a.weights) == bytes_of(b.weights));
+  EXPECT_TRUE(bytes_of(a.average) == bytes_of(b.average));
   EXPECT_TRUE(bytes_of(a.exp_avg) == bytes_of(b.exp_avg));
   EXPECT_TRUE(bytes_of(a.exp_avg_sq) == bytes_of(b.exp_avg_sq));
   EXPECT_TRUE(bytes_of(a.state.h) == bytes_of(b.state.h));

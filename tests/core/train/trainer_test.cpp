@@ -53,7 +53,7 @@ TEST(Trainer, ResumesExactlyInTheMiddleOfARun) {
   // With all that comes between two steps: evaluations, records, a schedule that goes by them, warnings.
   const test::TemporaryFolder folder;
   const auto run = [&](const std::string& name, std::int64_t stop_at, const char* from) {
-    Rig rig(Cell::gru);
+    Rig rig(Cell::gru, 0.01, 0.2, test::sentence(), /*average_decay=*/0.9);
     rig.schedule = {.kind = ScheduleKind::plateau, .warmup_steps = 3, .plateau_patience = 1};
     TrainerParts parts = rig.parts();
     parts.stop_at = stop_at;
@@ -101,6 +101,24 @@ TEST(Trainer, LosingTheMomentsMakesTheNextStepsWorse) {
   };
   const double kept = loss_after_resume(false), lost = loss_after_resume(true);
   EXPECT_GT(lost, 1.05 * kept);
+}
+
+TEST(Trainer, EvaluatesTheAveragedWeights) {
+  Rig rig(Cell::lstm, 0.02, 0.0, test::sentence(), /*average_decay=*/0.9);
+  test::Disk disk;
+  TrainerParts parts = rig.parts();
+  parts.save = disk.writer();
+  Trainer trainer(parts);
+  disk.trainer = &trainer;
+  trainer.run();
+  const Checkpoint& best = disk.files.at(CheckpointKind::best);
+  EXPECT_NE(best.average, best.weights);
+  const auto loss_of = [&](const std::vector<float>& weights) {
+    Network network(best.layout, weights);
+    return evaluate(network, *rig.corpus, rig.corpus->val())->loss();
+  };
+  EXPECT_DOUBLE_EQ(loss_of(best.best_weights()), *best.train.best_loss);
+  EXPECT_NE(loss_of(best.weights), *best.train.best_loss);
 }
 
 TEST(Trainer, EvaluatingDoesNotTouchTraining) {
