@@ -32,11 +32,11 @@ class OddTexts(Case):
         self.assertEqual(loss, 0, "there is nothing to predict")
 
     def test_very_many_characters(self):
-        text = "".join(chr(c) for c in range(0x20, 0x20 + 202048) if not 0xd800 <= c < 0xe000)
-        self.assertEqual(len(text), 200000)
+        count = 20_000 if "asan" in BINARY else 200_000  # the sanitizers take minutes for more
+        text = "".join([chr(c) for c in range(0x20, 0x110000) if not 0xd800 <= c < 0xe000][:count])
         symbols = self.symbols(text)
-        self.assertEqual(len(symbols), 200000)
-        self.assertIn(b"and 199700 more", self.out("info", self.path("odd")))
+        self.assertEqual(len(symbols), count)
+        self.assertIn(b"and %d more" % (count - 300), self.out("info", self.path("odd")))
         first = self.out("sample", self.path("odd"), "--length", "5", "--seed", "1")
         self.assertEqual(self.out("sample", self.path("odd"), "--length", "5", "--seed", "1"), first)
 
