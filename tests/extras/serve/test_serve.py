@@ -1,15 +1,12 @@
 """charnn serve: requests and answers as JSON lines; whatever comes in, an answer comes out."""
 import contextlib
 import json
-import pathlib
 import re
 import signal
 import subprocess
 import sys
 
-from tests.cli.support import BINARY, Case
-
-ROOT = pathlib.Path(__file__).resolve().parents[2]
+from tests.cli.support import BINARY, ROOT, Case
 
 
 class Serve(Case):
