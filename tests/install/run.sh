@@ -7,11 +7,13 @@ tmp=$(mktemp -d)
 trap 'rm -rf "$tmp"' EXIT
 cmake --install "$1" --prefix "$tmp/prefix" > /dev/null
 "$tmp/prefix/bin/charnn" --version
-share=$tmp/prefix/share
-"$tmp/prefix/bin/charnn" man | cmp - "$share/man/man1/charnn.1"
-"$tmp/prefix/bin/charnn" completions bash | cmp - "$share/bash-completion/completions/charnn"
-"$tmp/prefix/bin/charnn" completions zsh | cmp - "$share/zsh/site-functions/_charnn"
-"$tmp/prefix/bin/charnn" completions fish | cmp - "$share/fish/vendor_completions.d/charnn.fish"
+if [[ " $EXTRAS " == *" shell "* ]]; then
+  share=$tmp/prefix/share
+  "$tmp/prefix/bin/charnn" man | cmp - "$share/man/man1/charnn.1"
+  "$tmp/prefix/bin/charnn" completions bash | cmp - "$share/bash-completion/completions/charnn"
+  "$tmp/prefix/bin/charnn" completions zsh | cmp - "$share/zsh/site-functions/_charnn"
+  "$tmp/prefix/bin/charnn" completions fish | cmp - "$share/fish/vendor_completions.d/charnn.fish"
+fi
 sanitize=${3:+-fsanitize=$3}   # what links a library of sanitized code needs their run-time libraries
 cmake -S "$here" -B "$tmp/build" -DCMAKE_BUILD_TYPE=Release "-DCMAKE_CXX_FLAGS=$sanitize" "-DCMAKE_PREFIX_PATH=$tmp/prefix;$2" > /dev/null
 cmake --build "$tmp/build" > /dev/null
