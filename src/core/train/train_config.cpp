@@ -12,7 +12,7 @@ Section describe(OptimizerConfig& c) {
                        "L2 penalty: weight_decay x weight is added to the gradient (not decoupled, unlike AdamW)"),
            Field::real("clip_norm", c.clip_norm, at_least(0), "largest norm of all gradients together; 0: no clipping"),
            Field::real("average_decay", c.average_decay, from_to_below(0, 1),
-                       "above 0, for example 0.998: validation, the best checkpoint and samples use an exponential "
+                       "above 0, for example 0.99: validation, the best checkpoint and samples use an exponential "
                        "average of the weights, which keeps this share of itself at each step"),
            Field::text_list("freeze", c.freeze,
                             "layers not to train: encoder, rnn, rnn.0 (its first layer) and so on, decoder; repeatable")
