@@ -12,6 +12,17 @@ class LrFindCase(Case):
     def find(self, *arguments, **options):
         return self.run_charnn("lr-find", "--data", self.text, *NETWORK, *arguments, **options)
 
+    def check_ctrl_c(self, *arguments):
+        """A test that is interrupted prints nothing on stdout and leaves no file."""
+        before = sorted(self.folder.iterdir())
+        with subprocess.Popen([BINARY, "lr-find", "--data", self.text, *NETWORK, "--steps", "1000000", *arguments],
+                              stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+            self.assertIn(b"1000000 steps", process.stderr.readline())  # the test has begun
+            process.send_signal(signal.SIGINT)
+            self.assertEqual(process.wait(60), 130)
+            self.assertEqual(process.stdout.read(), b"")
+        self.assertEqual(sorted(self.folder.iterdir()), before)
+
 
 class LrFind(LrFindCase):
     def test_suggests_and_leaves_nothing_behind(self):
@@ -56,11 +67,4 @@ class LrFind(LrFindCase):
         self.assertIn(b"--min-lr", done.stderr)
 
     def test_ctrl_c(self):
-        before = sorted(self.folder.iterdir())
-        with subprocess.Popen([BINARY, "lr-find", "--data", self.text, *NETWORK, "--steps", "1000000"],
-                              stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
-            self.assertIn(b"1000000 steps", process.stderr.readline())  # the test has begun
-            process.send_signal(signal.SIGINT)
-            self.assertEqual(process.wait(60), 130)
-            self.assertEqual(process.stdout.read(), b"")
-        self.assertEqual(sorted(self.folder.iterdir()), before)
+        self.check_ctrl_c()

@@ -43,7 +43,7 @@ class CheckpointReader {
     return {model, vocabulary_size};
   }
 
-  /// One of the flat buffers; empty if an older charnn, or a run without averages, left it out and it is `optional`.
+  /// One of the flat buffers; empty if it is `optional` and the file has none.
   std::vector<float> flat(const char* prefix, const NetworkLayout& layout, bool optional = false) {
     if (optional && file_.find(prefix + layout.encoder().name) == nullptr) return {};
     std::vector<float> all;

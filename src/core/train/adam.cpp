@@ -41,7 +41,8 @@ Adam::Adam(Network& network, const OptimizerConfig& config)
       trained_(trained_ranges(network.layout(), config.freeze)),
       exp_avg_(network.layout().size(), network.device()),
       exp_avg_sq_(network.layout().size(), network.device()) {
-  if (config.average_decay > 0) restore_average({});
+  if (config.average_decay > 0) average_.emplace(network.layout().size(), network.device());
+  restore_average({});
 }
 
 double Adam::gradient_norm() const {
@@ -74,9 +75,11 @@ void Adam::restore(std::span<const float> exp_avg, std::span<const float> exp_av
 }
 
 void Adam::restore_average(std::span<const float> average) {
-  if (config_.average_decay == 0) return;
-  if (!average_) average_.emplace(network_.layout().size(), network_.device());
-  average_->assign(average.empty() ? network_.weights().to_host() : std::vector<float>(average.begin(), average.end()));
+  if (!average_) return;
+  if (average.empty())
+    average_->assign(network_.weights().to_host());
+  else
+    average_->assign(average);
 }
 
 AveragedWeights::AveragedWeights(Network& network, const Adam& adam) : network_(network) {

@@ -277,7 +277,7 @@ void Trainer::restore(const Checkpoint& c, RestoreOptions options) {
                fmt::format("{}, as train.batch_size", parts_.train.batch_size), "use another checkpoint");
   parts_.network.change_weights().assign(c.weights);
   if (!options.reset_optimizer) parts_.adam.restore(c.exp_avg, c.exp_avg_sq, c.train.optimizer_step);
-  parts_.adam.restore_average(options.reset_optimizer ? std::vector<float>() : c.average);
+  parts_.adam.restore_average(options.reset_optimizer ? std::span<const float>() : c.average);
   parts_.batcher.seek(c.train.cursor);
   recurrent_ = c.state;
   restore_generators(c.generators, parts_.network.device());

@@ -16,6 +16,9 @@ class LrFindPicture(LrFindCase):
         self.assertEqual(self.find("--svg", "-").stdout, (self.folder / "x.svg").read_bytes())
         self.refused("lr-find", "--data", self.text, "--json", "--svg", "-", says=["--svg FILE"])
 
+    def test_ctrl_c(self):
+        self.check_ctrl_c("--svg", self.path("x.svg"))
+
     def test_a_picture_that_cannot_be_written_costs_no_work(self):
         message = self.refused("lr-find", "--data", self.text, *NETWORK, "--steps", "1000000",
                                "--svg", self.path("none/x.svg"), code=1)

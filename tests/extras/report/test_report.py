@@ -1,7 +1,7 @@
 """charnn sample --report."""
 import json
 
-from tests.cli.support import Case
+from tests.cli.support import EXTRAS, Case
 
 
 class Report(Case):
@@ -22,3 +22,6 @@ class Report(Case):
         self.write("sampled.txt", "\n" + line["text"])
         evaluated = json.loads(self.out("eval", self.path("r"), "--data", self.path("sampled.txt"), "--split", "all", "--json"))
         self.assertAlmostEqual(report["bits_per_char"], evaluated["bits_per_char"], delta=1e-4, msg="as eval says")
+        if "score" in EXTRAS:
+            scored = json.loads(self.out("score", self.path("r"), "-", "--json", stdin=b"\n" + line["text"].encode()))
+            self.assertAlmostEqual(report["bits_per_char"], scored["bits_per_char"], delta=1e-4, msg="as score says")

@@ -107,6 +107,9 @@ class Schema(Case):
 
 
 class Reference(Case):
+    def test_help(self):
+        self.assertIn(b"Usage", self.out("schema", "--help"))
+
     def test_every_option_has_its_flag(self):
         schema = json.loads(self.out("schema"))
         help_text = self.out("train", "--help").decode()
