@@ -92,12 +92,17 @@ std::string panel_svg(const Panel& panel) {
   for (const bool faint : {true, false})  // faint curves go beneath the others
     for (const Series& series : panel.series)
       if ((series.style == Series::Style::faint) == faint) svg += curve_svg(series, axes);
+  double taken = 0, row = 0;  // by the latest label, which the next one must not touch
   for (const Mark& mark : panel.marks) {
     if (!axes.x.shows(mark.x)) continue;
     const double place = std::clamp(axes.x.place(mark.x), 0.0, 1.0), at = plot_width * place;
     const bool near_right = place > 0.75;
+    const double length = letter_width * static_cast<double>(count_code_points(mark.text));
+    const double begin = near_right ? at - 4 - length : at + 4;
+    row = begin < taken ? row + 1 : 0;
+    taken = begin + length;
     svg += line_at("mark", at, 0, at, panel_height) +
-           text_at(near_right ? at - 4 : at + 4, 12, near_right ? "end" : "start", mark.text);
+           text_at(near_right ? at - 4 : at + 4, 12 + 14 * row, near_right ? "end" : "start", mark.text);
   }
   return svg;
 }

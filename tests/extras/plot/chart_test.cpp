@@ -79,6 +79,20 @@ TEST(Svg, EscapesAndLeavesGaps) {
   EXPECT_EQ(to_svg({"empty", {{}}}).find("nan"), std::string::npos);
 }
 
+TEST(Svg, LabelsOfNeighbouringMarksDoNotOverlap) {
+  const auto svg_with = [](double first, double second) {
+    return to_svg({"",
+                   {{.series = {{"", {0, 100}, {1, 2}, 0, Series::Style::line}},
+                     .marks = {{first, "suggested 0.048"}, {second, "lowest"}}}}});
+  };
+  for (const double first : {60, 72}) {
+    const std::string near = svg_with(first, 80);
+    expect_contains(near, "y=\"12.0\" text-anchor=\"start\">suggested 0.048");
+    expect_contains(near, "y=\"26.0\" text-anchor=\"end\">lowest");
+  }
+  expect_contains(svg_with(10, 80), "y=\"12.0\" text-anchor=\"end\">lowest");
+}
+
 TEST(Terminal, KeepsItsWidth) {
   Series series{"a rather long name for a run, longer than the terminal is wide", {}, {}, 1, Series::Style::line};
   for (int i = 0; i < 300; ++i) {
