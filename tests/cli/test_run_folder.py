@@ -43,7 +43,7 @@ class RealDisks(StorageCase):
         return ballast
 
     def test_a_disk_that_is_full_for_a_while(self):
-        with mounted(self.folder / "r", "size=1m"):
+        with mounted(self.folder / "r", "size=8m"):  # more than the lines of some seconds take
             process = self.background()
             self.wait_for(process, "r/metrics.jsonl", '"step":100')
             ballast = self.fill(leave=0)
@@ -63,7 +63,7 @@ class RealDisks(StorageCase):
             self.assertEqual(run_files.temporary_files(self.folder / "r"), [])
 
     def test_a_disk_that_stays_full(self):
-        with mounted(self.folder / "r", "size=1m"):
+        with mounted(self.folder / "r", "size=8m"):  # more than the lines of some seconds take
             process = self.background()
             self.wait_for(process, "r/metrics.jsonl", '"step":100')
             self.fill(leave=0)
