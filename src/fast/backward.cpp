@@ -1,4 +1,5 @@
 // The backward pass through a window: gradients by the layers' outputs and by the sums in their gates.
+#include "fast/masks.h"
 #include "fast/workspace.h"
 
 namespace charnn {
@@ -40,10 +41,11 @@ class Backward {
   /// gradient by the layer above's output, which is not needed any more.
   void to_output(std::int64_t l, const LeftRows& from, const RightMatrix& weights) {
     multiply(from, weights, {0, s_.Hb}, {gradient(0, t_), share_.block()});
-    if (!work_.drops_out(s_)) return;
+    const Masks masks(s_.layout.config(), work_.window);
+    if (masks.rate_after(l) == 0) return;
     for (std::int64_t t = t_; t < t_ + steps(); ++t)
       for (std::int64_t p = 0; p < s_.Hb; ++p)
-        drop_out(s_, work_.window, share_, l, p, t, gradient(p, t), gradient(p, t));
+        masks.after(l, p, t, share_.begin, share_.count, gradient(p, t), gradient(p, t));
   }
 
   /// Calls use(16 gradients by the state before step t) for the streams in which a document starts at t.

@@ -7,7 +7,7 @@ struct FastNetwork::Parts {
   PaddedShape shape;
   ThreadPool& pool;
   PackedNetwork packed = {};
-  bool packed_forward = false, packed_backward = false;  ///< from the present weights
+  bool packed_forward = false, packed_backward = false;  ///< from the present weights, all of them
   Workspace work = {};
 };
 
@@ -18,15 +18,18 @@ FastNetwork::~FastNetwork() = default;
 
 void FastNetwork::weights_changed() noexcept { parts_->packed_forward = parts_->packed_backward = false; }
 
-void FastNetwork::pack(const float* weights, bool backward) {
-  if (backward ? parts_->packed_backward : parts_->packed_forward) return;
-  parts_->packed.pack(parts_->shape, weights, backward, parts_->pool);
-  parts_->packed_forward = true;
-  parts_->packed_backward = backward;
+void FastNetwork::pack(const float* weights, const FastWindow& window) {
+  Parts& p = *parts_;
+  const bool drops = window.training && p.shape.layout.config().weight_dropout > 0;
+  if (!drops && (window.training ? p.packed_backward : p.packed_forward)) return;
+  p.packed.pack(p.shape, weights, /*backward=*/window.training, p.pool, drops ? &window : nullptr);
+  p.packed_forward = !drops;
+  p.packed_backward = !drops && window.training;
 }
 
-void FastNetwork::forward(const FastWindow& window, State& state) {
+void FastNetwork::forward(const float* weights, const FastWindow& window, State& state) {
   Parts& p = *parts_;
+  pack(weights, window);
   p.work.window = window;
   prepare(p.shape, p.work, p.pool.size());
   fill_table(p.shape, p.packed, p.work, p.pool);

@@ -17,8 +17,8 @@ struct FastWindow {
   const std::int64_t* targets = nullptr;  ///< negative: does not count
   const std::uint8_t* starts = nullptr;   ///< 1: a document starts, from a zero state. null: nowhere
   bool training = false;                  ///< keep what backward() needs, and drop out
-  std::uint64_t dropout_seed = 0;
-  float gradient_scale = 0;  ///< training: the loss is this times the sum of all nats
+  std::uint64_t dropout_seed = 0;         ///< of all masks of this window
+  float gradient_scale = 0;               ///< training: the loss is this times the sum of all nats
 };
 
 /// The whole network, forwards and backwards, over windows of text, on the CPU, without LibTorch: the fast twin of
@@ -31,13 +31,10 @@ class FastNetwork {
   FastNetwork(const NetworkLayout& layout, Format format, ThreadPool& pool);
   ~FastNetwork();
 
-  /// To be called before forward(). Weights are packed again only after weights_changed(). `backward`: for training
-  /// too.
-  void pack(const float* weights, bool backward);
+  /// Reads the state before the window from `state` and leaves the state after it there. `weights` are packed again
+  /// only after weights_changed(), or for another dropout of weights.
+  void forward(const float* weights, const FastWindow& window, State& state);
   void weights_changed() noexcept;
-
-  /// Reads the state before the window from `state` and leaves the state after it there.
-  void forward(const FastWindow& window, State& state);
   /// Backward through the last forward(), which was for training. `gradients` has the layout of the weights and is
   /// overwritten. No gradient flows into the state before the window.
   void backward(float* gradients);
@@ -45,6 +42,8 @@ class FastNetwork {
   void copy_nats(std::span<float> out) const;
 
  private:
+  void pack(const float* weights, const FastWindow& window);
+
   struct Parts;
   std::unique_ptr<Parts> parts_;
 };

@@ -1,4 +1,5 @@
 // The forward pass through a window.
+#include "fast/masks.h"
 #include "fast/workspace.h"
 #include "kernels/elementwise.h"
 #include "kernels/thread_pool.h"
@@ -10,7 +11,7 @@ constexpr std::int64_t W = block_width;
 class Forward {
  public:
   Forward(const PaddedShape& shape, const PackedNetwork& packed, const Workspace& work, StreamShare& share)
-      : s_(shape), packed_(packed), work_(work), share_(share), drops_(work.drops_out(shape)) {}
+      : s_(shape), packed_(packed), work_(work), share_(share), masks_(shape.layout.config(), work.window) {}
 
   void run() {
     // A chunk of steps at a time goes through all layers, so that what one layer has written is near when the next
@@ -23,7 +24,7 @@ class Forward {
         layer.h_left.bind(s_.format, layer.h.floats() + share_.row(t_), share_.state_block(), s_.Hb,
                           (steps_ + 1) * share_.count);
         layer.h_left.update_rows(0, share_.count);
-        if (drops_)
+        if (drops(l))
           layer.out_left.bind(s_.format, layer.out.floats() + share_.row(t_), share_.block(), s_.Hb,
                               steps_ * share_.count);
         for (std::int64_t t = t_; t < t_ + steps_; ++t) take_step(l, layer, t);
@@ -33,11 +34,13 @@ class Forward {
   }
 
  private:
+  bool drops(std::int64_t l) const { return masks_.rate_after(l) > 0; }
+
   /// A layer's output in this chunk.
   LeftRows output(std::int64_t l) const {
     const StreamShare::Layer& layer = share_.layers[l];
     const std::int64_t rows = steps_ * share_.count;
-    return drops_ ? layer.out_left.rows(0, rows) : layer.h_left.rows(share_.count, rows);
+    return drops(l) ? layer.out_left.rows(0, rows) : layer.h_left.rows(share_.count, rows);
   }
 
   /// sums = biases + W_ih x for the whole chunk; of the first layer W_ih x + biases is a row of the table.
@@ -84,10 +87,10 @@ class Forward {
         s_.cell.forward(arrays_of(s_, share_, layer, q, t, h, c), share_.count * W);
     }
     layer.h_left.update_rows((t + 1 - t_) * share_.count, share_.count);
-    if (!drops_) return;
+    if (!drops(l)) return;
     for (std::int64_t p = 0; p < s_.Hb; ++p)
-      drop_out(s_, work_.window, share_, l, p, t, layer.h.floats() + p * share_.state_block() + share_.row(t + 1),
-               layer.out.floats() + p * share_.block() + share_.row(t));
+      masks_.after(l, p, t, share_.begin, share_.count, layer.h.floats() + p * share_.state_block() + share_.row(t + 1),
+                   layer.out.floats() + p * share_.block() + share_.row(t));
     layer.out_left.update_rows((t - t_) * share_.count, share_.count);
   }
 
@@ -111,7 +114,7 @@ class Forward {
   const PackedNetwork& packed_;
   const Workspace& work_;
   StreamShare& share_;
-  bool drops_;
+  Masks masks_;
   std::int64_t t_ = 0, steps_ = 0;  ///< the present chunk
 };
 }  // namespace
@@ -121,8 +124,11 @@ void fill_table(const PaddedShape& s, const PackedNetwork& packed, Workspace& wo
   const std::int64_t U = work.symbol_count();
   work.embedded.reserve(s.Eb * U * W);
   for (std::int64_t e = 0; e < s.Eb; ++e)
-    for (std::int64_t u = 0; u < U; ++u)
-      std::copy_n(packed.encoder.row(e, work.symbols[u]), W, work.embedded.floats() + (e * U + u) * W);
+    for (std::int64_t u = 0; u < U; ++u) {
+      float* row = work.embedded.floats() + (e * U + u) * W;
+      std::copy_n(packed.encoder.row(e, work.symbols[u]), W, row);
+      drop_input(s, work, e, u, row);
+    }
   work.table.reserve(s.cell.x_count * s.Hb * U * W);
   const PackedNetwork::Layer& layer = packed.layers[0];
   pool.run_ranges(s.cell.x_count * s.Hb, 4, [&](std::int64_t begin, std::int64_t end) {

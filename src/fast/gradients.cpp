@@ -1,6 +1,7 @@
 // The weights' gradients: for every matrix, (gradient by its result)^T x (its input), summed over all rows of a window,
 // one product over all steps. The rows are taken in the order of the text, whichever thread has made them, so that the
 // sums do not depend on the number of threads.
+#include "fast/masks.h"
 #include "fast/workspace.h"
 #include "kernels/elementwise.h"
 #include "kernels/thread_pool.h"
@@ -68,6 +69,7 @@ class WeightGradients {
       : s_(shape),
         packed_(packed),
         work_(work),
+        masks_(shape.layout.config(), work.window),
         gradients_(gradients),
         pool_(pool),
         R_(work.window.steps * work.window.streams),
@@ -80,6 +82,7 @@ class WeightGradients {
       if (l < s_.L) collect_inputs(l, false, work_.inputs[0]);
       if (l > 0) collect_inputs(l - 1, true, work_.inputs[1]);
       run(l < s_.L ? layer(l) : std::vector<Group>{logits()});
+      if (l < s_.L && masks_.rate_of_weights() > 0) drop_weights(l);
     }
     encoder();
   }
@@ -89,7 +92,7 @@ class WeightGradients {
 
   /// Collects layer l's output, or the state before each step.
   void collect_inputs(std::int64_t l, bool output, RowMatrix& input) {
-    const bool dropped = output && work_.drops_out(s_);
+    const bool dropped = output && masks_.rate_after(l) > 0;
     pool_.run(s_.Hb, [&](std::int64_t p) {
       const auto from = [&](const StreamShare& share) {
         const StreamShare::Layer& layer = share.layers[l];
@@ -105,6 +108,15 @@ class WeightGradients {
             if (work_.starts[begin + i] != 0) std::fill_n(rows + i * W, W, 0.0F);
         });
       }
+    });
+  }
+
+  /// Weights that were dropped get no gradient.
+  void drop_weights(std::int64_t l) {
+    const WeightInfo& weight = s_.layout.rnn(l, NetworkLayout::Part::weight_hh);
+    pool_.run_ranges(weight.size, 1 << 14, [&](std::int64_t begin, std::int64_t end) {
+      float* some = gradient(weight) + begin;
+      masks_.weights(l, some, some, begin, end - begin);
     });
   }
 
@@ -220,14 +232,18 @@ class WeightGradients {
       multiply(float_rows(work_.table_gradient.floats(), U_ * W, U_), packed_.layers[0].x_backward, {p, 1},
                {sums.floats(), 0});
       const std::int64_t valid = std::min(W, s_.E - p * W);
-      for (std::int64_t u = 0; u < U_; ++u)
-        std::copy_n(sums.floats() + u * W, valid, out + work_.symbols[u] * s_.E + p * W);
+      for (std::int64_t u = 0; u < U_; ++u) {
+        float *from = sums.floats() + u * W, *to = out + work_.symbols[u] * s_.E + p * W;
+        drop_input(s_, work_, p, u, from);
+        for (std::int64_t j = 0; j < valid; ++j) to[j] += from[j];
+      }
     });
   }
 
   const PaddedShape& s_;
   const PackedNetwork& packed_;
   Workspace& work_;
+  Masks masks_;
   float* gradients_;
   ThreadPool& pool_;
   std::int64_t R_, U_;

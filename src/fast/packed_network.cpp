@@ -1,5 +1,7 @@
 #include "fast/packed_network.h"
 #include <algorithm>
+#include "fast/masks.h"
+#include "kernels/thread_pool.h"
 
 namespace charnn {
 PaddedShape::PaddedShape(const NetworkLayout& network, Format products, Format padding)
@@ -36,7 +38,8 @@ void pack_bias(const PaddedShape& s, const float* ih, const float* hh, Buffer& o
 }
 }  // namespace
 
-void PackedNetwork::pack(const PaddedShape& s, const float* weights, bool backward, ThreadPool& pool) {
+void PackedNetwork::pack(const PaddedShape& s, const float* weights, bool backward, ThreadPool& pool,
+                         const FastWindow* dropped) {
   using Part = NetworkLayout::Part;
   const auto data = [&](const WeightInfo& weight) { return weights + weight.offset; };
   layers.resize(static_cast<std::size_t>(s.L));
@@ -46,6 +49,14 @@ void PackedNetwork::pack(const PaddedShape& s, const float* weights, bool backwa
     const BlockedAxis input = l == 0 ? s.embedding(1) : s.hidden(1);
     const float* ih = data(s.layout.rnn(l, Part::weight_ih));
     const float* hh = data(s.layout.rnn(l, Part::weight_hh));
+    if (dropped != nullptr) {
+      const std::int64_t size = s.layout.rnn(l, Part::weight_hh).size;
+      kept_.resize(static_cast<std::size_t>(size));
+      pool.run_ranges(size, 1 << 14, [&, whole = hh](std::int64_t begin, std::int64_t end) {
+        Masks(s.layout.config(), *dropped).weights(l, whole + begin, kept_.data() + begin, begin, end - begin);
+      });
+      hh = kept_.data();
+    }
     const BlockedAxis x_gates = s.gates(s.cell.x_first, s.cell.x_count, input.size);
     const BlockedAxis h_gates = s.gates(s.cell.h_first, s.cell.h_count, s.H);
     layer.x_forward.pack(ih, input, x_gates, x_format, pool);

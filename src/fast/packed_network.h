@@ -6,6 +6,8 @@
 #include "kernels/matrix.h"
 
 namespace charnn {
+struct FastWindow;
+
 /// A network's sizes, and what the kernels pad them to. V symbols, E embedding, H hidden, L layers.
 struct PaddedShape {
   /// Hidden units and symbols are padded to column_unit(padding).
@@ -39,7 +41,12 @@ struct PackedNetwork {
   RightMatrix decoder_forward, decoder_backward;
   Buffer decoder_bias;  ///< [Vp], -1e30 where there is no symbol
 
-  /// `weights`: all of them, as the layout has them. `backward`: for training too.
-  void pack(const PaddedShape& shape, const float* weights, bool backward, ThreadPool& pool);
+  /// `weights`: all of them, as the layout has them. `backward`: for training too. `dropped`: the window that drops
+  /// hidden-to-hidden weights; null: none.
+  void pack(const PaddedShape& shape, const float* weights, bool backward, ThreadPool& pool,
+            const FastWindow* dropped = nullptr);
+
+ private:
+  std::vector<float> kept_;  ///< a hidden-to-hidden matrix after dropout
 };
 }  // namespace charnn

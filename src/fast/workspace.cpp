@@ -2,7 +2,7 @@
 #include "fast/workspace.h"
 #include <fmt/format.h>
 #include "core/base/error.h"
-#include "kernels/elementwise.h"
+#include "fast/masks.h"
 
 namespace charnn {
 namespace {
@@ -11,6 +11,7 @@ constexpr std::int64_t W = block_width;
 void share_out(const PaddedShape& s, Workspace& work, int threads) {
   constexpr std::int64_t rows_at_a_time = 256;
   const FastWindow& window = work.window;
+  const Masks masks(s.layout.config(), window);
   const std::int64_t count = std::min<std::int64_t>(threads, window.streams);
   work.shares.resize(static_cast<std::size_t>(count));
   for (std::int64_t i = 0; i < count; ++i) {
@@ -26,7 +27,7 @@ void share_out(const PaddedShape& s, Workspace& work, int threads) {
       layer.gates.reserve(s.cell.slots * units);
       layer.h.reserve(state_units);
       if (s.cell.has_c) layer.c.reserve(state_units);
-      if (work.drops_out(s)) layer.out.reserve(units);
+      if (masks.rate_after(&layer - share.layers.data()) > 0) layer.out.reserve(units);
       if (window.training && s.cell.has_c) layer.dc.reserve(share.count * s.Hp);
     }
     if (window.training) share.gradient.reserve(units);
@@ -35,25 +36,32 @@ void share_out(const PaddedShape& s, Workspace& work, int threads) {
   }
 }
 
-/// Finds the symbols that occur, and where.
+/// Finds the symbols that occur, each with each mask of input dropout, and where.
 void number_symbols(const PaddedShape& s, Workspace& work) {
   const FastWindow& window = work.window;
-  const std::int64_t rows = window.steps * window.streams;
-  work.row_of_symbol.resize(static_cast<std::size_t>(s.V), -1);
+  const Masks masks(s.layout.config(), window);
+  const bool masked = masks.rate_of_input() > 0;
+  const std::int64_t B = window.streams, rows = window.steps * B;
+  work.row_of_symbol.resize(static_cast<std::size_t>(masked ? B * s.V : s.V), -1);
   work.symbols.clear();
+  work.mask_rows.clear();
   work.table_row.resize(static_cast<std::size_t>(rows));
   for (std::int64_t r = 0; r < rows; ++r) {
-    const std::int64_t id = window.ids[r];
+    const std::int64_t id = window.ids[r], mask = masked ? masks.row(r / B, r % B) : 0;
     if (id < 0 || id >= s.V)
       fail_input(fmt::format("symbol {}", id), fmt::format("one of the {} of the vocabulary", s.V), "");
-    std::int32_t& row = work.row_of_symbol[id];
-    if (row < 0) {
+    std::int32_t& row = work.row_of_symbol[masked ? r % B * s.V + id : id];
+    if (row < 0 || (masked && work.mask_rows[row] != mask)) {
       row = static_cast<std::int32_t>(work.symbols.size());
       work.symbols.push_back(id);
+      if (masked) work.mask_rows.push_back(mask);
     }
     work.table_row[r] = row;
   }
-  for (const std::int64_t id : work.symbols) work.row_of_symbol[id] = -1;
+  for (std::int64_t u = 0; u < work.symbol_count(); ++u)
+    work.row_of_symbol[masked ? work.mask_rows[u] % B * s.V + work.symbols[u] : work.symbols[u]] = -1;
+  work.symbol_factors.resize(masks.rate_of_symbols() > 0 ? static_cast<std::size_t>(s.V) : 0);
+  if (!work.symbol_factors.empty()) masks.symbols(work.symbol_factors.data(), s.V);
   for (StreamShare& share : work.shares) {
     share.table_row.clear();
     share.targets.clear();
@@ -146,12 +154,9 @@ CellArrays arrays_of(const PaddedShape& s, StreamShare& share, StreamShare::Laye
   return arrays;
 }
 
-void drop_out(const PaddedShape& s, const FastWindow& window, const StreamShare& share, std::int64_t layer,
-              std::int64_t p, std::int64_t t, const float* in, float* out) {
-  // A seed of its own for every layer (multiples of the golden ratio lie far apart), and an index that does not depend
-  // on how streams are shared out.
-  const std::uint64_t seed = window.dropout_seed + static_cast<std::uint64_t>(layer) * 0x9e3779b97f4a7c15U;
-  const std::int64_t first = (p * window.steps + t) * window.streams + share.begin;
-  dropout(in, out, share.count * W, s.layout.config().dropout, seed, static_cast<std::uint32_t>(first * W));
+void drop_input(const PaddedShape& s, const Workspace& work, std::int64_t e, std::int64_t u, float* block) {
+  if (!work.mask_rows.empty()) Masks(s.layout.config(), work.window).input(e, work.mask_rows[u], block);
+  if (!work.symbol_factors.empty())
+    for (std::int64_t j = 0; j < W; ++j) block[j] *= work.symbol_factors[work.symbols[u]];
 }
 }  // namespace charnn

@@ -54,17 +54,18 @@ struct StreamShare {
 struct Workspace {
   FastWindow window;
   std::vector<StreamShare> shares;
-  std::vector<std::int64_t> symbols;        ///< [U]: those that occur
-  std::vector<std::int32_t> row_of_symbol;  ///< [V]: where they are in the table
+  std::vector<std::int64_t> symbols;        ///< [U]: those that occur; where input_dropout acts, once for each mask
+  std::vector<std::int64_t> mask_rows;      ///< [U]: see Masks::row(); where input_dropout acts
+  std::vector<float> symbol_factors;        ///< [V]: see Masks::symbols(); where embedding_dropout acts
+  std::vector<std::int32_t> row_of_symbol;  ///< [V], or [B, V] where input_dropout acts: where they are in the table
   std::vector<std::int32_t> table_row;      ///< [T, B]: where in the table a symbol is
-  Buffer embedded;                          ///< [Eb][U][16]: the encoder's rows of `symbols`
+  Buffer embedded;                          ///< [Eb][U][16]: the encoder's rows of `symbols`, after dropout
   Buffer table;                             ///< [x_count * Hb][U][16]: their part of the first layer's sums
   Buffer table_gradient;                    ///< the same
   std::vector<std::uint8_t> starts;         ///< [T, B] as in the window; empty: none
   RowMatrix inputs[2];                      ///< right factors of the gradients of W_hh and W_ih
 
   std::int64_t symbol_count() const { return static_cast<std::int64_t>(symbols.size()); }
-  bool drops_out(const PaddedShape& s) const { return window.training && s.layout.config().dropout > 0; }
 };
 
 /// Gives each thread its share of work.window, with memory for it; finds the symbols that occur and where documents
@@ -88,9 +89,8 @@ PreviousState state_before(const PaddedShape& shape, const StreamShare& share, c
 CellArrays arrays_of(const PaddedShape& shape, StreamShare& share, StreamShare::Layer& layer, std::int64_t p,
                      std::int64_t t, const PreviousState& h, const PreviousState& c);
 
-/// Makes the dropout mask of a layer's output at step t and applies it to block p of the units, `in` to `out`.
-void drop_out(const PaddedShape& shape, const FastWindow& window, const StreamShare& share, std::int64_t layer,
-              std::int64_t p, std::int64_t t, const float* in, float* out);
+/// Applies the dropout of the first layer's input to block e of row u of Workspace::embedded, or of its gradient.
+void drop_input(const PaddedShape& shape, const Workspace& work, std::int64_t e, std::int64_t u, float* block);
 
 // The passes, each in a file of its own.
 void fill_table(const PaddedShape& shape, const PackedNetwork& packed, Workspace& work, ThreadPool& pool);

@@ -17,10 +17,7 @@ namespace hn = hwy::HWY_NAMESPACE;
 
 using Tag = hn::CappedTag<float, block_width>;
 using Vec = hn::Vec<Tag>;
-using IntTag = hn::RebindToUnsigned<Tag>;
-using IntVec = hn::Vec<IntTag>;
 constexpr Tag d;
-constexpr IntTag di;
 constexpr std::int64_t lanes = static_cast<std::int64_t>(hn::MaxLanes(Tag()));
 
 /// Calls each(j, pointer step) for the vectors of one row.
@@ -78,11 +75,12 @@ void AdamVectors(const AdamStep& s, float* HWY_RESTRICT weight, const float* HWY
   const auto update = [&](const auto tag, std::int64_t j) {
     const auto w = hn::LoadU(tag, weight + j), m = hn::LoadU(tag, exp_avg + j), v = hn::LoadU(tag, exp_avg_sq + j);
     const auto g =
-        hn::MulAdd(hn::Set(tag, s.scale), hn::LoadU(tag, gradient + j), hn::Mul(hn::Set(tag, s.weight_decay), w));
+        hn::MulAdd(hn::Set(tag, s.scale), hn::LoadU(tag, gradient + j), hn::Mul(hn::Set(tag, s.l2_penalty), w));
     const auto m_next = hn::MulAdd(hn::Set(tag, s.beta1_rest), hn::Sub(g, m), m);
     const auto v_next = hn::MulAdd(hn::Mul(hn::Set(tag, s.beta2_rest), g), g, hn::Mul(hn::Set(tag, s.beta2), v));
     const auto root = hn::Add(hn::Div(hn::Sqrt(v_next), hn::Set(tag, s.correction2)), hn::Set(tag, s.eps));
-    hn::StoreU(hn::NegMulAdd(hn::Set(tag, s.lr_over_correction1), hn::Div(m_next, root), w), tag, weight + j);
+    const auto kept = hn::Mul(hn::Set(tag, s.keep), w);
+    hn::StoreU(hn::NegMulAdd(hn::Set(tag, s.lr_over_correction1), hn::Div(m_next, root), kept), tag, weight + j);
     hn::StoreU(m_next, tag, exp_avg + j);
     hn::StoreU(v_next, tag, exp_avg_sq + j);
   };
@@ -108,25 +106,30 @@ double SumOfSquares(const float* HWY_RESTRICT x, std::int64_t n) {
 }
 
 /// lowbias32 (C. Wellons 2018, "Prospecting for hash functions"): every bit of x changes every bit of the result.
-HWY_INLINE IntVec hash(IntVec x) {
-  x = hn::Mul(hn::Xor(x, hn::ShiftRight<16>(x)), hn::Set(di, 0x7feb352dU));
-  x = hn::Mul(hn::Xor(x, hn::ShiftRight<15>(x)), hn::Set(di, 0x846ca68bU));
+template <class D>
+HWY_INLINE hn::Vec<D> hash(D u, hn::Vec<D> x) {
+  x = hn::Mul(hn::Xor(x, hn::ShiftRight<16>(x)), hn::Set(u, 0x7feb352dU));
+  x = hn::Mul(hn::Xor(x, hn::ShiftRight<15>(x)), hn::Set(u, 0x846ca68bU));
   return hn::Xor(x, hn::ShiftRight<16>(x));
 }
 
 void Dropout(const float* in, float* out, std::int64_t n, double p, std::uint64_t seed, std::uint32_t first) {
-  const IntVec key1 = hn::Set(di, static_cast<std::uint32_t>(seed));
-  const IntVec key2 = hn::Set(di, static_cast<std::uint32_t>(seed >> 32));
-  // 31 bits, compared as signed numbers: Highway compares unsigned ones more slowly.
-  const hn::RebindToSigned<Tag> ds;
-  const auto below = hn::Set(ds, static_cast<std::int32_t>(p * 0x1p31) - 1);
-  const Vec scale = hn::Set(d, static_cast<float>(1 / (1 - p)));
-  for (std::int64_t j = 0; j < n; j += lanes) {
-    const IntVec index = hn::Iota(di, first + static_cast<std::uint32_t>(j));
-    const IntVec random = hn::ShiftRight<1>(hash(hn::Add(hash(hn::Add(index, key1)), key2)));
-    const auto keep = hn::Gt(hn::BitCast(ds, random), below);
-    hn::Store(hn::IfThenElseZero(hn::RebindMask(d, keep), hn::Mul(hn::Load(d, in + j), scale)), d, out + j);
-  }
+  const auto drop = [&](const auto tag, std::int64_t j) {
+    const hn::RebindToUnsigned<decltype(tag)> tu;
+    const hn::RebindToSigned<decltype(tag)> ts;
+    const auto key1 = hn::Set(tu, static_cast<std::uint32_t>(seed));
+    const auto key2 = hn::Set(tu, static_cast<std::uint32_t>(seed >> 32));
+    // 31 bits, compared as signed numbers: Highway compares unsigned ones more slowly.
+    const auto index = hn::Iota(tu, first + static_cast<std::uint32_t>(j));
+    const auto random = hn::ShiftRight<1>(hash(tu, hn::Add(hash(tu, hn::Add(index, key1)), key2)));
+    const auto keep = hn::Gt(hn::BitCast(ts, random), hn::Set(ts, static_cast<std::int32_t>(p * 0x1p31) - 1));
+    const auto scale = hn::Set(tag, static_cast<float>(1 / (1 - p)));
+    const auto kept = hn::Mul(hn::LoadU(tag, in + j), scale);
+    hn::StoreU(hn::IfThenElseZero(hn::RebindMask(tag, keep), kept), tag, out + j);
+  };
+  std::int64_t j = 0;
+  for (; j + lanes <= n; j += lanes) drop(d, j);
+  for (; j < n; ++j) drop(hn::CappedTag<float, 1>(), j);
 }
 
 void FillRows(const float* HWY_RESTRICT row, float* HWY_RESTRICT out, std::int64_t rows) {

@@ -24,7 +24,8 @@ struct AdamStep {
   float correction2 = 1;          ///< sqrt(1 - beta2^t)
   float beta1_rest = 0;           ///< 1 - beta1
   float beta2 = 0, beta2_rest = 0;
-  float eps = 0, weight_decay = 0, scale = 1;
+  float eps = 0, l2_penalty = 0, scale = 1;
+  float keep = 1;  ///< decoupled decay: multiplies the weight
 };
 void adam_step(const AdamStep& step, float* weight, const float* gradient, float* exp_avg, float* exp_avg_sq,
                std::int64_t n);
@@ -33,7 +34,7 @@ void adam_step(const AdamStep& step, float* weight, const float* gradient, float
 double sum_of_squares(const float* x, std::int64_t n);
 
 /// out[j] = in[j] / (1 - p) with probability 1 - p, else 0. The choice depends only on `seed` and `first` + j, so the
-/// backward pass can repeat it. in may be out.
+/// backward pass can repeat it. in may be out. Any n, any alignment.
 void dropout(const float* in, float* out, std::int64_t n, double p, std::uint64_t seed, std::uint32_t first);
 
 /// out[j] = exp((x[j] - shift) * scale); any n, any alignment. Correct to 2e-7 of the result.

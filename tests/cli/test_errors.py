@@ -54,7 +54,6 @@ class Errors(Case):
 
     def test_plan_without_an_end(self):
         self.refused_training("--data", self.text, "--epochs", "0", says=["at least one limit"])
-        self.refused_training("--data", self.text, "--epochs", "0", "--max-minutes", "1", says=["cosine"])
 
     def test_missing_gpu(self):
         self.refused_training("--data", self.text, *SMALL, "--device", "cuda", says=["CUDA", "--device cpu"])

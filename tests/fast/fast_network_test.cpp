@@ -49,8 +49,7 @@ struct Scene {
     window.gradient_scale = 1.0F / static_cast<float>(batch.input.size());
     State next = state;
     std::vector<float> nats(batch.input.size()), gradients(static_cast<std::size_t>(network.layout().size()), 9.0F);
-    plain.pack(network.weights().data(), /*backward=*/true);
-    plain.forward(window, next);
+    plain.forward(network.weights().data(), window, next);
     plain.copy_nats(nats);
     plain.backward(gradients.data());
     const double loss = std::accumulate(nats.begin(), nats.end(), 0.0) / static_cast<double>(nats.size());

@@ -27,8 +27,17 @@ std::vector<float> random_vector(std::size_t size, unsigned seed) {
 
 struct Scene {
   /// Every symbol occurs, but the last one not as a target.
-  explicit Scene(Cell cell, double dropout = 0)
-      : network({.cell = cell, .layers = 2, .hidden = 19, .embedding = 7, .dropout = dropout},
+  explicit Scene(Cell cell, double dropout = 0, DropoutMask mask = DropoutMask::step)
+      : network({.cell = cell,
+                 .layers = 2,
+                 .hidden = 19,
+                 .embedding = 7,
+                 .dropout = dropout,
+                 .output_dropout = dropout / 2,
+                 .input_dropout = dropout / 2,
+                 .embedding_dropout = dropout / 3,
+                 .weight_dropout = dropout / 2,
+                 .dropout_mask = mask},
                 (seed_generators(12), V)),
         batch(test::random_batch(T, B, V - 1, 13)),
         state(test::random_state(network.config(), B, 14)) {
@@ -78,8 +87,9 @@ struct Scene {
 class Training : public testing::TestWithParam<Cell> {};
 
 TEST_P(Training, GradientsMatchDifferences) {
-  for (const double dropout : {0.0, 0.5}) {
-    Scene scene(GetParam(), dropout);
+  for (const auto& [dropout, mask] :
+       {std::pair(0.0, DropoutMask::step), std::pair(0.5, DropoutMask::step), std::pair(0.5, DropoutMask::window)}) {
+    Scene scene(GetParam(), dropout, mask);
     const std::vector<double> gradients = scene.step(3, Precision::fp32, 1).gradients;
     unsigned seed = 20;
     for (const WeightInfo& weight : scene.network.layout().weights()) {

@@ -81,8 +81,9 @@ TEST_P(Elementwise, AdamStepMatchesTheFormulas) {
                       .beta2 = 0.99F,
                       .beta2_rest = 0.01F,
                       .eps = 1e-3F,
-                      .weight_decay = 0.05F,
-                      .scale = 0.5F};
+                      .l2_penalty = 0.05F,
+                      .scale = 0.5F,
+                      .keep = 0.875F};
   for (const std::int64_t n : {1, 15, 16, 1000}) {
     const Buffer weight = random_floats(n + 2, 1), gradient = random_floats(n + 2, 2), m = random_floats(n + 2, 3),
                  v = random_floats(n + 2, 4, 0, 1);
@@ -95,7 +96,7 @@ TEST_P(Elementwise, AdamStepMatchesTheFormulas) {
         const double g = 0.5 * gradient.floats()[j] + 0.05 * w;
         first = 0.9 * first + 0.1 * g;
         second = 0.99 * second + 0.01 * g * g;
-        w -= 0.02 * first / (std::sqrt(second) / 0.3 + 1e-3);
+        w = 0.875 * w - 0.02 * first / (std::sqrt(second) / 0.3 + 1e-3);
       }
       EXPECT_NEAR(weight_after.floats()[j], w, 5e-7) << n << " " << j;
       EXPECT_NEAR(m_after.floats()[j], first, 3e-7) << n << " " << j;
@@ -142,6 +143,10 @@ TEST_P(Elementwise, DropoutDependsOnSeedAndIndexOnly) {
   for (std::int64_t begin = 0, size = 16; begin < n; begin += size, size = std::min(size + 16, n - begin))
     dropout(ones.floats() + begin, parts.floats() + begin, size, 0.5, 7, static_cast<std::uint32_t>(32 + begin));
   EXPECT_TRUE(same_bytes(whole, parts));
+  Buffer odd = ones;  // any number of them, and off alignment
+  dropout(ones.floats() + 3, odd.floats() + 3, 37, 0.5, 7, 32 + 3);
+  EXPECT_TRUE(std::equal(odd.floats() + 3, odd.floats() + 40, whole.floats() + 3));
+  EXPECT_EQ(odd.floats()[2] + odd.floats()[40], 2);
   // Another seed, in either half of its bits, or other indices: half of the choices differ.
   for (const Buffer& other : {mask(8, 32), mask(7 + (1ULL << 32), 32), mask(7, 32 + n)}) {
     std::int64_t different = 0;

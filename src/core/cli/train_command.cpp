@@ -21,10 +21,6 @@ namespace {
 void say_next(const TrainEnd& end) {
   const TrainState& state = end.state;
   const std::string& folder = end.run.path();
-  if (end.outcome == Outcome::finished && state.step < end.total_steps)
-    say("time was up at step {} of {}, before the learning rate had come down. For the best result in this time: "
-        "--total-steps {}",
-        state.step, end.total_steps, state.step);
   if (state.best_loss)
     say("best model: {}, validation loss {} at step {}, {} of training in all", end.run.best(),
         describe_loss(*state.best_loss), state.best_step, describe_seconds(end.seconds));

@@ -26,6 +26,7 @@ struct TrainStart {
   std::optional<Checkpoint> checkpoint = {};  ///< to resume, or to take the weights from
   bool resumed = false;
   bool new_rate = false;  ///< resumed, but with another lr or schedule than before
+  bool new_time = false;  ///< resumed, but with another max_minutes than before
   std::optional<FileLock> lock = {};
 };
 
@@ -63,10 +64,14 @@ TrainStart resume(const TrainRequest& request) {
       start.config, before, given, [](const std::string&) { return true; },
       "this run began (its weights, its state or its place in the text depend on it)",
       "leave it out, or start a new run with --init-from " + run.path());
+  if (start.config.optimizer.weight_decay > 0 && start.checkpoint->config.find("l2_penalty") == std::string::npos)
+    fail_input(run.path() + ": optimizer.weight_decay of an older charnn, which meant the L2 penalty by it",
+               "its present name, optimizer.l2_penalty", "rename it in " + run.config());
   const auto rate = [](const Config& c) {
     return config_to_json({describe_const(c.optimizer), describe_const(c.schedule)});
   };
   start.new_rate = rate(start.config) != rate(before);
+  start.new_time = start.config.train.max_minutes != before.train.max_minutes;
   return start;
 }
 
@@ -84,6 +89,7 @@ TrainStart begin(const TrainRequest& request) {
   TrainStart start{RunFolder(request.out), {}};
   Config& config = start.config;
   const KeySet given = request.input.apply(config);
+  if (config.train.max_minutes > 0 && !given.contains("train.epochs")) config.train.epochs = 0;  // a limit is enough
   if (!request.init_from.empty()) {
     LoadedModel trained = load_model({request.init_from});
     require_unchanged(
@@ -275,11 +281,11 @@ TrainEnd run_training(const TrainRequest& request, const TrainHooks& hooks) {
                    .config_json = config_json,
                    .elapsed_before = metrics.elapsed_before(),
                    .stop_at = request.stop_at});
-  if (start.resumed) trainer.restore(*start.checkpoint, {request.reset_optimizer, start.new_rate});
+  if (start.resumed) trainer.restore(*start.checkpoint, {request.reset_optimizer, start.new_rate, start.new_time});
   const RunInfo info = run_info(config, setup, trainer);
   for (Sink* sink : sinks) sink->begin(info);
   const Outcome outcome = run_to_end(trainer, sinks, start, hooks);
   if (const auto error = end_sinks(sinks, trainer, reason_of(outcome, config.train, trainer.saved()))) throw *error;
-  return {run, outcome, trainer.state(), trainer.elapsed(), needs_horizon(config.schedule) ? trainer.total_steps() : 0};
+  return {run, outcome, trainer.state(), trainer.elapsed()};
 }
 }  // namespace charnn::cli

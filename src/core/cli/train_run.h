@@ -43,8 +43,7 @@ struct TrainEnd {
   RunFolder run;
   Outcome outcome;
   TrainState state;
-  double seconds;            ///< of training, over all resumptions
-  std::int64_t total_steps;  ///< horizon of the schedule; 0: it needs none
+  double seconds;  ///< of training, over all resumptions
 };
 
 /// Does the work of `charnn train`, from the request to a run folder with checkpoints; needs neither a command line nor

@@ -52,6 +52,7 @@ TrainingSetup::TrainingSetup(const Config& config, Corpus text, const Checkpoint
   adam = std::make_unique<Adam>(*network, config.optimizer);
   if (weights != nullptr && with_moments)
     adam->restore(weights->exp_avg, weights->exp_avg_sq, weights->train.optimizer_step);
-  batcher = std::make_unique<Batcher>(corpus, corpus.train(), config.train.batch_size, config.train.sequence_length);
+  batcher = std::make_unique<Batcher>(corpus, corpus.train(), config.train.batch_size, config.train.sequence_length,
+                                      config.train.window_jitter, config.train.seed);
 }
 }  // namespace charnn::cli

@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <fmt/format.h>
 #include "core/base/error.h"
+#include "core/base/random.h"
 
 namespace charnn {
 void require_fits(Split split, std::int64_t batch_size, std::int64_t sequence_length) {
@@ -19,13 +20,27 @@ void require_fits(Split split, std::int64_t batch_size, std::int64_t sequence_le
       hint);
 }
 
-Batcher::Batcher(const Corpus& corpus, Split split, std::int64_t batch_size, std::int64_t sequence_length)
+Batcher::Batcher(const Corpus& corpus, Split split, std::int64_t batch_size, std::int64_t sequence_length,
+                 double jitter, std::int64_t seed)
     : corpus_(corpus),
       split_(split),
       batch_size_(batch_size),
       sequence_length_(sequence_length),
-      stream_length_((split.size() - 1) / batch_size) {
+      stream_length_((split.size() - 1) / batch_size),
+      most_moved_(static_cast<std::int64_t>(jitter * static_cast<double>(sequence_length) / 2)),
+      seed_(static_cast<std::uint64_t>(seed)) {
   require_fits(split, batch_size, sequence_length);
+}
+
+/// Where window number `window` of this epoch begins; 0 < window.
+std::int64_t Batcher::border(std::int64_t window) const {
+  if (window >= windows_per_epoch()) return stream_length_;
+  const std::int64_t regular = window * sequence_length_;
+  if (most_moved_ == 0) return regular;
+  const std::uint64_t epoch = Random(seed_ + static_cast<std::uint64_t>(cursor_.epoch)).next();
+  const std::uint64_t draw = Random(epoch + static_cast<std::uint64_t>(window)).next();
+  const std::int64_t moved = static_cast<std::int64_t>(draw % static_cast<std::uint64_t>(2 * most_moved_ + 1));
+  return std::min(regular + moved - most_moved_, stream_length_ - 1);
 }
 
 void Batcher::seek(Cursor cursor) {
@@ -37,7 +52,9 @@ void Batcher::seek(Cursor cursor) {
 }
 
 Batch Batcher::next() {
-  const std::int64_t length = std::min(sequence_length_, stream_length_ - cursor_.position);
+  std::int64_t window_after = std::max<std::int64_t>(cursor_.position / sequence_length_, 1);
+  while (border(window_after) <= cursor_.position) ++window_after;
+  const std::int64_t length = border(window_after) - cursor_.position;
   Batch batch(length, batch_size_, corpus_.has_documents());
   batch.starts_epoch = cursor_.position == 0;
   std::vector<std::int64_t> window(length + 1);

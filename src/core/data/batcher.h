@@ -30,10 +30,16 @@ struct Batch {
 /// Cuts a split into B contiguous streams of equal length L = (size - 1) / B and returns them in windows of T symbols.
 /// Each window continues the one before, so the recurrent state can be carried over. Every symbol of every stream is
 /// used once per epoch; the last window of an epoch is shorter if T does not divide L.
+///
+/// With a jitter j in (0, 1) every border between windows moves at random by up to j T / 2 symbols, differently in each
+/// epoch: windows have (1 - j) T to (1 + j) T symbols, T on average, and gradients are cut elsewhere each time. (Merity
+/// et al. 2018, "Regularizing and optimizing LSTM language models", vary lengths too; moving the borders keeps the
+/// number of windows.) The borders depend on `seed`, epoch and place only, so there is nothing to save.
 class Batcher {
  public:
   /// Throws like require_fits(). `corpus` must outlive the batcher.
-  Batcher(const Corpus& corpus, Split split, std::int64_t batch_size, std::int64_t sequence_length);
+  Batcher(const Corpus& corpus, Split split, std::int64_t batch_size, std::int64_t sequence_length, double jitter = 0,
+          std::int64_t seed = 0);
 
   Batch next();
 
@@ -44,9 +50,13 @@ class Batcher {
   std::int64_t windows_per_epoch() const noexcept { return (stream_length_ + sequence_length_ - 1) / sequence_length_; }
 
  private:
+  std::int64_t border(std::int64_t window) const;
+
   const Corpus& corpus_;
   Split split_;
   std::int64_t batch_size_, sequence_length_, stream_length_;
+  std::int64_t most_moved_;  ///< symbols by which borders may move
+  std::uint64_t seed_;
   Cursor cursor_;
 };
 

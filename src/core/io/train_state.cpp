@@ -20,7 +20,8 @@ std::vector<Section> describe(TrainState& s) {
                        count("loss_chars", s.loss_chars),
                        Field::integer("evaluated_step", s.evaluated_step, from_to(-1, most)),
                        Field::optional_real("best_loss", s.best_loss), count("best_step", s.best_step),
-                       count("corpus_bytes", s.corpus.bytes), count("evals_since_best", s.evals_since_best)}),
+                       count("corpus_bytes", s.corpus.bytes), count("evals_since_best", s.evals_since_best),
+                       count("planned_steps", s.planned_steps)}),
           section("rate", {real("factor", s.rate.factor), Field::optional_real("plateau_best", s.rate.plateau_best),
                            count("plateau_evals", s.rate.plateau_evals)}),
           section("guard", {real("loss_average", s.guard.loss.sum), real("weight", s.guard.loss.weight),
@@ -45,11 +46,12 @@ nlohmann::ordered_json train_state_to_json(TrainState state) {
 TrainState train_state_from_json(const nlohmann::json& json, const std::string& what) {
   TrainState state;
   for (auto& [name, help, fields] : describe(state)) {
-    // Older checkpoints lack the named sections and evals_since_best.
+    // Older checkpoints lack the named sections and these fields.
     if (!name.empty() && !json.contains(name)) continue;
     const nlohmann::json& object = name.empty() ? json : json.at(name);
     for (Field& field : fields) {
-      if (field.name == "evals_since_best" && !object.contains(field.name)) continue;
+      const bool newer = field.name == "evals_since_best" || field.name == "planned_steps";
+      if (newer && !object.contains(field.name)) continue;
       const std::string where = fmt::format("{}: train_state: {}", what, field.name);
       const nlohmann::json& item = object.at(field.name);
       const auto value = to_value(item);

@@ -46,6 +46,7 @@ struct TrainState {
   std::int64_t chars = 0;            ///< characters trained on
   double loss_sum = 0;               ///< nats since the last metrics record
   std::int64_t loss_chars = 0;       ///< characters of loss_sum
+  std::int64_t planned_steps = 0;    ///< that fit into max_minutes; 0: not known yet, or no such limit
   std::int64_t evaluated_step = -1;  ///< step of the last evaluation; -1: none yet
   std::optional<double> best_loss;   ///< nats per character on the validation split
   std::int64_t best_step = 0;

@@ -1,10 +1,19 @@
 #pragma once
-#include <variant>
+#include <vector>
 #include "core/model/flat_array.h"
 #include "core/model/network_layout.h"
 #include "core/model/torch.h"
 
 namespace charnn {
+/// Factors of a window's dropout, each 0 or 1 / (1 - p). Undefined or missing: nothing is dropped there. Where a
+/// mask lasts for the window, T is 1.
+struct DropoutFactors {
+  torch::Tensor symbols;                 ///< [V, 1]: embedding_dropout
+  torch::Tensor input;                   ///< [T, B, E]: input_dropout
+  std::vector<torch::Tensor> outputs;    ///< of each layer, [T, B, H]: dropout, output_dropout
+  std::vector<torch::Tensor> weight_hh;  ///< of each layer, [G H, H]: weight_dropout
+};
+
 /// The network as a LibTorch module: embedding -> recurrent layers -> linear decoder. It trains on a GPU, and is what
 /// the CPU path is held against in the tests.
 class CharRnn : public torch::nn::Module {
@@ -22,9 +31,13 @@ class CharRnn : public torch::nn::Module {
     torch::Tensor logits;  ///< [T, B, V]
     State state;           ///< after the last symbol
   };
-  /// `ids` [T, B] int64. Dropout acts only while is_training(). `starts` [T, B] uint8 on the CPU, or undefined: where
-  /// it is 1, a document starts with that symbol, from a zero state; neither state nor gradient passes from before it.
-  Output forward(const torch::Tensor& ids, const State& state, const torch::Tensor& starts = {});
+  /// As the config asks for, from the default generator of `device`.
+  DropoutFactors draw_dropout(std::int64_t steps, std::int64_t streams, torch::Device device) const;
+
+  /// `ids` [T, B] int64. `starts` [T, B] uint8 on the CPU, or undefined: where it is 1, a document starts with that
+  /// symbol, from a zero state; neither state nor gradient passes from before it.
+  Output forward(const torch::Tensor& ids, const State& state, const torch::Tensor& starts = {},
+                 const DropoutFactors& factors = {});
 
   State zero_state(std::int64_t streams) const;
 
@@ -33,11 +46,12 @@ class CharRnn : public torch::nn::Module {
   void move_into(const FlatArray& weights, const FlatArray& gradients);
 
  private:
-  std::pair<torch::Tensor, State> run_layers(const torch::Tensor& embedded, const State& state);
+  torch::Tensor run_layer(std::int64_t layer, const torch::Tensor& input, const DropoutFactors& factors,
+                          torch::Tensor& h, torch::Tensor& c) const;
 
   NetworkLayout layout_;
   torch::nn::Embedding encoder_{nullptr};
-  std::variant<torch::nn::RNN, torch::nn::GRU, torch::nn::LSTM> rnn_;
+  std::vector<torch::Tensor> layers_;  ///< 4 weights each, as NetworkLayout has them
   torch::nn::Linear decoder_{nullptr};
 };
 }  // namespace charnn

@@ -49,6 +49,20 @@ void blend(float share, const FlatArray& values, const FlatArray& average, Threa
   });
 }
 
+void dynamic_step(const DynamicStep& step, const FlatArray& gradients, const FlatArray& weights, ThreadPool& pool) {
+  const auto& [share, trained, rates, decays] = step;
+  if (!weights.tensor().is_cpu()) {
+    const torch::Tensor w = weights.tensor(), back = trained.tensor().sub(w).mul_(decays.tensor());
+    w.add_(back).sub_(gradients.tensor().mul(rates.tensor()), share);
+    return;
+  }
+  const float *from = trained.data(), *g = gradients.data(), *rate = rates.data(), *decay = decays.data();
+  float* w = weights.data();
+  pool.run_ranges(weights.size(), grain, [=, share = share](std::int64_t begin, std::int64_t end) {
+    for (std::int64_t i = begin; i < end; ++i) w[i] += decay[i] * (from[i] - w[i]) - share * rate[i] * g[i];
+  });
+}
+
 double sum_of_squares(const FlatArray& array, FlatRange range, ThreadPool& pool) {
   if (!array.tensor().is_cpu()) return slice(array, range).square().sum(torch::kDouble).item<double>();
   const float* data = array.data() + range.begin;
@@ -64,10 +78,10 @@ void adam_step(const AdamStep& s, FlatRange range, const FlatArray& weights, con
                const FlatArray& exp_avg, const FlatArray& exp_avg_sq, ThreadPool& pool) {
   if (!weights.tensor().is_cpu()) {
     torch::Tensor w = slice(weights, range), m = slice(exp_avg, range), v = slice(exp_avg_sq, range);
-    const torch::Tensor g = slice(gradients, range).mul(s.scale).add(w, s.weight_decay);
+    const torch::Tensor g = slice(gradients, range).mul(s.scale).add(w, s.l2_penalty);
     m.lerp_(g, s.beta1_rest);
     v.mul_(s.beta2).addcmul_(g, g, s.beta2_rest);
-    w.addcdiv_(m, v.sqrt().div_(s.correction2).add_(s.eps), -s.lr_over_correction1);
+    w.mul_(s.keep).addcdiv_(m, v.sqrt().div_(s.correction2).add_(s.eps), -s.lr_over_correction1);
     return;
   }
   pool.run_ranges(range.end - range.begin, grain, [&](std::int64_t begin, std::int64_t end) {

@@ -42,6 +42,13 @@ struct FlatRange {
 /// average += share (values - average).
 void blend(float share, const FlatArray& values, const FlatArray& average, ThreadPool& pool);
 
+/// weights += decays (trained - weights) - share rates gradients; see train/dynamic.h.
+struct DynamicStep {
+  float share;
+  const FlatArray &trained, &rates, &decays;
+};
+void dynamic_step(const DynamicStep& step, const FlatArray& gradients, const FlatArray& weights, ThreadPool& pool);
+
 /// On a CPU the result does not depend on the number of threads.
 double sum_of_squares(const FlatArray& array, FlatRange range, ThreadPool& pool);
 void adam_step(const AdamStep& step, FlatRange range, const FlatArray& weights, const FlatArray& gradients,

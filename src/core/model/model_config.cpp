@@ -12,6 +12,18 @@ Section describe(ModelConfig& c) {
            .fixed_for_run(),
        Field::real("dropout", c.dropout, from_to_below(0, 1),
                    "share of units dropped between layers and before the decoder, in training only"),
+       Field::real("output_dropout", c.output_dropout, from_to_below(-1, 1),
+                   "share dropped before the decoder; negative: as dropout"),
+       Field::real("input_dropout", c.input_dropout, from_to_below(0, 1),
+                   "share dropped of the embedded characters' elements"),
+       Field::real("embedding_dropout", c.embedding_dropout, from_to_below(0, 1),
+                   "share of the characters whose embedding is zero for a whole window (Gal, Ghahramani 2016)"),
+       Field::real(
+           "weight_dropout", c.weight_dropout, from_to_below(0, 1),
+           "share of the hidden-to-hidden weights dropped for a whole window (weight drop: Merity et al. 2018)"),
+       Field::choice("dropout_mask", c.dropout_mask, dropout_mask_names,
+                     "how long a mask of dropout, output_dropout and input_dropout lasts: a step, or all steps of a "
+                     "window (variational dropout: Gal, Ghahramani 2016)"),
        Field::real("forget_bias", c.forget_bias, from_to(-10, 10),
                    "lstm: bias of the forget gate before training (1 is a common choice, but learns tinyshakespeare 3 "
                    "% worse than 0)")

@@ -1,4 +1,5 @@
 #pragma once
+#include <algorithm>
 #include <array>
 #include <cstdint>
 #include "core/base/describe.h"
@@ -17,13 +18,33 @@ inline constexpr std::array<const char*, 2> precision_names{"fp32", "bf16"};
 enum class StepWeights { automatic, fp32, bf16 };
 inline constexpr std::array<const char*, 3> step_weights_names{"auto", "fp32", "bf16"};
 
+/// How long a dropout mask lasts: one step, or all steps of a window ("variational": Gal, Ghahramani 2016, "A
+/// theoretically grounded application of dropout in recurrent neural networks").
+enum class DropoutMask { step, window };
+inline constexpr std::array<const char*, 2> dropout_mask_names{"step", "window"};
+
+/// The members are explained in model_config.cpp, where --help takes its texts from.
 struct ModelConfig {
   Cell cell = Cell::lstm;
   std::int64_t layers = 2;
   std::int64_t hidden = 128;
   std::int64_t embedding = 64;
   double dropout = 0.0;
+  double output_dropout = -1;
+  double input_dropout = 0;
+  double embedding_dropout = 0;
+  double weight_dropout = 0;
+  DropoutMask dropout_mask = DropoutMask::step;
   double forget_bias = 0.0;
+
+  /// Dropout of the output of a layer.
+  double dropout_after(std::int64_t layer) const {
+    return layer == layers - 1 && output_dropout >= 0 ? output_dropout : dropout;
+  }
+  void drop_nothing() { dropout = output_dropout = input_dropout = embedding_dropout = weight_dropout = 0; }
+  bool drops_out() const {
+    return std::max({dropout, output_dropout, input_dropout, embedding_dropout, weight_dropout}) > 0;
+  }
 };
 
 Section describe(ModelConfig& config);

@@ -39,6 +39,11 @@ void from_torch(const CharRnn::State& from, State& state) {
   copy(from.h, state.h);
   if (state.has_c) copy(from.c, state.c);
 }
+
+void copy_to(const torch::Tensor& losses, std::span<float> nats) {
+  const torch::Tensor host = losses.detach().to(torch::kCPU);
+  std::copy_n(host.data_ptr<float>(), nats.size(), nats.begin());
+}
 }  // namespace
 
 void require_supported(Precision precision) {
@@ -94,16 +99,16 @@ FastNetwork& Network::path(Precision precision) {
   return *path;
 }
 
-double Network::train_window(const Batch& batch, State& state) {
-  if (device_ != Device::cpu) return train_by_torch(batch, state);
+double Network::train_window(const Batch& batch, State& state, std::span<float> nats) {
+  std::vector<float> own(nats.empty() ? batch.input.size() : 0);
+  if (nats.empty()) nats = own;
+  if (device_ != Device::cpu) return train_by_torch(batch, state, nats);
   FastWindow window = window_of(batch);
   window.training = true;
   window.gradient_scale = 1.0F / static_cast<float>(batch.input.size());
-  if (config().dropout > 0) window.dropout_seed = draw_seed();
-  std::vector<float> nats(batch.input.size());
+  if (config().drops_out()) window.dropout_seed = draw_seed();
   FastNetwork& network = path(options_.training);
-  network.pack(weights_.data(), /*backward=*/true);
-  network.forward(window, state);
+  network.forward(weights_.data(), window, state);
   network.copy_nats(nats);
   network.backward(gradients_.data());
   return std::accumulate(nats.begin(), nats.end(), 0.0) / static_cast<double>(nats.size());
@@ -112,37 +117,35 @@ double Network::train_window(const Batch& batch, State& state) {
 void Network::score_window(const Batch& batch, State& state, std::span<float> nats) {
   if (device_ != Device::cpu) return score_by_torch(batch, state, nats);
   FastNetwork& network = path(options_.evaluation);
-  network.pack(weights_.data(), /*backward=*/false);
-  network.forward(window_of(batch), state);
+  network.forward(weights_.data(), window_of(batch), state);
   network.copy_nats(nats);
 }
 
-double Network::train_by_torch(const Batch& batch, State& state) {
-  const torch::Device device = weights_.tensor().device();
+double Network::train_by_torch(const Batch& batch, State& state, std::span<float> nats) {
   gradients_.tensor().zero_();
   module_->train();
-  auto [logits, next] = module_->forward(tensor_of(batch, batch.input, torch::kInt64).to(device),
-                                         to_torch(state, device), tensor_of(batch, batch.starts, torch::kUInt8));
-  const torch::Tensor targets = tensor_of(batch, batch.target, torch::kInt64).to(device).reshape({-1});
-  const torch::Tensor loss =
-      torch::nn::functional::cross_entropy(logits.reshape({-1, layout_.vocabulary_size()}), targets);
+  const torch::Tensor losses =
+      run_module(batch, state, module_->draw_dropout(batch.steps, batch.streams, weights_.tensor().device()));
+  const torch::Tensor loss = losses.mean();
   loss.backward();
-  from_torch(next, state);
+  copy_to(losses, nats);
   return loss.item<double>();
 }
 
 void Network::score_by_torch(const Batch& batch, State& state, std::span<float> nats) {
   const torch::NoGradGuard no_grad;
-  const torch::Device device = weights_.tensor().device();
   module_->eval();
-  auto [logits, next] = module_->forward(tensor_of(batch, batch.input, torch::kInt64).to(device),
-                                         to_torch(state, device), tensor_of(batch, batch.starts, torch::kUInt8));
+  copy_to(run_module(batch, state, {}), nats);
+}
+
+torch::Tensor Network::run_module(const Batch& batch, State& state, const DropoutFactors& factors) {
+  const torch::Device device = weights_.tensor().device();
+  auto [logits, next] =
+      module_->forward(tensor_of(batch, batch.input, torch::kInt64).to(device), to_torch(state, device),
+                       tensor_of(batch, batch.starts, torch::kUInt8), factors);
   const torch::Tensor targets = tensor_of(batch, batch.target, torch::kInt64).to(device).reshape({-1});
-  const auto options = torch::nn::functional::CrossEntropyFuncOptions().ignore_index(-1).reduction(torch::kNone);
-  const torch::Tensor losses =
-      torch::nn::functional::cross_entropy(logits.reshape({-1, layout_.vocabulary_size()}), targets, options)
-          .to(torch::kCPU);
-  std::copy_n(losses.data_ptr<float>(), nats.size(), nats.begin());
   from_torch(next, state);
+  const auto options = torch::nn::functional::CrossEntropyFuncOptions().ignore_index(-1).reduction(torch::kNone);
+  return torch::nn::functional::cross_entropy(logits.reshape({-1, layout_.vocabulary_size()}), targets, options);
 }
 }  // namespace charnn

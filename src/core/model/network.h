@@ -11,6 +11,7 @@
 
 namespace charnn {
 class CharRnn;
+struct DropoutFactors;
 class FastNetwork;
 class ThreadPool;
 
@@ -35,8 +36,8 @@ class Network {
   void configure_cpu(const CpuOptions& options);
 
   /// One window of training, with dropout: returns the mean loss in nats per symbol, fills gradients(), and moves
-  /// `state` on; no gradient flows into it.
-  double train_window(const Batch& batch, State& state);
+  /// `state` on; no gradient flows into it. Also writes to `nats`, unless empty, as score_window() does.
+  double train_window(const Batch& batch, State& state, std::span<float> nats = {});
   /// Writes -log p of each target to `nats` [T, B] (0 where a target is negative) and moves `state` on. No dropout.
   void score_window(const Batch& batch, State& state, std::span<float> nats);
 
@@ -54,8 +55,9 @@ class Network {
 
  private:
   void make_module();
-  /// Windows go through the LibTorch module.
-  double train_by_torch(const Batch& batch, State& state);
+  /// Windows go through the LibTorch module: -log p of the targets [T B], 0 where a target is negative.
+  at::Tensor run_module(const Batch& batch, State& state, const DropoutFactors& factors);
+  double train_by_torch(const Batch& batch, State& state, std::span<float> nats);
   void score_by_torch(const Batch& batch, State& state, std::span<float> nats);
   /// The CPU path for products in `precision`, with the present weights.
   FastNetwork& path(Precision precision);

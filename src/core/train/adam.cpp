@@ -15,30 +15,33 @@ bool has_weight(std::string_view layer, std::string_view name) {
   return dot == layer.size() || name.ends_with(fmt::format("_l{}", layer.substr(dot + 1)));
 }
 
-/// All weights outside the frozen layers; adjacent ranges are joined.
-std::vector<FlatRange> trained_ranges(const NetworkLayout& layout, const std::vector<std::string>& frozen) {
-  std::vector<FlatRange> ranges;
-  std::vector<std::string> unknown = frozen;
+}  // namespace
+
+/// All weights outside the frozen layers; adjacent ranges are joined where nothing tells them apart.
+std::vector<Adam::Trained> Adam::trained_ranges(const NetworkLayout& layout, const OptimizerConfig& config) {
+  std::vector<Trained> trained;
+  std::vector<std::string> unknown = config.freeze;
   for (const WeightInfo& weight : layout.weights()) {
     const auto freezes = [&](const std::string& layer) { return has_weight(layer, weight.name); };
     std::erase_if(unknown, freezes);
-    if (std::any_of(frozen.begin(), frozen.end(), freezes)) continue;
-    if (ranges.empty() || ranges.back().end != weight.offset) ranges.push_back({weight.offset, weight.offset});
-    ranges.back().end += weight.size;
+    if (std::any_of(config.freeze.begin(), config.freeze.end(), freezes)) continue;
+    const bool decays = config.weight_decay > 0 && weight.shape.size() > 1;
+    if (trained.empty() || trained.back().range.end != weight.offset || trained.back().decays != decays)
+      trained.push_back({{weight.offset, weight.offset}, decays});
+    trained.back().range.end += weight.size;
   }
   if (!unknown.empty())
     fail_input(fmt::format("optimizer.freeze \"{}\": the network has no such layer", unknown[0]),
                "encoder, rnn, rnn.0, rnn.1 and so on, or decoder", "correct the name");
-  if (ranges.empty())
+  if (trained.empty())
     fail_input("optimizer.freeze names all layers", "at least one that is trained", "leave one of them out");
-  return ranges;
+  return trained;
 }
-}  // namespace
 
 Adam::Adam(Network& network, const OptimizerConfig& config)
     : network_(network),
       config_(config),
-      trained_(trained_ranges(network.layout(), config.freeze)),
+      trained_(trained_ranges(network.layout(), config)),
       exp_avg_(network.layout().size(), network.device()),
       exp_avg_sq_(network.layout().size(), network.device()) {
   if (config.average_decay > 0) average_.emplace(network.layout().size(), network.device());
@@ -47,23 +50,25 @@ Adam::Adam(Network& network, const OptimizerConfig& config)
 
 double Adam::gradient_norm() const {
   double squares = 0;
-  for (const FlatRange& range : trained_) squares += sum_of_squares(network_.gradients(), range, network_.pool());
+  for (const auto& [range, decays] : trained_) squares += sum_of_squares(network_.gradients(), range, network_.pool());
   return std::sqrt(squares);
 }
 
 void Adam::step(double lr, double gradient_scale) {
   const auto t = static_cast<double>(++steps_);
-  const AdamStep step{.lr_over_correction1 = static_cast<float>(lr / (1 - std::pow(config_.beta1, t))),
-                      .correction2 = static_cast<float>(std::sqrt(1 - std::pow(config_.beta2, t))),
-                      .beta1_rest = static_cast<float>(1 - config_.beta1),
-                      .beta2 = static_cast<float>(config_.beta2),
-                      .beta2_rest = static_cast<float>(1 - config_.beta2),
-                      .eps = static_cast<float>(config_.eps),
-                      .weight_decay = static_cast<float>(config_.weight_decay),
-                      .scale = static_cast<float>(gradient_scale)};
+  AdamStep step{.lr_over_correction1 = static_cast<float>(lr / (1 - std::pow(config_.beta1, t))),
+                .correction2 = static_cast<float>(std::sqrt(1 - std::pow(config_.beta2, t))),
+                .beta1_rest = static_cast<float>(1 - config_.beta1),
+                .beta2 = static_cast<float>(config_.beta2),
+                .beta2_rest = static_cast<float>(1 - config_.beta2),
+                .eps = static_cast<float>(config_.eps),
+                .l2_penalty = static_cast<float>(config_.l2_penalty),
+                .scale = static_cast<float>(gradient_scale)};
   const FlatArray& weights = network_.change_weights();
-  for (const FlatRange& range : trained_)
+  for (const auto& [range, decays] : trained_) {
+    step.keep = decays ? static_cast<float>(1 - lr * config_.weight_decay) : 1;
     adam_step(step, range, weights, network_.gradients(), exp_avg_, exp_avg_sq_, network_.pool());
+  }
   const double d = config_.average_decay;
   if (average_) blend(static_cast<float>((1 - d) / (1 - std::pow(d, t))), weights, *average_, network_.pool());
 }

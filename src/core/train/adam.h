@@ -8,8 +8,10 @@
 
 namespace charnn {
 /// Adam (Kingma, Ba 2014), with the same arithmetic as torch.optim.Adam:
-///   m = b1 m + (1 - b1) g, v = b2 v + (1 - b2) g^2, with g = gradient + weight_decay * w
+///   m = b1 m + (1 - b1) g, v = b2 v + (1 - b2) g^2, with g = gradient + l2_penalty w
 ///   w -= lr * (m / (1 - b1^t)) / (sqrt(v / (1 - b2^t)) + eps)
+/// Before that, config.weight_decay multiplies all but biases by 1 - lr weight_decay, as torch.optim.AdamW does
+/// (Loshchilov, Hutter 2017, "Decoupled weight decay regularization").
 /// With config.average_decay d > 0 it also keeps an average of the weights (Polyak, Juditsky 1992), corrected like m:
 ///   average += (1 - d) / (1 - d^t) (w - average)
 /// One object lives as long as the run; changing the learning rate leaves its moments alone.
@@ -33,7 +35,13 @@ class Adam {
  private:
   Network& network_;
   const OptimizerConfig& config_;
-  std::vector<FlatRange> trained_;  ///< weights that are not frozen
+  struct Trained {
+    FlatRange range;
+    bool decays;  ///< no biases in it; always false without weight_decay
+  };
+  static std::vector<Trained> trained_ranges(const NetworkLayout& layout, const OptimizerConfig& config);
+
+  std::vector<Trained> trained_;  ///< weights that are not frozen
   FlatArray exp_avg_, exp_avg_sq_;
   std::optional<FlatArray> average_;
   std::int64_t steps_ = 0;

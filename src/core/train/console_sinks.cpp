@@ -16,11 +16,8 @@ std::string ConsoleSink::place(std::int64_t step) const {
   return last_step_ > 0 ? fmt::format("step {} of {}", step, last_step_) : fmt::format("step {}", step);
 }
 
-std::string ConsoleSink::time_left(const StepInfo& s) const {
-  if (last_step_ == 0 || s.chars_per_second <= 0) return "";
-  const double chars_left =
-      static_cast<double>(last_step_ - s.step) * static_cast<double>(s.chars) / static_cast<double>(s.step);
-  return describe_seconds(chars_left / s.chars_per_second) + " left";
+std::string ConsoleSink::time_left(const StepInfo& s) {
+  return s.seconds_left > 0 ? describe_seconds(s.seconds_left) + " left" : "";
 }
 
 void ConsoleSink::begin(const RunInfo& run) {
@@ -48,6 +45,7 @@ void LineSink::record(const StepInfo& s) {
   const auto now = Clock::now();
   if (now < next_line_) return;
   next_line_ = now + interval_;
+  last_step_ = s.last_step;
   const std::string left = time_left(s);
   print(fmt::format("{}, epoch {:.2f}, loss {:.4f}, lr {:.2g}, grad norm {:.2f}, {:.0f} chars/s{}{}", place(s.step),
                     s.epoch, s.loss, s.lr, s.grad_norm, s.chars_per_second, left.empty() ? "" : ", ", left),
@@ -97,6 +95,7 @@ void BarSink::draw(const std::string& activity) {
 void BarSink::step(const StepInfo& s) {
   if (std::isfinite(s.loss)) loss_.add(s.loss, 0.98);
   latest_ = s;
+  last_step_ = s.last_step;
   const auto now = Clock::now();
   if (now < next_draw_) return;
   next_draw_ = now + std::chrono::milliseconds(100);

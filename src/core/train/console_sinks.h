@@ -21,8 +21,8 @@ class ConsoleSink : public Sink {
  protected:
   /// `style`: an escape sequence for terminals with color, or empty.
   virtual void print(const std::string& text, const char* style) = 0;
-  std::string place(std::int64_t step) const;         ///< "step 300 of 5000"
-  std::string time_left(const StepInfo& step) const;  ///< "3 min 20 s left"; empty without a step limit
+  std::string place(std::int64_t step) const;          ///< "step 300 of 5000"
+  static std::string time_left(const StepInfo& step);  ///< "3 min 20 s left"; empty if unknown
 
   std::int64_t last_step_ = 0;
   double val_loss_ = 0;

@@ -1,11 +1,16 @@
 #include "core/train/evaluate.h"
 #include <algorithm>
+#include <cmath>
 #include <vector>
 #include <fmt/format.h>
+#include "core/base/clock.h"
 #include "core/base/error.h"
 
 namespace charnn {
 namespace {
+constexpr std::int64_t chunk = 16;         ///< steps of a window
+constexpr std::int64_t most_streams = 64;  ///< side by side
+
 /// One row of predictions from a zero state: inputs [first, end), of which those before `counted` are only a warm-up.
 struct Stream {
   std::int64_t first, counted, end;
@@ -52,14 +57,29 @@ void collect(const Batch& batch, const std::vector<Stream>& streams, std::int64_
 }
 }  // namespace
 
-std::optional<EvalResult> evaluate(Network& network, const Corpus& corpus, Split split, const EvalOptions& options) {
-  const std::int64_t predictions = split.size() - 1;
-  if (predictions < 1)
+double evaluation_seconds(Network& network, std::int64_t chars) {
+  Batch batch(chunk, most_streams, false);
+  for (std::size_t i = 0; i < batch.input.size(); ++i)
+    batch.input[i] = static_cast<std::int64_t>(i) % network.vocabulary_size();
+  State state = network.zero_state(batch.streams);
+  std::vector<float> nats(batch.input.size());
+  network.score_window(batch, state, nats);  // makes what later windows find made
+  const Clock::time_point start = Clock::now();
+  network.score_window(batch, state, nats);
+  return seconds_since(start) * static_cast<double>(chars) / static_cast<double>(batch.input.size());
+}
+
+std::int64_t require_predictions(Split split) {
+  if (split.size() < 2)
     fail_input(fmt::format("the part of the text to evaluate has {} characters", split.size()), "at least 2",
                "use a longer text, or another part of it");
+  return split.size() - 1;
+}
+
+std::optional<EvalResult> evaluate(Network& network, const Corpus& corpus, Split split, const EvalOptions& options) {
+  const std::int64_t predictions = require_predictions(split);
   EvalResult result;
   const auto run = [&](const std::vector<Stream>& streams, std::int64_t steps) {
-    constexpr std::int64_t chunk = 16;
     State state = network.zero_state(std::ssize(streams));
     std::vector<float> nats;
     for (std::int64_t done = 0; done < steps; done += chunk) {
@@ -71,10 +91,10 @@ std::optional<EvalResult> evaluate(Network& network, const Corpus& corpus, Split
     }
     return true;
   };
-  std::int64_t warmup = 0, share = std::min(options.window, predictions), side_by_side = 64;
+  std::int64_t warmup = 0, share = std::min(options.window, predictions), side_by_side = most_streams;
   if (options.window == 0) {
     constexpr std::int64_t full_warmup = 256;
-    const std::int64_t automatic = std::clamp<std::int64_t>(predictions / (10 * full_warmup), 1, 64);
+    const std::int64_t automatic = std::clamp<std::int64_t>(predictions / (10 * full_warmup), 1, most_streams);
     warmup = std::min(full_warmup, predictions - 1);
     side_by_side = std::min(options.streams > 0 ? options.streams : automatic, predictions - warmup);
     share = (predictions - warmup + side_by_side - 1) / side_by_side;
@@ -92,5 +112,36 @@ std::optional<EvalResult> evaluate(Network& network, const Corpus& corpus, Split
   }
   if (!run(streams, steps)) return std::nullopt;
   return result;
+}
+
+std::optional<Calibration> calibrate(Network& network, const Corpus& corpus, Split split,
+                                     const std::function<bool()>& stop) {
+  split.end = std::min(split.end, split.begin + 50'001);
+  const std::vector<float> trained = network.weights().to_host();
+  const WeightInfo &weight = network.layout().decoder_weight(), &bias = network.layout().decoder_bias();
+  bool stopped = false;
+  /// With logits times `factor`.
+  const auto loss_at = [&](double factor) {
+    std::vector<float> scaled = trained;
+    for (const WeightInfo* part : {&weight, &bias})
+      for (std::int64_t i = part->offset; i < part->offset + part->size; ++i) scaled[i] *= static_cast<float>(factor);
+    network.change_weights().assign(scaled);
+    const auto result = evaluate(network, corpus, split, {.stop = stop});
+    stopped = stopped || !result;
+    return result ? result->loss() : 0;
+  };
+  // The loss is convex in the factor, and nearly a parabola around its lowest place.
+  constexpr double apart = 0.1;
+  double factor = 1;
+  for (int round = 0; round < 5 && !stopped; ++round) {
+    const double below = loss_at(factor - apart), here = loss_at(factor), above = loss_at(factor + apart);
+    const double bend = below - 2 * here + above;
+    const double move = bend > 0 ? apart / 2 * (below - above) / bend : 0;
+    factor = std::clamp(factor + move, 0.25, 4.0);
+    if (std::abs(move) < apart / 4) break;
+  }
+  const double loss = loss_at(factor);
+  network.change_weights().assign(trained);
+  return stopped ? std::nullopt : std::optional(Calibration{1 / factor, loss});
 }
 }  // namespace charnn

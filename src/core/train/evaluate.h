@@ -27,8 +27,23 @@ struct EvalOptions {
   std::function<bool()> stop = {};  ///< polled; true ends the evaluation without a result
 };
 
+/// How many symbols of the split are predicted: all but the first. Throws Error (usage) if there are none.
+std::int64_t require_predictions(Split split);
+
 /// Cross-entropy over the whole split, each character predicted once, without dropout; training is not affected. Throws
 /// Error (usage) for a split of fewer than two characters. Returns nothing if stopped.
 std::optional<EvalResult> evaluate(Network& network, const Corpus& corpus, Split split,
                                    const EvalOptions& options = {});
+
+/// The temperature at which a network predicts a split best, and its loss there: dividing logits by it makes up for a
+/// network that is too sure of itself (above 1) or not enough (Guo et al. 2017, "On calibration of modern neural
+/// networks"). Of the first 50,000 symbols. Nothing if stopped.
+struct Calibration {
+  double temperature, loss;  ///< nats per symbol
+};
+std::optional<Calibration> calibrate(Network& network, const Corpus& corpus, Split split,
+                                     const std::function<bool()>& stop = {});
+
+/// About how many seconds evaluate() takes for that many characters: times a window.
+double evaluation_seconds(Network& network, std::int64_t chars);
 }  // namespace charnn

@@ -50,6 +50,9 @@ RangeCurve lr_range_test(Network& network, Adam& adam, Batcher& batcher, const O
     info.epoch = epoch_of(batcher);
     info.elapsed_seconds = seconds_since(start);
     info.chars_per_second = static_cast<double>(info.chars) / info.elapsed_seconds;
+    info.last_step = config.steps;
+    info.seconds_left =
+        info.elapsed_seconds / static_cast<double>(info.step) * static_cast<double>(config.steps - info.step);
     progress->step(info);
   }
   return curve;

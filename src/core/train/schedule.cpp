@@ -78,15 +78,15 @@ std::int64_t plan_steps(const TrainConfig& train, std::int64_t windows_per_epoch
   return std::min(by_epochs, train.max_steps);
 }
 
+bool ends_by_time(const TrainConfig& train, const ScheduleConfig& schedule) {
+  return train.max_minutes > 0 && schedule.total_steps == 0 && needs_horizon(schedule);
+}
+
 void require_plan(const TrainConfig& train, const ScheduleConfig& schedule) {
   const bool has_steps = train.epochs > 0 || train.max_steps > 0;
   if (!has_steps && train.max_minutes == 0)
     fail_input("train.epochs, train.max_steps and train.max_minutes are all 0", "at least one limit",
                "set one of them, for example --epochs 10");
-  if (!has_steps && schedule.total_steps == 0 && needs_horizon(schedule))
-    fail_input(
-        fmt::format("schedule.kind is {}, but nothing says where it ends", name_of(schedule.kind, schedule_names)),
-        "epochs, max_steps or schedule.total_steps", "set one of them, or --schedule constant");
   if (schedule.kind == ScheduleKind::plateau && train.eval_every == 0)
     fail_input("schedule.kind is plateau, but train.eval_every is 0", "evaluations, which the schedule depends on",
                "set --eval-every, for example to 500");

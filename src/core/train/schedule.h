@@ -37,6 +37,9 @@ bool observe_validation(RateState& rate, const ScheduleConfig& schedule, double 
 /// The step at which epochs or max_steps end training; 0 if neither is set.
 std::int64_t plan_steps(const TrainConfig& train, std::int64_t windows_per_epoch);
 
+/// True if max_minutes is to shape the schedule: it needs an end, and schedule.total_steps does not give it.
+bool ends_by_time(const TrainConfig& train, const ScheduleConfig& schedule);
+
 /// Throws Error (usage) if nothing limits training, or the schedule needs an end or evaluations that there are not.
 void require_plan(const TrainConfig& train, const ScheduleConfig& schedule);
 }  // namespace charnn

@@ -14,7 +14,7 @@ struct RunInfo {
   std::string config = {};  ///< JSON
   std::int64_t parameters = 0, vocabulary = 0, train_chars = 0, val_chars = 0;
   std::int64_t first_step = 0;  ///< above 0 for a resumed run
-  std::int64_t last_step = 0;   ///< the plan's end; 0: no step limit
+  std::int64_t last_step = 0;   ///< the plan's end as known now; 0: not known
 };
 
 /// Where training stands after a step.
@@ -26,6 +26,8 @@ struct StepInfo {
   double lr = 0, grad_norm = 0;                      ///< norm before clipping
   double chars_per_second = 0, elapsed_seconds = 0;  ///< time over all resumptions
   std::int64_t skipped = 0;                          ///< steps of the run so far that were not finite
+  std::int64_t last_step = 0;                        ///< the plan's end as known now; 0: not known
+  double seconds_left = 0;                           ///< to the end of training, with its evaluations; 0: not known
   // Measured for records only:
   double update_ratio = 0;      ///< norm of the weights' last change, divided by their norm
   double hidden_rms = 0;        ///< root mean square of the hidden state, of the layer where it is smallest

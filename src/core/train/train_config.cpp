@@ -9,7 +9,10 @@ Section describe(OptimizerConfig& c) {
            Field::real("beta2", c.beta2, from_to_below(0, 1), "decay of the second moment (mean of its square)"),
            Field::real("eps", c.eps, above(0), "added to the denominator"),
            Field::real("weight_decay", c.weight_decay, at_least(0),
-                       "L2 penalty: weight_decay x weight is added to the gradient (not decoupled, unlike AdamW)"),
+                       "decoupled weight decay: each step takes learning rate x weight_decay of every weight away, but "
+                       "not of biases (AdamW: Loshchilov, Hutter 2017)"),
+           Field::real("l2_penalty", c.l2_penalty, at_least(0),
+                       "l2_penalty x weight is added to the gradient, as torch.optim.Adam's weight_decay does"),
            Field::real("clip_norm", c.clip_norm, at_least(0), "largest norm of all gradients together; 0: no clipping"),
            Field::real("average_decay", c.average_decay, from_to_below(0, 1),
                        "above 0, for example 0.99: validation, the best checkpoint and samples use an exponential "
@@ -29,7 +32,7 @@ Section describe(ScheduleConfig& c) {
        Field::real("final_lr_ratio", c.final_lr_ratio, from_to(0, 1),
                    "lowest rate as a share of lr (all but constant, step and inverse_sqrt)"),
        Field::integer("total_steps", c.total_steps, at_least(0),
-                      "step at which the schedule ends; 0: from epochs and max_steps"),
+                      "step at which the schedule ends; 0: from epochs, max_steps and max_minutes"),
        Field::integer("period_steps", c.period_steps, at_least(0),
                       "step: steps between drops; cosine_restarts: those of the first cycle; 0: a fifth of all"),
        Field::real("period_growth", c.period_growth, from_to(1, 10),
@@ -52,11 +55,18 @@ Section describe(TrainConfig& c) {
        Field::integer("sequence_length", c.sequence_length, from_to(1, 1 << 20),
                       "characters per stream and step that gradients flow back through (truncated BPTT)")
            .fixed_for_run(),
+       Field::real("window_jitter", c.window_jitter, from_to_below(0, 1),
+                   "share of sequence_length by which windows are longer or shorter at random; the rate of a step is "
+                   "scaled with its length")
+           .fixed_for_run(),
        Field::integer("epochs", c.epochs, at_least(0), "passes over the training text; 0: no such limit"),
        Field::integer("max_steps", c.max_steps, at_least(0), "optimizer steps; 0: no such limit"),
-       Field::real("max_minutes", c.max_minutes, at_least(0), "minutes, over all resumptions; 0: no such limit"),
+       Field::real("max_minutes", c.max_minutes, at_least(0),
+                   "minutes, over all resumptions; 0: no such limit. The schedule is made to end in time"),
        Field::choice("state", c.state, carried_state_names,
                      "initial state of each window of text: carried over from the window before it, or reset to zeros"),
+       Field::real("drop_state_probability", c.drop_state_probability, from_to_below(0, 1),
+                   "chance that a stream's carried state is set to zeros before a window (Melis et al. 2020)"),
        Field::integer("patience", c.patience, at_least(0),
                       "evaluations without a new best after which training ends early; 0: never"),
        Field::integer("eval_every", c.eval_every, at_least(0), "steps between evaluations; 0: only at the end"),

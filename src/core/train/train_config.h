@@ -9,7 +9,7 @@ namespace charnn {
 struct OptimizerConfig {
   double lr = 0.002;
   double beta1 = 0.9, beta2 = 0.99, eps = 1e-8;
-  double weight_decay = 0.0;
+  double weight_decay = 0.0, l2_penalty = 0.0;
   double clip_norm = 1.0;
   double average_decay = 0.0;
   std::vector<std::string> freeze = {};
@@ -51,9 +51,11 @@ inline constexpr std::array<const char*, 3> on_divergence_names{"rollback", "sto
 
 struct TrainConfig {
   std::int64_t batch_size = 50, sequence_length = 50;
+  double window_jitter = 0;
   std::int64_t epochs = 10, max_steps = 0;
   double max_minutes = 0;
   CarriedState state = CarriedState::carried;
+  double drop_state_probability = 0;
   std::int64_t patience = 0;
   std::int64_t eval_every = 500, eval_max_chars = 0;
   std::int64_t checkpoint_every = 500, keep_every = 0, keep = 0;

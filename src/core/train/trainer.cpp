@@ -1,36 +1,68 @@
 #include "core/train/trainer.h"
 #include <algorithm>
 #include <cmath>
-#include <span>
+#include <limits>
 #include <fmt/format.h>
+#include "core/base/random.h"
+#include "core/model/torch_runtime.h"
 #include "core/train/schedule.h"
 
 namespace charnn {
 namespace {
 bool is_finite(const StepInfo& info) { return std::isfinite(info.loss) && std::isfinite(info.grad_norm); }
 
-/// Finite if all values are: squares of floats cannot overflow a double.
-double norm(std::span<const float> values) {
+}  // namespace
+
+double Trainer::norm(std::span<const float> values) {
   double squares = 0;
   for (const double value : values) squares += value * value;
   return std::sqrt(squares);
 }
-}  // namespace
 
 Trainer::Trainer(TrainerParts parts)
     : parts_(std::move(parts)),
       guard_(parts_.train, state_.guard, std::log(static_cast<double>(parts_.network.vocabulary_size()))),
       monitor_(parts_.optimizer, parts_.schedule, state_.watch, unigram_entropy(parts_.corpus, parts_.corpus.train())),
       saver_(parts_.save, [this](const Warning& warning) { warn({warning}); }),
-      recurrent_(parts_.network.zero_state(parts_.train.batch_size)) {
+      recurrent_(parts_.network.zero_state(parts_.train.batch_size)),
+      pace_(parts_.train) {
   require_plan(parts_.train, parts_.schedule);
   state_.corpus = parts_.corpus.fingerprint();
 }
 
-std::int64_t Trainer::last_step() const { return plan_steps(parts_.train, parts_.batcher.windows_per_epoch()); }
+std::int64_t Trainer::last_step() const {
+  const std::int64_t steps = plan_steps(parts_.train, parts_.batcher.windows_per_epoch());
+  if (steps == 0 || state_.planned_steps == 0) return steps + state_.planned_steps;
+  return std::min(steps, state_.planned_steps);
+}
 
 std::int64_t Trainer::total_steps() const {
-  return parts_.schedule.total_steps > 0 ? parts_.schedule.total_steps : last_step();
+  if (parts_.schedule.total_steps > 0) return parts_.schedule.total_steps;
+  // While the time is not planned yet, the schedule is at its beginning.
+  const bool unknown = ends_by_time(parts_.train, parts_.schedule) && state_.planned_steps == 0;
+  return unknown ? std::numeric_limits<std::int64_t>::max() / 2 : last_step();
+}
+
+std::int64_t Trainer::evaluated_chars() const {
+  const std::int64_t all = parts_.corpus.val().size(), most = parts_.train.eval_max_chars;
+  return most > 0 ? std::min(all, most + 1) : all;  // the first symbol is not predicted
+}
+
+void Trainer::plan_time() {
+  if (state_.planned_steps > 0 || !ends_by_time(parts_.train, parts_.schedule)) return;
+  const double limit = 60 * parts_.train.max_minutes;
+  const bool measured = pace_.known() && pace_.measured() >= std::min(10.0, limit / 50);
+  if (!measured && elapsed() < limit / 4) return;
+  if (pace_.evaluation() == 0 && evaluated_chars() > 0)
+    pace_.evaluation(evaluation_seconds(parts_.network, evaluated_chars()));
+  state_.planned_steps = state_.step + pace_.steps_in(limit - elapsed());
+}
+
+double Trainer::seconds_left() const {
+  const double until_limit = parts_.train.max_minutes > 0 ? 60 * parts_.train.max_minutes - elapsed() : INFINITY;
+  const std::int64_t steps = last_step() - state_.step;
+  if (last_step() == 0 || !pace_.known()) return std::isfinite(until_limit) ? until_limit : 0;
+  return std::min(until_limit, pace_.seconds_for(steps));
 }
 
 double Trainer::rate(std::int64_t step, std::int64_t optimizer_steps) const {
@@ -46,10 +78,13 @@ StepInfo Trainer::step() {
   const Batch batch = parts_.batcher.next();
   in_step_ = true;
   if (batch.starts_epoch || parts_.train.state == CarriedState::reset) reset_recurrent();
+  drop_states();
   StepInfo info;
   info.loss = parts_.network.train_window(batch, recurrent_);
   info.grad_norm = parts_.adam.gradient_norm();
   info.lr = rate(state_.step, parts_.adam.steps());
+  if (parts_.train.window_jitter > 0)
+    info.lr *= static_cast<double>(batch.steps) / static_cast<double>(parts_.train.sequence_length);
   verdict_ = guard_.judge(info.loss, info.grad_norm);
   const std::int64_t chars = batch.steps * batch.streams;
   info.step = ++state_.step;
@@ -68,8 +103,18 @@ StepInfo Trainer::step() {
   if (chars_per_second_ == 0) chars_per_second_ = static_cast<double>(training_chars_) / training_seconds_;
   info.chars_per_second = chars_per_second_;
   info.elapsed_seconds = elapsed();
+  info.last_step = last_step();
+  info.seconds_left = seconds_left();
   in_step_ = false;
   return info;
+}
+
+void Trainer::drop_states() {
+  const double probability = parts_.train.drop_state_probability;
+  if (probability == 0) return;
+  Random random(draw_seed());
+  for (std::int64_t b = 0; b < recurrent_.streams; ++b)
+    if (random.uniform() < probability) recurrent_.clear(b);
 }
 
 void Trainer::update(StepInfo& info) {
@@ -122,9 +167,7 @@ bool Trainer::evaluate_now() {
   for (Sink* sink : parts_.sinks) sink->activity("validating");
   const Clock::time_point start = Clock::now();
   Split split = parts_.corpus.val();
-  // The first symbol is not predicted.
-  if (const std::int64_t most = parts_.train.eval_max_chars; most > 0)
-    split.end = std::min(split.end, split.begin + most + 1);
+  split.end = split.begin + evaluated_chars();
   const auto result = [&] {
     const AveragedWeights averaged(parts_.network, parts_.adam);
     return evaluate(parts_.network, parts_.corpus, split, {.stop = parts_.stop});
@@ -143,6 +186,7 @@ bool Trainer::evaluate_now() {
   info.lr = rate(std::max<std::int64_t>(state_.step - 1, 0), std::max<std::int64_t>(parts_.adam.steps() - 1, 0));
   info.best = finite && (!state_.best_loss || result->loss() < *state_.best_loss);
   info.seconds = seconds_since(start);
+  pace_.evaluation(info.seconds);
   info.elapsed_seconds = elapsed();
   if (parts_.sample) info.sample = parts_.sample(state_.step);
   state_.evaluated_step = state_.step;
@@ -199,92 +243,16 @@ Outcome Trainer::train() {
       if (done && complete) return out_of_patience() ? Outcome::early : Outcome::finished;
       return stop_requested() ? Outcome::stopped : Outcome::stop_at;
     }
+    const Clock::time_point start = Clock::now();
     const StepInfo info = step();
     report_step(info);
+    pace_.step(seconds_since(start));
+    plan_time();
     if (verdict_ != DivergenceGuard::Verdict::diverged || parts_.train.on_divergence == OnDivergence::ignore) continue;
     recover(is_finite(info)
                 ? fmt::format("the loss has risen to {:.3f}, from {:.3f} at its best", guard_.smoothed(), guard_.best())
                 : fmt::format("loss {}, gradient norm {}, {} steps in a row", info.loss, info.grad_norm,
                               state_.guard.bad_in_row));
   }
-}
-
-void Trainer::save(CheckpointKind kind, bool at_end) {
-  if (!parts_.save) return;
-  Checkpoint checkpoint = snapshot();
-  // Finite gradients can still add up to weights or moments that are not; such a checkpoint is useless.
-  if (!std::isfinite(norm(checkpoint.weights) + norm(checkpoint.exp_avg) + norm(checkpoint.exp_avg_sq))) {
-    const std::string found = "the weights or Adam's moments contain NaN or infinity";
-    if (parts_.train.on_divergence != OnDivergence::ignore) return recover(found);
-    return warn({{state_.step, "not_saved", found + ": not saved"}});
-  }
-  for (Sink* sink : parts_.sinks) sink->activity("saving");
-  if (kind == CheckpointKind::best) return saver_.best(std::move(checkpoint));
-  saver_.last(std::move(checkpoint), due(parts_.train.keep_every), at_end);
-}
-
-void Trainer::recover(const std::string& found) {
-  // The best checkpoint, unless all evaluations came too late; then the last one, which is never from a time when the
-  // loss was exploding.
-  const bool from_best = state_.best_loss && guard_.beats_guessing(*state_.best_loss);
-  const auto load = [&] {
-    if (from_best && saver_.waiting_best()) return *saver_.waiting_best();
-    return parts_.load(from_best ? CheckpointKind::best : CheckpointKind::last);
-  };
-  if (parts_.train.on_divergence != OnDivergence::rollback || !parts_.load || guard_.hopeless()) {
-    if (parts_.load && from_best) saver_.last_from_best(load());
-    throw Error(ExitCode::diverged, fmt::format("training diverged at step {}: {}", state_.step, found),
-                "a loss that falls",
-                fmt::format("the last good checkpoint is intact: resume from it with a learning rate well below {:.3g} "
-                            "(--lr), or a lower --clip-norm; charnn lr-find finds a rate",
-                            rate(state_.step - 1, parts_.adam.steps())));
-  }
-  const Checkpoint good = load();
-  parts_.network.change_weights().assign(good.weights);
-  parts_.adam.restore(good.exp_avg, good.exp_avg_sq, good.train.optimizer_step);
-  parts_.adam.restore_average(good.average);
-  reset_recurrent();
-  state_.rate.factor /= 2;
-  guard_.rolled_back();
-  warn({{state_.step, "rollback",
-         fmt::format("{}: back to the weights of step {}, continuing with half the learning rate ({:.3g})", found,
-                     good.train.step, rate(state_.step, state_.step))}});
-  save(CheckpointKind::last);
-}
-
-Checkpoint Trainer::snapshot() const {
-  Checkpoint c{parts_.config_json,
-               parts_.corpus.vocabulary(),
-               state_,
-               parts_.network.layout(),
-               parts_.network.weights().to_host(),
-               parts_.adam.exp_avg().to_host(),
-               parts_.adam.exp_avg_sq().to_host(),
-               recurrent_,
-               capture_generators(parts_.network.device())};
-  if (const FlatArray* average = parts_.adam.average()) c.average = average->to_host();
-  c.train.optimizer_step = parts_.adam.steps();
-  c.train.cursor = parts_.batcher.cursor();
-  return c;
-}
-
-void Trainer::restore(const Checkpoint& c, RestoreOptions options) {
-  if (c.layout.weights() != parts_.network.layout().weights())
-    fail_input("checkpoint: the weights of a network of another shape", "the shape of the network in training",
-               "use another checkpoint");
-  if (c.state.streams != parts_.train.batch_size)
-    fail_input(fmt::format("checkpoint: the recurrent state of {} streams", c.state.streams),
-               fmt::format("{}, as train.batch_size", parts_.train.batch_size), "use another checkpoint");
-  parts_.network.change_weights().assign(c.weights);
-  if (!options.reset_optimizer) parts_.adam.restore(c.exp_avg, c.exp_avg_sq, c.train.optimizer_step);
-  parts_.adam.restore_average(options.reset_optimizer ? std::span<const float>() : c.average);
-  parts_.batcher.seek(c.train.cursor);
-  recurrent_ = c.state;
-  restore_generators(c.generators, parts_.network.device());
-  state_ = c.train;
-  saver_.resume(state_);
-  if (!options.reset_rate) return;
-  state_.rate = {};
-  guard_.restart();
 }
 }  // namespace charnn

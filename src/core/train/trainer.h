@@ -1,11 +1,13 @@
 #pragma once
 #include <functional>
+#include <span>
 #include <string>
 #include <vector>
 #include "core/base/clock.h"
 #include "core/train/adam.h"
 #include "core/train/checkpoint_saver.h"
 #include "core/train/monitor.h"
+#include "core/train/pace.h"
 
 namespace charnn {
 /// What a trainer works with. It does not own the objects that are referred to.
@@ -37,6 +39,7 @@ enum class Outcome {
 struct RestoreOptions {
   bool reset_optimizer = false;  ///< leave out Adam's moments and step count
   bool reset_rate = false;       ///< leave out drops of the rate, since lr or the schedule has changed
+  bool reset_plan = false;       ///< plan the time anew, since max_minutes has changed
 };
 
 /// Truncated back-propagation through time over contiguous streams: the recurrent state is carried from window to
@@ -56,7 +59,7 @@ class Trainer {
   Checkpoint snapshot() const;
   void restore(const Checkpoint& checkpoint, RestoreOptions options = {});
 
-  std::int64_t last_step() const;    ///< see plan_steps()
+  std::int64_t last_step() const;    ///< see plan_steps(); with max_minutes, known after some steps
   std::int64_t total_steps() const;  ///< length of the schedule
   const TrainState& state() const noexcept { return state_; }
   bool saved() const noexcept { return saver_.saved(state_.step); }
@@ -69,7 +72,13 @@ class Trainer {
   bool stop_requested() const { return parts_.stop && parts_.stop(); }
   double rate(std::int64_t step, std::int64_t optimizer_steps) const;
   void reset_recurrent() { recurrent_ = parts_.network.zero_state(parts_.train.batch_size); }
+  void drop_states();  ///< drop_state_probability
   void update(StepInfo& info);
+  std::int64_t evaluated_chars() const;  ///< of the validation part
+  /// With max_minutes, fixes the end of the schedule once the speed is known; it is saved, so that resuming is exact.
+  void plan_time();
+  double seconds_left() const;                        ///< see StepInfo
+  static double norm(std::span<const float> values);  ///< finite if all values are: it is summed in double
   void report_step(const StepInfo& info);
   bool evaluate_now();  ///< false: stopped before the end
   void warn(const std::vector<Warning>& warnings);
@@ -85,6 +94,7 @@ class Trainer {
   State recurrent_;
   bool in_step_ = false;  ///< state_ and the weights do not match
   Clock::time_point start_ = Clock::now();
+  Pace pace_;
   double training_seconds_ = 0;  ///< spent in step() since the last record
   std::int64_t training_chars_ = 0;
   double chars_per_second_ = 0;

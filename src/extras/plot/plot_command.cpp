@@ -53,8 +53,9 @@ Chart chart_of_schedule(const ConfigInput& input) {
     const Batcher batcher(corpus, corpus.train(), config.train.batch_size, config.train.sequence_length);
     steps = plan_steps(config.train, batcher.windows_per_epoch());
   }
+  if (steps == 0) steps = config.schedule.total_steps;
+  if (steps == 0) steps = std::max<std::int64_t>(1000, 5 * config.schedule.warmup_steps);  // limited by time only
   const std::int64_t total = config.schedule.total_steps > 0 ? config.schedule.total_steps : steps;
-  if (steps == 0) steps = total > 0 ? total : std::max<std::int64_t>(1000, 5 * config.schedule.warmup_steps);
   const std::string title = fmt::format("{}: {}, lr {:g}", input.file.empty() ? "schedule" : input.file,
                                         name_of(config.schedule.kind, schedule_names), config.optimizer.lr);
   return schedule_chart(title, config.schedule, config.optimizer.lr, steps, total);

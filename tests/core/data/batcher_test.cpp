@@ -46,6 +46,45 @@ TEST(Batcher, StreamsAreContiguousAndWindowsGoOn) {
   }
 }
 
+TEST(Batcher, JitterMovesTheBordersAndNothingElse) {
+  const test::TemporaryFolder folder;
+  std::string letters;
+  for (int i = 0; i < 2000; ++i) letters += static_cast<char>('a' + i * i % 23);
+  const Corpus corpus = corpus_of(folder, letters);
+  constexpr std::int64_t T = 20, B = 3;
+  std::vector<std::vector<std::int64_t>> lengths;
+  Batcher batcher(corpus, corpus.train(), B, T, 0.5, 7), plain(corpus, corpus.train(), B, T);
+  const std::int64_t L = batcher.stream_length();
+  std::vector<std::int64_t> ids(2000);
+  corpus.copy(0, ids);
+  for (std::int64_t epoch = 0; epoch < 4; ++epoch) {
+    lengths.emplace_back();
+    std::int64_t position = 0;
+    while (batcher.cursor().epoch == epoch) {
+      const Batch batch = batcher.next();
+      EXPECT_EQ(batch.starts_epoch, position == 0);
+      for (std::int64_t t = 0; t < batch.steps; ++t)
+        for (std::int64_t b = 0; b < B; ++b) {
+          const auto place = static_cast<std::size_t>(b * L + position + t);
+          ASSERT_EQ(batch.input[at(batch, t, b)], ids[place]);
+          ASSERT_EQ(batch.target[at(batch, t, b)], ids[place + 1]);
+        }
+      position += batch.steps;
+      lengths.back().push_back(batch.steps);
+    }
+    EXPECT_EQ(position, L);
+    EXPECT_EQ(std::ssize(lengths.back()), plain.windows_per_epoch());
+    const auto [least, most] = std::minmax_element(lengths.back().begin(), lengths.back().end() - 1);
+    EXPECT_GE(*least, T / 2);
+    EXPECT_LE(*most, T + T / 2);
+    EXPECT_LT(*least, *most);
+  }
+  EXPECT_NE(lengths[0], lengths[1]);
+  Batcher again(corpus, corpus.train(), B, T, 0.5, 7);
+  again.seek({2, lengths[2][0] + lengths[2][1]});
+  EXPECT_EQ(again.next().steps, lengths[2][2]);
+}
+
 TEST(Batcher, GoesOnFromASavedCursor) {
   const test::TemporaryFolder folder;
   const Corpus corpus = corpus_of(folder, text);

@@ -120,16 +120,37 @@ TEST(CharRnn, CarriedStateContinuesTheSequence) {
   }
 }
 
-TEST(CharRnn, DropoutActsInTrainingOnly) {
-  torch::manual_seed(2);
-  CharRnn module(NetworkLayout({.cell = Cell::lstm, .layers = 1, .hidden = 16, .embedding = 3, .dropout = 0.5}, 5));
-  const torch::NoGradGuard no_grad;
-  const torch::Tensor ids = torch::randint(0, 5, {4, 2}, torch::kInt64);
-  const auto logits = [&] { return module.forward(ids, module.zero_state(2)).logits; };
-  module.train();
-  EXPECT_FALSE(torch::equal(logits(), logits()));
-  module.eval();
-  EXPECT_TRUE(torch::equal(logits(), logits()));
+/// Expects a mask of that shape that drops about `rate`.
+void expect_mask(const torch::Tensor& mask, const std::vector<std::int64_t>& shape, double rate) {
+  ASSERT_EQ(mask.sizes().vec(), shape);
+  EXPECT_NEAR(mask.eq(0).to(torch::kDouble).mean().item<double>(), rate, 0.05);
+  EXPECT_NEAR(mask.max().item<double>(), 1 / (1 - rate), 1e-6);
+}
+
+TEST(CharRnn, DrawsMasksAsConfigured) {
+  seed_generators(2);
+  const CharRnn module(NetworkLayout({.cell = Cell::gru,
+                                      .layers = 2,
+                                      .hidden = 40,
+                                      .embedding = 50,
+                                      .dropout = 0.5,
+                                      .output_dropout = 0.25,
+                                      .input_dropout = 0.4,
+                                      .embedding_dropout = 0.3,
+                                      .weight_dropout = 0.2,
+                                      .dropout_mask = DropoutMask::window},
+                                     900));
+  const DropoutFactors masks = module.draw_dropout(7, 30, torch::kCPU);
+  expect_mask(masks.symbols, {900, 1}, 0.3);
+  expect_mask(masks.input, {1, 30, 50}, 0.4);
+  ASSERT_EQ(masks.outputs.size(), 2U);
+  expect_mask(masks.outputs[0], {1, 30, 40}, 0.5);
+  expect_mask(masks.outputs[1], {1, 30, 40}, 0.25);
+  for (const torch::Tensor& mask : masks.weight_hh) expect_mask(mask, {120, 40}, 0.2);
+  const CharRnn plain(NetworkLayout({.layers = 1, .hidden = 40, .embedding = 50, .dropout = 0.5}, 9));
+  const DropoutFactors some = plain.draw_dropout(7, 30, torch::kCPU);
+  expect_mask(some.outputs[0], {7, 30, 40}, 0.5);
+  EXPECT_FALSE(some.symbols.defined() || some.input.defined() || some.weight_hh[0].defined());
 }
 
 /// As a network on a GPU trains, but on the CPU.

@@ -95,10 +95,10 @@ inline CharRnn::State torch_state(const State& state, torch::ScalarType type) {
 }
 
 inline Trained train_reference(const NetworkLayout& layout, std::span<const float> weights, const Batch& batch,
-                               const State& state) {
+                               const State& state, const DropoutFactors& masks = {}) {
   const std::unique_ptr<CharRnn> module = reference(layout, weights);
   auto [logits, next] = module->forward(tensor_of(batch, batch.input), torch_state(state, torch::kDouble),
-                                        tensor_of(batch, batch.starts));
+                                        tensor_of(batch, batch.starts), masks);
   const torch::Tensor loss = torch::nn::functional::cross_entropy(logits.reshape({-1, layout.vocabulary_size()}),
                                                                   tensor_of(batch, batch.target).reshape({-1}));
   loss.backward();

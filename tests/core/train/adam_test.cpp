@@ -23,7 +23,7 @@ std::vector<float> gradient(std::int64_t count, std::int64_t step) {
 }
 
 TEST(Adam, FollowsTorchOptimAdam) {
-  const OptimizerConfig config{.beta1 = 0.9, .beta2 = 0.99, .eps = 1e-8, .weight_decay = 0.01};
+  const OptimizerConfig config{.beta1 = 0.9, .beta2 = 0.99, .eps = 1e-8, .l2_penalty = 0.01};
   Network network(NetworkLayout(tiny, 2),
                   numbers(10, [](std::int64_t i) { return 0.1 * (static_cast<double>(i) - 4.5); }));
   Adam adam(network, config);
@@ -40,8 +40,28 @@ TEST(Adam, FollowsTorchOptimAdam) {
   EXPECT_EQ(adam.steps(), 20);
 }
 
+TEST(Adam, DecayIsThatOfAdamWAndSparesBiases) {
+  const NetworkLayout layout({.cell = Cell::lstm, .layers = 2, .hidden = 3, .embedding = 2}, 4);
+  const std::vector<float> first =
+      numbers(layout.size(), [](std::int64_t i) { return 0.5 + std::cos(static_cast<double>(i)); });
+  const auto after = [&](double decay) {
+    const OptimizerConfig config{.weight_decay = decay};
+    Network network(layout, first);
+    Adam adam(network, config);
+    network.gradients().assign(gradient(layout.size(), 1));
+    adam.step(0.01);
+    return network.weights().to_host();
+  };
+  const std::vector<float> plain = after(0), decayed = after(3);
+  for (const WeightInfo& weight : layout.weights())
+    for (auto i = static_cast<std::size_t>(weight.offset); std::cmp_less(i, weight.offset + weight.size); ++i) {
+      const double lost = weight.name.find("bias") == std::string::npos ? 0.01 * 3 * static_cast<double>(first[i]) : 0;
+      EXPECT_NEAR(static_cast<double>(plain[i] - decayed[i]), lost, 1e-6) << weight.name;
+    }
+}
+
 TEST(Adam, FollowsItsFormulasWhateverTheThreads) {
-  const OptimizerConfig config{.beta1 = 0.8, .beta2 = 0.95, .eps = 1e-3, .weight_decay = 0.1};
+  const OptimizerConfig config{.beta1 = 0.8, .beta2 = 0.95, .eps = 1e-3, .l2_penalty = 0.1};
   const NetworkLayout layout({.cell = Cell::gru, .layers = 1, .hidden = 80, .embedding = 100}, 99);
   const std::int64_t count = layout.size();
   ASSERT_GT(count, 3 * (1 << 14)) << "enough for several threads";

@@ -4,6 +4,7 @@
 #include "core/io/safetensors.h"
 #include "core/model/torch_runtime.h"
 #include "fast/stepper.h"
+#include "tests/core/train/rig.h"
 #include "tests/support.h"
 
 namespace charnn {
@@ -91,6 +92,38 @@ TEST_F(Evaluate, TellsWhatEachCharacterCosts) {
     if (how.window == 700) {
       EXPECT_NEAR(nats[1403], plain(1400, 3) - plain(1400, 2), 1e-4);
     }
+  }
+}
+
+TEST(Calibrate, FindsTheBestTemperature) {
+  test::Rig rig(Cell::gru, 0.01, /*dropout=*/0);
+  Trainer trainer(rig.parts());
+  for (int i = 0; i < 25; ++i) trainer.step();
+  Network& network = *rig.network;
+  const std::vector<float> before = network.weights().to_host();
+  const auto first = static_cast<std::size_t>(network.layout().decoder_weight().offset);
+  const auto divide_logits = [&](double by) {
+    std::vector<float> weights = before;
+    for (std::size_t i = first; i < weights.size(); ++i) weights[i] /= static_cast<float>(by);
+    network.change_weights().assign(weights);
+    return bytes_of(weights);
+  };
+  const auto loss = [&] { return evaluate(network, *rig.corpus, rig.corpus->val())->loss(); };
+  double fitted = 0;
+  for (const double sureness : {1.0, 1.25}) {
+    const std::string bytes = divide_logits(1 / sureness);
+    const Calibration found = *calibrate(network, *rig.corpus, rig.corpus->val());
+    EXPECT_EQ(bytes_of(network.weights().to_host()), bytes);
+    for (const double near : {0.97, 1.03}) {
+      divide_logits(found.temperature * near / sureness);
+      EXPECT_GT(loss(), found.loss);
+    }
+    divide_logits(found.temperature / sureness);
+    EXPECT_NEAR(loss(), found.loss, 1e-6);
+    if (fitted > 0) {
+      EXPECT_NEAR(found.temperature, sureness * fitted, 0.02);
+    }
+    fitted = found.temperature;
   }
 }
 

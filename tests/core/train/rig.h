@@ -37,12 +37,17 @@ struct Rig {
              .checkpoint_every = 5,
              .log_every = 3};
     corpus = std::make_unique<Corpus>(corpus_of(folder, text, 0.1));
+    make({.cell = cell, .layers = 2, .hidden = 16, .embedding = 8, .dropout = dropout});
+  }
+
+  /// With the present configs.
+  void make(ModelConfig model) {
     seed_generators(1);
-    ModelConfig model{.cell = cell, .layers = 2, .hidden = 16, .embedding = 8, .dropout = dropout};
     config_json = config_to_json({describe(model)}).dump();
     network = std::make_unique<Network>(model, corpus->vocabulary().size());
     adam = std::make_unique<Adam>(*network, optimizer);
-    batcher = std::make_unique<Batcher>(*corpus, corpus->train(), train.batch_size, train.sequence_length);
+    batcher = std::make_unique<Batcher>(*corpus, corpus->train(), train.batch_size, train.sequence_length,
+                                        train.window_jitter, train.seed);
   }
 
   TrainerParts parts() {

@@ -15,6 +15,8 @@ StepInfo step_info(std::int64_t step) {
   info.loss = 1.5;
   info.chars = step * 100;
   info.chars_per_second = 1000;
+  info.last_step = 1000;
+  info.seconds_left = 62;
   info.elapsed_seconds = static_cast<double>(step);
   return info;
 }
@@ -90,7 +92,7 @@ TEST(BarSink, DrawsOneLineThatFits) {
   }
   std::fclose(terminal);
   const std::string text = read_file(path, "terminal");
-  test::expect_contains(text, "[==========          ] step 500 of 1000  loss 1.500");
+  test::expect_contains(text, "[==========          ] step 500 of 1000  loss 1.500  1 min 2 s left");
   test::expect_contains(text, "validation loss 2.0000 nats/char (2.885 bits/char)");
   test::expect_contains(text, "finished at step 1000 after 1 min 1 s");
   EXPECT_EQ(text.find("\x1b[31m"), std::string::npos) << "the sample's escape sequence must not reach the terminal";

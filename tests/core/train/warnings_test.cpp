@@ -60,7 +60,7 @@ TEST(Warnings, SaturatedAndVanishedState) {
   saturated.train.max_steps = 400;
   EXPECT_EQ(warnings_of(saturated).count("saturated"), 1);
   Rig vanished(Cell::rnn, 0.01, 0.0);
-  vanished.optimizer.weight_decay = 100;
+  vanished.optimizer.l2_penalty = 100;
   vanished.train.max_steps = 600;
   EXPECT_EQ(warnings_of(vanished).count("vanished"), 1);
 }
@@ -126,7 +126,7 @@ TEST(Divergence, GivesUpWithTheLastGoodCheckpointIntact) {
     Rig rig(Cell::rnn, 10.0, 0.0);
     rig.train.on_divergence = policy;
     rig.optimizer.clip_norm = 0;
-    rig.optimizer.weight_decay = 3e38;  // no rate is low enough for this
+    rig.optimizer.l2_penalty = 3e38;  // no rate is low enough for this
     rig.train.max_steps = 20000;
     rig.train.eval_every = 0;
     const test::TemporaryFolder folder;
