@@ -1,5 +1,7 @@
 #include <cmath>
 #include <memory>
+#include <optional>
+#include <vector>
 #include <CLI/CLI.hpp>
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
@@ -28,34 +30,44 @@ Split split_of(const Corpus& corpus, const std::string& name) {
 }
 
 int eval(const Options& options) {
-  const LoadedModel loaded = load_model(options.model);
+  const std::vector<LoadedModel> models = load_models(options.model, options.eval.with);
+  const LoadedModel& loaded = models[0];
   const Corpus corpus = open_text_of(loaded, options.files);
   const std::int64_t step = loaded.checkpoint.train.step;
   if (options.files.empty() && corpus.fingerprint() != loaded.checkpoint.train.corpus)
     fail_input("the text that the network was trained on has changed since",
                "the same text, so that the splits are the same", "restore it, or name a text with --data FILE");
   const std::string name = !options.split.empty() ? options.split : options.files.empty() ? "val" : "all";
-  const auto network = make_network(loaded, options.eval);
-  const EvalResult result = *evaluate(*network, corpus, split_of(corpus, name), options.eval.options);
+  const EvalResult result = measure(models, corpus, split_of(corpus, name), options.eval);
   const double nats = result.loss(), perplexity = std::exp(nats);
-  const std::int64_t window = options.eval.options.window;
+  std::optional<Calibration> calibration;
+  if (name == "val" && models.size() == 1 && !options.eval.dynamic && options.eval.options.window == 0)
+    calibration = calibrate(*make_network(loaded, options.eval), corpus, corpus.val());
   if (options.json) {
-    write_json({{"checkpoint", loaded.path},
-                {"step", step},
-                {"split", name},
-                {"chars", result.chars},
-                {"window", window},
-                {"nats_per_char", nats},
-                {"bits_per_char", bits(nats)},
-                {"perplexity", perplexity}});
+    nlohmann::ordered_json report{{"checkpoint", loaded.path},
+                                  {"step", step},
+                                  {"split", name},
+                                  {"chars", result.chars},
+                                  {"window", options.eval.options.window},
+                                  {"dynamic", options.eval.dynamic},
+                                  {"networks", models.size()},
+                                  {"nats_per_char", nats},
+                                  {"bits_per_char", bits(nats)},
+                                  {"perplexity", perplexity}};
+    if (calibration) {
+      report["fitted_temperature"] = calibration->temperature;
+      report["nats_per_char_at_fitted_temperature"] = calibration->loss;
+    }
+    write_json(report);
     return 0;
   }
-  const std::string state =
-      window > 0 ? fmt::format("state reset every {} characters", window) : "state carried over the whole split";
   write_report(
       fmt::format("{} at step {}, split {}, {} characters, {}\nnats/char   {:.6f}\nbits/char   {:.6f}\n"
                   "perplexity  {:.6f}\n",
-                  loaded.path, step, name, result.chars, state, nats, bits(nats), perplexity));
+                  loaded.path, step, name, result.chars, describe(options.eval), nats, bits(nats), perplexity));
+  if (calibration)
+    write_report(fmt::format("at temperature {:.3f}, fitted on this split: {:.6f} nats/char\n",
+                             calibration->temperature, calibration->loss));
   return 0;
 }
 }  // namespace

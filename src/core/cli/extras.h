@@ -7,14 +7,15 @@
 #include <utility>
 #include <vector>
 #include <nlohmann/json_fwd.hpp>
-#include "core/cli/run_folder.h"
+#include "core/cli/measure.h"
 #include "core/cli/text_maker.h"
 #include "core/cli/train_run.h"
 #include "core/train/lr_range_test.h"
 
 namespace CLI {
 class App;
-}
+class Option;
+}  // namespace CLI
 
 namespace charnn::cli {
 /// Options of the program itself.
@@ -36,8 +37,9 @@ void on_chosen(CLI::App* command, Action& action, Action work);
 
 // Options shared by several commands.
 void add_model_choice(CLI::App& command, ModelChoice& choice);  ///< RUN|CKPT and --checkpoint
-void add_eval_choice(CLI::App& command, EvalChoice& choice);    ///< --window, --streams, --precision and --threads
-void add_text_options(CLI::App& command, TextOptions& text);    ///< --stop, --until-line, --one-document, ...
+void add_eval_choice(CLI::App& command, EvalChoice& choice);    ///< --window, --dynamic, --threads, ...
+CLI::Option* add_with(CLI::App& command, std::vector<std::string>& with);
+void add_text_options(CLI::App& command, TextOptions& text);  ///< --stop, --until-line, --one-document, ...
 /// A flag for every option of the sections named, and --set.
 void add_config_flags(CLI::App& command, ConfigInput& input, const std::vector<std::string>& section_names);
 
@@ -57,6 +59,8 @@ struct SampleOptions {
   bool raw = false;
   std::int64_t num = 1;
   std::string folder;  ///< --files
+  std::vector<std::string> with;
+  bool adapt = false;
   std::int64_t threads = 0;
   ConfigInput config;
 };

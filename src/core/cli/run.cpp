@@ -32,16 +32,47 @@ void add_model_choice(CLI::App& command, ModelChoice& choice) {
 }
 
 void add_eval_choice(CLI::App& command, EvalChoice& choice) {
-  command.add_option("--window", choice.options.window, "reset the state every N characters; 0: never")
-      ->check(CLI::NonNegativeNumber);
-  command
-      .add_option("--streams", choice.options.streams,
-                  "read the text as N parallel streams, each warmed up on 256 characters; 1: unbroken; 0: automatic")
-      ->check(CLI::NonNegativeNumber);
+  auto* window = command.add_option("--window", choice.options.window, "reset the state every N characters; 0: never")
+                     ->check(CLI::NonNegativeNumber);
+  auto* streams =
+      command
+          .add_option(
+              "--streams", choice.options.streams,
+              "read the text as N parallel streams, each warmed up on 256 characters; 1: unbroken; 0: automatic")
+          ->check(CLI::NonNegativeNumber);
   add_choice(
       command, "--precision", choice.precision, precision_names,
       "number format of matrix products on a CPU; bf16: faster where supported, changes the loss by about 0.1 %");
   command.add_option("--threads", choice.threads, "CPU threads; 0: one per core")->check(CLI::NonNegativeNumber);
+  auto* with = add_with(command, choice.with);
+  auto* dynamic = command
+                      .add_flag("--dynamic", choice.dynamic,
+                                "dynamic evaluation: the network goes on learning from the text it has just predicted; "
+                                "slow; the weights on disk stay as they are")
+                      ->excludes(window)
+                      ->excludes(streams)
+                      ->excludes(with);
+  DynamicOptions& learning = choice.dynamic_options;
+  command.add_option("--dynamic-rate", learning.rate, "size of its steps")
+      ->needs(dynamic)
+      ->check(CLI::PositiveNumber)
+      ->capture_default_str();
+  command.add_option("--dynamic-decay", learning.decay, "how fast weights go back to the trained ones")
+      ->needs(dynamic)
+      ->check(CLI::Range(0.0, 1.0))
+      ->capture_default_str();
+  command.add_option("--dynamic-segment", learning.segment, "characters from one step to the next")
+      ->needs(dynamic)
+      ->check(CLI::PositiveNumber)
+      ->capture_default_str();
+}
+
+CLI::Option* add_with(CLI::App& command, std::vector<std::string>& with) {
+  return command
+      .add_option("--with", with,
+                  "average the probabilities of this network too (an ensemble); may be given several times")
+      ->allow_extra_args(false)
+      ->type_name("RUN|CKPT");
 }
 
 void add_text_options(CLI::App& command, TextOptions& text) {

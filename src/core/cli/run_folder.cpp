@@ -10,7 +10,6 @@
 #include <fmt/ranges.h>
 #include "core/base/error.h"
 #include "core/cli/runtime.h"
-#include "kernels/thread_pool.h"
 
 namespace charnn::cli {
 namespace fs = std::filesystem;
@@ -103,15 +102,5 @@ Corpus open_text_of(const LoadedModel& model, const std::vector<std::string>& fi
   DataConfig data = model.config.data;
   if (!files.empty()) data.files = files;
   return Corpus(data, model.checkpoint.vocabulary);
-}
-
-std::unique_ptr<Network> make_network(const LoadedModel& model, const EvalChoice& choice) {
-  const DeviceChoice device = model.config.train.device;
-  auto network =
-      std::make_unique<Network>(model.checkpoint.layout, model.checkpoint.best_weights(),
-                                prepare_device(device == DeviceChoice::cpu ? device : DeviceChoice::automatic));
-  const int threads = choice.threads > 0 ? static_cast<int>(choice.threads) : available_cpus();
-  network->configure_cpu({.evaluation = choice.precision, .threads = threads});
-  return network;
 }
 }  // namespace charnn::cli

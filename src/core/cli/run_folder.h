@@ -1,12 +1,10 @@
 #pragma once
-#include <memory>
 #include <string>
 #include <vector>
 #include "core/base/files.h"
 #include "core/cli/config.h"
 #include "core/data/corpus.h"
 #include "core/io/checkpoint.h"
-#include "core/train/evaluate.h"
 
 namespace charnn::cli {
 /// The files of a run.
@@ -64,14 +62,4 @@ LoadedModel load_model(const ModelChoice& choice);
 
 /// Opens the text that the network was trained on, or `files` instead if there are any.
 Corpus open_text_of(const LoadedModel& model, const std::vector<std::string>& files);
-
-/// How the commands that measure a text evaluate it.
-struct EvalChoice {
-  EvalOptions options;
-  Precision precision = Precision::fp32;
-  std::int64_t threads = 0;  ///< 0: one per core
-};
-
-/// Moves the model to its device and applies threads and precision. Errors: see Network::configure_cpu().
-std::unique_ptr<Network> make_network(const LoadedModel& model, const EvalChoice& choice);
 }  // namespace charnn::cli

@@ -79,14 +79,19 @@ bool write_line(const WrittenText& written, const std::string& text, const Sampl
 }
 
 int sample(SampleOptions options, const SampleExtras& extras, const Globals& globals) {
-  LoadedModel loaded = load_model(options.model);
+  std::vector<LoadedModel> models = load_models(options.model, options.with);
+  LoadedModel& loaded = models[0];
   options.config.apply(loaded.config);
   const SampleConfig& config = options.text.config = loaded.config.sample;
   if (config.beams > 1 && options.num > 1)
     fail_input("--beams with --num: beam search finds a single text", "one of them", "leave one of them out");
+  if (config.beams > 1 && models.size() > 1)
+    fail_input("--beams with --with: beam search takes one network", "one of them", "leave one of them out");
   read_prompt(options);
+  if (options.adapt) adapt(loaded, options.text);
   const StepWeights weights = config.weights;
   TextMaker maker(std::move(loaded), weights, options.threads, options.num > 1 || config.beams > 1);
+  for (std::size_t i = 1; i < models.size(); ++i) maker.average_with(models[i]);
   const std::uint64_t seed = options.seed >= 0 ? static_cast<std::uint64_t>(options.seed) : std::random_device()();
   for (const auto& extra : extras)
     if (const auto status = extra->take_over(maker, options, seed)) return *status;
@@ -135,6 +140,13 @@ void add_sample(CLI::App& app, const Globals& globals, Action& action, const Ext
   command->add_option("--files", options->folder, "write each text to a file sample-SEED.txt in this folder")
       ->type_name("DIR");
   add_text_options(*command, options->text);
+  auto* with = add_with(*command, options->with);
+  command
+      ->add_flag(
+          "--adapt", options->adapt,
+          "first learn from the prompt, then write in its vein (see eval --dynamic); the weights on disk stay as "
+          "they are")
+      ->excludes(with);
   command->add_option("--threads", options->threads, "CPU threads; 0: what is fastest for this network")
       ->check(CLI::Range(0, 1024));
   command->add_flag("--raw", options->raw, "send control characters to a terminal unchanged, not escaped (\\x1b)");

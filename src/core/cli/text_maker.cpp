@@ -9,6 +9,17 @@ TextMaker::TextMaker(LoadedModel model, StepWeights weights, std::int64_t thread
                threads == 0 && many ? available_cpus() : static_cast<int>(threads)),
       separator_(vocabulary().encode(model_.config.data.document_separator, "data.document_separator")) {}
 
+Generator TextMaker::generator() {
+  std::vector<Stepper*> others;
+  for (const auto& other : others_) others.push_back(other.get());
+  return {stepper_, vocabulary(), separator_, others};
+}
+
+void TextMaker::average_with(const LoadedModel& other) {
+  others_.push_back(std::make_unique<Stepper>(other.checkpoint.layout, other.checkpoint.best_weights(),
+                                              stepper_.weights(), stepper_.pool().size()));
+}
+
 PreparedText TextMaker::prepare(const TextOptions& options) const {
   PreparedText prepared;
   EncodedText prompt = encode(vocabulary(), options.prompt, options.prompt_name, options.unknown);

@@ -1,4 +1,5 @@
 #pragma once
+#include <memory>
 #include <string>
 #include <vector>
 #include "core/cli/run_folder.h"
@@ -39,12 +40,16 @@ class TextMaker {
   Stepper& stepper() noexcept { return stepper_; }
   const std::vector<std::int64_t>& separator() const noexcept { return separator_; }  ///< of documents; may be empty
   std::string text(std::span<const std::int64_t> ids) const;
-  Generator generator() { return {stepper_, vocabulary(), separator_}; }
+  Generator generator();
+  /// From now on texts are drawn from the mean of this network's probabilities and that of another one, of the same
+  /// vocabulary.
+  void average_with(const LoadedModel& other);
   std::string write(TextJob job);  ///< returns what job.on_text, which may be empty, also receives
 
  private:
   LoadedModel model_;
   Stepper stepper_;
+  std::vector<std::unique_ptr<Stepper>> others_;
   std::vector<std::int64_t> separator_;
 };
 }  // namespace charnn::cli

@@ -1,9 +1,11 @@
 #include "core/sample/generator.h"
 #include <algorithm>
+#include <cmath>
 #include <optional>
 #include <utility>
 #include "core/base/clock.h"
 #include "core/base/utf8.h"
+#include "core/sample/filters.h"
 #include "core/sample/stops.h"
 
 namespace charnn {
@@ -59,8 +61,11 @@ struct Generator::Text {
   std::optional<TextEnd> end = {};
 };
 
-Generator::Generator(Stepper& stepper, const Vocabulary& vocabulary, std::vector<std::int64_t> separator)
-    : stepper_(stepper), vocabulary_(vocabulary), separator_(std::move(separator)), state_(stepper.zero_state(0)) {}
+Generator::Generator(Stepper& stepper, const Vocabulary& vocabulary, std::vector<std::int64_t> separator,
+                     const std::vector<Stepper*>& others)
+    : stepper_(stepper), vocabulary_(vocabulary), separator_(std::move(separator)), state_(stepper.zero_state(0)) {
+  for (Stepper* other : others) others_.push_back({*other, other->zero_state(0), {}});
+}
 Generator::~Generator() = default;
 
 bool Generator::idle() const noexcept { return texts_.empty(); }
@@ -92,6 +97,7 @@ void Generator::arrange() {
     from.push_back(std::exchange(text.stream, to));
   }
   state_ = state_.gather(from);
+  for (Other& other : others_) other.state = other.state.gather(from);
   logits_ = std::move(logits);
 }
 
@@ -118,11 +124,33 @@ std::vector<Generator::Ended> Generator::step() {
   std::vector<std::int64_t> ids;
   for (Text& text : texts_) {
     text.recent.add(text.id);
-    if (text.starts.at(text.id)) state_.clear(text.stream);
     ids.push_back(text.id);
+    if (!text.starts.at(text.id)) continue;
+    state_.clear(text.stream);
+    for (Other& other : others_) other.state.clear(text.stream);
   }
-  stepper_.step(state_, ids, logits_);
+  step_networks(ids);
   return ended;
+}
+
+/// One network's logits, or the logarithms of the mean of what several say.
+void Generator::step_networks(std::span<const std::int64_t> ids) {
+  stepper_.step(state_, ids, logits_);
+  for (Other& other : others_) other.stepper.step(other.state, ids, other.logits);
+  if (others_.empty()) return;
+  const std::int64_t V = stepper_.vocabulary_size();
+  const auto share = 1 / static_cast<float>(others_.size() + 1);
+  for (std::int64_t i = 0; i < std::ssize(ids); ++i) {
+    const auto row = std::span(logits_).subspan(i * V, V);
+    normalize(row);
+    for (float& x : row) x = share * std::exp(x);
+    for (Other& other : others_) {
+      const auto more = std::span(other.logits).subspan(i * V, V);
+      normalize(more);
+      for (std::int64_t v = 0; v < V; ++v) row[v] += share * std::exp(more[v]);
+    }
+    for (float& x : row) x = std::log(x);
+  }
 }
 
 TextEnd generate(Generator& generator, TextJob job, const std::function<bool()>& keep_on) {

@@ -42,8 +42,10 @@ inline constexpr std::array<const char*, 4> text_end_names{"length", "stop", "ti
 /// only on its own seed. The state is reset where a document starts, as in training.
 class Generator {
  public:
-  /// `stepper` and `vocabulary` must outlive the generator. `separator`, of documents, may be empty.
-  Generator(Stepper& stepper, const Vocabulary& vocabulary, std::vector<std::int64_t> separator);
+  /// All that is referred to must outlive the generator. `separator`, of documents, may be empty. Texts are drawn from
+  /// the mean of the probabilities that `stepper` and `others`, of the same vocabulary, give.
+  Generator(Stepper& stepper, const Vocabulary& vocabulary, std::vector<std::int64_t> separator,
+            const std::vector<Stepper*>& others = {});
   ~Generator();
 
   std::int64_t add(TextJob job);     ///< returns the text's number: 0, 1, ...
@@ -59,8 +61,15 @@ class Generator {
  private:
   struct Text;
   void arrange();
+  void step_networks(std::span<const std::int64_t> ids);
 
+  struct Other {
+    Stepper& stepper;
+    State state;
+    std::vector<float> logits;
+  };
   Stepper& stepper_;
+  std::vector<Other> others_;
   const Vocabulary& vocabulary_;
   std::vector<std::int64_t> separator_;
   std::vector<Text> texts_;

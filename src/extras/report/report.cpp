@@ -59,7 +59,7 @@ class Report : public SampleExtra {
     prompt_ = prepared.job.prompt;
     corpus_.emplace(open_text_of(maker.model(), files_));
     const Checkpoint& checkpoint = maker.model().checkpoint;
-    network_ = std::make_unique<Network>(checkpoint.layout, checkpoint.weights);
+    network_ = std::make_unique<Network>(checkpoint.layout, checkpoint.best_weights());
   }
 
   void add_to(ordered_json& line, const WrittenText& text) override {

@@ -151,18 +151,17 @@ std::string stdin_as_file() {
 }
 
 int score(const Options& options) {
-  const LoadedModel loaded = load_model(options.model);
-  const Corpus corpus = open_text_of(loaded, {options.file == "-" ? stdin_as_file() : options.file});
-  const auto network = make_network(loaded, options.eval);
-  EvalOptions eval = options.eval.options;
+  const std::vector<LoadedModel> models = load_models(options.model, options.eval.with);
+  const Corpus corpus = open_text_of(models[0], {options.file == "-" ? stdin_as_file() : options.file});
+  EvalChoice eval = options.eval;
   ScoredText scored{corpus, {}};
   if (options.lines || options.chars || !options.html.empty()) {
     scored.nats.assign(corpus.size(), std::numeric_limits<float>::quiet_NaN());
-    eval.each = [&](std::int64_t first, std::span<const float> some) {
+    eval.options.each = [&](std::int64_t first, std::span<const float> some) {
       std::copy(some.begin(), some.end(), scored.nats.begin() + first);
     };
   }
-  const EvalResult result = *evaluate(*network, corpus, corpus.all(), eval);
+  const EvalResult result = measure(models, corpus, corpus.all(), eval);
   const double nats = result.loss();
   if (!options.html.empty()) write_html(scored, options.html, options.file, bits(nats));
   if (options.lines) {
@@ -170,7 +169,7 @@ int score(const Options& options) {
   } else if (options.chars) {
     print_chars(scored, options.json);
   } else if (options.json) {
-    write_json({{"checkpoint", loaded.path},
+    write_json({{"checkpoint", models[0].path},
                 {"file", options.file},
                 {"chars", result.chars},
                 {"nats_per_char", nats},

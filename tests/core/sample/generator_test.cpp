@@ -1,7 +1,9 @@
 #include "core/sample/generator.h"
 #include <algorithm>
 #include <chrono>
+#include <cmath>
 #include <thread>
+#include "core/sample/filters.h"
 #include "tests/core/sample/texts.h"
 
 namespace charnn {
@@ -46,6 +48,34 @@ TEST_F(Generate, IsAskedBeforeEverySymbolWhetherToGoOn) {
   EXPECT_EQ(generate(generator_, job({0, 1, 2}, 50, 5, written_), [&] { return left-- > 0; }), TextEnd::cancelled);
   EXPECT_EQ(written_.ids, alone(stepper_, {0, 1, 2}, 5, 5));
   EXPECT_TRUE(generator_.idle());
+}
+
+TEST_F(Generate, SeveralNetworksDrawFromTheMeanOfTheirProbabilities) {
+  Stepper other =
+      test::random_stepper({.cell = Cell::lstm, .layers = 1, .hidden = 6, .embedding = 3}, 5, 1, 3, /*scale=*/8);
+  const auto log_probabilities = [](Stepper& stepper, const Ids& text) {
+    State state = stepper.zero_state();
+    std::vector<float> logits;
+    for (const std::int64_t id : text) stepper.step(state, {&id, 1}, logits);
+    normalize(logits);
+    return logits;
+  };
+  Ids expected{0, 1};  // the likeliest symbol, again and again
+  for (int i = 0; i < 30; ++i) {
+    const auto a = log_probabilities(stepper_, expected), b = log_probabilities(other, expected);
+    std::vector<float> sum;
+    for (std::size_t v = 0; v < a.size(); ++v) sum.push_back(std::exp(a[v]) + std::exp(b[v]));
+    expected.push_back(std::max_element(sum.begin(), sum.end()) - sum.begin());
+  }
+  Generator both(stepper_, alphabet, {}, {&other});
+  TextJob greedy = job({0, 1}, 30, 5, written_);
+  greedy.sampler = sampler({.temperature = 0});
+  generate(both, greedy);
+  EXPECT_EQ(written_.ids, Ids(expected.begin() + 2, expected.end()));
+  Written of_one;
+  greedy.on_text = of_one.writer();
+  generate(generator_, greedy);
+  EXPECT_NE(of_one.ids, written_.ids) << "else nothing is tested";
 }
 
 TEST_F(Generate, EndsBeforeItsFirstStop) {

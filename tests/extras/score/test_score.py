@@ -21,7 +21,7 @@ class Score(Case):
 
     def test_it_agrees_with_eval(self):
         for file in (self.some, self.text):
-            for how in ([], ["--window", "7"], ["--streams", "3"]):
+            for how in ([], ["--window", "7"], ["--streams", "3"], ["--dynamic"], ["--with", self.path("r")]):
                 score = json.loads(self.score(file, "--json", *how))
                 evaluated = json.loads(self.out("eval", self.path("r"), "--data", file, "--json", *how))
                 for key in ("nats_per_char", "bits_per_char", "perplexity", "chars"):

@@ -1,0 +1,98 @@
+#include "core/cli/measure.h"
+#include <algorithm>
+#include <cmath>
+#include <fmt/format.h>
+#include "core/base/error.h"
+#include "core/cli/runtime.h"
+#include "core/sample/stops.h"
+#include "kernels/thread_pool.h"
+
+namespace charnn::cli {
+namespace {
+/// -log of the mean probability that the networks give each symbol.
+EvalResult measure_mean(const std::vector<LoadedModel>& models, const Corpus& corpus, Split split,
+                        const EvalChoice& choice) {
+  const auto size = static_cast<std::size_t>(require_predictions(split));
+  std::vector<float> probabilities(size), nats(size);
+  EvalOptions options = choice.options;
+  options.each = [&](std::int64_t first, std::span<const float> some) {
+    for (std::size_t i = 0; i < some.size(); ++i)
+      probabilities[static_cast<std::size_t>(first - 1) + i] += std::exp(-some[i]) / static_cast<float>(models.size());
+  };
+  for (const LoadedModel& model : models) evaluate(*make_network(model, choice), corpus, split, options);
+  std::transform(probabilities.begin(), probabilities.end(), nats.begin(), [](float p) { return -std::log(p); });
+  EvalResult result{.chars = std::ssize(nats)};
+  for (const float value : nats) result.nats += static_cast<double>(value);
+  if (choice.options.each) choice.options.each(1, nats);
+  return result;
+}
+}  // namespace
+
+std::vector<LoadedModel> load_models(const ModelChoice& choice, const std::vector<std::string>& with) {
+  std::vector<LoadedModel> models{load_model(choice)};
+  for (const std::string& more : with) {
+    const LoadedModel& other = models.emplace_back(load_model({more, choice.which}));
+    const bool same_symbols = other.checkpoint.vocabulary == models[0].checkpoint.vocabulary;
+    if (!same_symbols || other.config.data.document_separator != models[0].config.data.document_separator)
+      fail_input(fmt::format("--with {}: its {} are not those of {}", other.path,
+                             same_symbols ? "documents" : "characters", models[0].path),
+                 "networks trained on the same text", "leave it out");
+  }
+  return models;
+}
+
+std::unique_ptr<Network> make_network(const LoadedModel& model, const EvalChoice& choice) {
+  const DeviceChoice device = model.config.train.device;
+  ModelConfig config = model.checkpoint.layout.config();
+  config.drop_nothing();
+  auto network = std::make_unique<Network>(
+      NetworkLayout(config, model.checkpoint.layout.vocabulary_size()), model.checkpoint.best_weights(),
+      prepare_device(device == DeviceChoice::cpu ? device : DeviceChoice::automatic));
+  const int threads = choice.threads > 0 ? static_cast<int>(choice.threads) : available_cpus();
+  network->configure_cpu({.training = choice.precision, .evaluation = choice.precision, .threads = threads});
+  return network;
+}
+
+EvalResult measure(const std::vector<LoadedModel>& models, const Corpus& corpus, Split split,
+                   const EvalChoice& choice) {
+  if (models.size() > 1) return measure_mean(models, corpus, split, choice);
+  const auto network = make_network(models[0], choice);
+  if (!choice.dynamic) return *evaluate(*network, corpus, split, choice.options);
+  DynamicNetwork dynamic(*network, models[0].checkpoint, choice.dynamic_options);
+  return *evaluate_dynamic(dynamic, corpus, split, choice.options);
+}
+
+void adapt(LoadedModel& model, const TextOptions& prompt) {
+  const Vocabulary& vocabulary = model.checkpoint.vocabulary;
+  const std::string& separator = model.config.data.document_separator;
+  std::vector<std::int64_t> ids = beginning(vocabulary, separator);
+  const auto read = encode(vocabulary, prompt.prompt, prompt.prompt_name, prompt.unknown).ids;
+  ids.insert(ids.end(), read.begin(), read.end());
+  if (read.empty()) fail_input("--adapt without a prompt", "a text to learn from", "add --prompt or --prompt-file");
+  const auto network = make_network(model, {});
+  DynamicNetwork dynamic(*network, model.checkpoint);
+  DocumentStarts documents(vocabulary.encode(separator, "data.document_separator"));
+  State state = network->zero_state(1);
+  const auto last = std::ssize(ids) - 1;  // nothing follows the last symbol
+  for (std::int64_t begin = 0; begin < last; begin += dynamic.options().segment) {
+    Batch segment(std::min(dynamic.options().segment, last - begin), 1, !separator.empty());
+    for (std::int64_t t = 0; t < segment.steps; ++t) {
+      segment.input[t] = ids[begin + t];
+      segment.target[t] = ids[begin + t + 1];
+      if (documents.at(segment.input[t])) segment.starts[t] = 1;
+    }
+    std::vector<float> nats(segment.input.size());
+    dynamic.score_and_learn(segment, state, nats);
+  }
+  model.checkpoint.weights = network->weights().to_host();
+  model.checkpoint.average.clear();
+}
+
+std::string describe(const EvalChoice& choice) {
+  std::string text = choice.options.window > 0 ? fmt::format("state reset every {} characters", choice.options.window)
+                                               : "state carried over the whole split";
+  if (choice.dynamic) text += ", dynamic evaluation";
+  if (!choice.with.empty()) text += fmt::format(", mean of {} networks", choice.with.size() + 1);
+  return text;
+}
+}  // namespace charnn::cli

@@ -1,0 +1,35 @@
+#pragma once
+#include <memory>
+#include <string>
+#include <vector>
+#include "core/cli/run_folder.h"
+#include "core/cli/text_maker.h"
+#include "core/train/dynamic.h"
+
+namespace charnn::cli {
+/// How the commands that measure a text evaluate it.
+struct EvalChoice {
+  EvalOptions options;
+  Precision precision = Precision::fp32;
+  std::int64_t threads = 0;       ///< 0: one per core
+  std::vector<std::string> with;  ///< more networks, RUN|CKPT: their probabilities are averaged
+  bool dynamic = false;
+  DynamicOptions dynamic_options;
+};
+
+/// The network named, and those of `with`. Throws Error (usage) if their vocabularies or document separators differ.
+std::vector<LoadedModel> load_models(const ModelChoice& choice, const std::vector<std::string>& with);
+
+/// Moves the model to its device, without its dropout, and applies threads and precision. Errors: see
+/// Network::configure_cpu().
+std::unique_ptr<Network> make_network(const LoadedModel& model, const EvalChoice& choice);
+
+/// The loss of `models` on a part of a text, as chosen.
+EvalResult measure(const std::vector<LoadedModel>& models, const Corpus& corpus, Split split, const EvalChoice& choice);
+
+/// Dynamic evaluation of the prompt: changes the weights in memory.
+void adapt(LoadedModel& model, const TextOptions& prompt);
+
+/// "state carried over the whole split, dynamic evaluation, mean of 2 networks"
+std::string describe(const EvalChoice& choice);
+}  // namespace charnn::cli
