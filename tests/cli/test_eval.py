@@ -49,10 +49,10 @@ class Eval(Case):
         self.assertNotIn("fitted_temperature", self.eval("--data", self.text))
 
     def test_sampling_in_the_vein_of_the_prompt(self):
-        prompt = self.write("prompt.txt", "The dog 5 dog dog dog saw the dog.\n" * 60)
+        prompt = self.write("prompt.txt", "The dog 5 dog dog dog saw the dog.\n" * 8)
         arguments = ["sample", self.path("r"), "--prompt-file", prompt, "--no-echo", "--seed", "3", "--length", "300"]
-        plain, adapted = self.out(*arguments).decode(), self.out(*arguments, "--adapt").decode()
+        plain, adapted = self.out(*arguments).decode(), self.out(*arguments, "--adapt", "600").decode()
         self.assertGreater(adapted.count("dog"), plain.count("dog"))
-        self.assertEqual(adapted, self.out(*arguments, "--adapt").decode())
-        self.refused("sample", self.path("r"), "--adapt", says=["--adapt without a prompt"])
-        self.refused("sample", self.path("r"), "--adapt", "--prompt", "Ω", says=["Ω"])
+        self.assertEqual(adapted, self.out(*arguments, "--adapt", "600").decode())
+        self.refused("sample", self.path("r"), "--adapt", "1", says=["--adapt without a prompt"])
+        self.refused("sample", self.path("r"), "--adapt", "1", "--prompt", "Ω", says=["Ω"])

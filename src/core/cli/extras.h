@@ -60,7 +60,7 @@ struct SampleOptions {
   std::int64_t num = 1;
   std::string folder;  ///< --files
   std::vector<std::string> with;
-  bool adapt = false;
+  std::int64_t adapt = 0;  ///< passes over the prompt
   std::int64_t threads = 0;
   ConfigInput config;
 };

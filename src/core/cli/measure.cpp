@@ -62,27 +62,29 @@ EvalResult measure(const std::vector<LoadedModel>& models, const Corpus& corpus,
   return *evaluate_dynamic(dynamic, corpus, split, choice.options);
 }
 
-void adapt(LoadedModel& model, const TextOptions& prompt) {
+void adapt(LoadedModel& model, const TextOptions& prompt, std::int64_t passes) {
   const Vocabulary& vocabulary = model.checkpoint.vocabulary;
   const std::string& separator = model.config.data.document_separator;
   std::vector<std::int64_t> ids = beginning(vocabulary, separator);
   const auto read = encode(vocabulary, prompt.prompt, prompt.prompt_name, prompt.unknown).ids;
-  ids.insert(ids.end(), read.begin(), read.end());
   if (read.empty()) fail_input("--adapt without a prompt", "a text to learn from", "add --prompt or --prompt-file");
+  ids.insert(ids.end(), read.begin(), read.end());
   const auto network = make_network(model, {});
   DynamicNetwork dynamic(*network, model.checkpoint);
-  DocumentStarts documents(vocabulary.encode(separator, "data.document_separator"));
-  State state = network->zero_state(1);
-  const auto last = std::ssize(ids) - 1;  // nothing follows the last symbol
-  for (std::int64_t begin = 0; begin < last; begin += dynamic.options().segment) {
-    Batch segment(std::min(dynamic.options().segment, last - begin), 1, !separator.empty());
-    for (std::int64_t t = 0; t < segment.steps; ++t) {
-      segment.input[t] = ids[begin + t];
-      segment.target[t] = ids[begin + t + 1];
-      if (documents.at(segment.input[t])) segment.starts[t] = 1;
+  const std::int64_t last = std::ssize(ids) - 1, length = dynamic.options().segment;  // nothing follows the last one
+  std::vector<float> nats(static_cast<std::size_t>(length));
+  for (std::int64_t pass = 0; pass < passes; ++pass) {
+    DocumentStarts documents(vocabulary.encode(separator, "data.document_separator"));
+    State state = network->zero_state(1);
+    for (std::int64_t begin = 0; begin < last; begin += length) {
+      Batch segment(std::min(length, last - begin), 1, !separator.empty());
+      for (std::int64_t t = 0; t < segment.steps; ++t) {
+        segment.input[t] = ids[begin + t];
+        segment.target[t] = ids[begin + t + 1];
+        if (documents.at(segment.input[t])) segment.starts[t] = 1;
+      }
+      dynamic.score_and_learn(segment, state, std::span(nats).first(segment.input.size()));
     }
-    std::vector<float> nats(segment.input.size());
-    dynamic.score_and_learn(segment, state, nats);
   }
   model.checkpoint.weights = network->weights().to_host();
   model.checkpoint.average.clear();

@@ -27,8 +27,8 @@ std::unique_ptr<Network> make_network(const LoadedModel& model, const EvalChoice
 /// The loss of `models` on a part of a text, as chosen.
 EvalResult measure(const std::vector<LoadedModel>& models, const Corpus& corpus, Split split, const EvalChoice& choice);
 
-/// Dynamic evaluation of the prompt: changes the weights in memory.
-void adapt(LoadedModel& model, const TextOptions& prompt);
+/// Changes the weights in memory by that many passes of dynamic evaluation over the prompt.
+void adapt(LoadedModel& model, const TextOptions& prompt, std::int64_t passes);
 
 /// "state carried over the whole split, dynamic evaluation, mean of 2 networks"
 std::string describe(const EvalChoice& choice);

@@ -88,7 +88,7 @@ int sample(SampleOptions options, const SampleExtras& extras, const Globals& glo
   if (config.beams > 1 && models.size() > 1)
     fail_input("--beams with --with: beam search takes one network", "one of them", "leave one of them out");
   read_prompt(options);
-  if (options.adapt) adapt(loaded, options.text);
+  if (options.adapt > 0) adapt(loaded, options.text, options.adapt);
   const StepWeights weights = config.weights;
   TextMaker maker(std::move(loaded), weights, options.threads, options.num > 1 || config.beams > 1);
   for (std::size_t i = 1; i < models.size(); ++i) maker.average_with(models[i]);
@@ -142,10 +142,11 @@ void add_sample(CLI::App& app, const Globals& globals, Action& action, const Ext
   add_text_options(*command, options->text);
   auto* with = add_with(*command, options->with);
   command
-      ->add_flag(
-          "--adapt", options->adapt,
-          "first learn from the prompt, then write in its vein (see eval --dynamic); the weights on disk stay as "
-          "they are")
+      ->add_option("--adapt", options->adapt,
+                   "first learn from the prompt, in N passes, then write in its vein (see eval --dynamic); the weights "
+                   "on disk stay as they are")
+      ->check(CLI::Range(1, 1000))
+      ->type_name("N")
       ->excludes(with);
   command->add_option("--threads", options->threads, "CPU threads; 0: what is fastest for this network")
       ->check(CLI::Range(0, 1024));

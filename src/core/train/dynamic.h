@@ -4,8 +4,8 @@
 
 namespace charnn {
 struct DynamicOptions {
-  double rate = 1e-3;         ///< size of the steps
-  double decay = 2e-3;        ///< how fast weights go back to the trained ones
+  double rate = 1e-4;         ///< size of the steps
+  double decay = 3e-3;        ///< how fast weights go back to the trained ones
   std::int64_t segment = 20;  ///< symbols from one step to the next
 };
 
