@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # The runs, tables and pictures of docs/learning-rates.md, made anew:
-#   scripts/lessons.sh [--text FILE] [rates] [adam] [bptt] [size] [sweep] [init]
+#   scripts/lessons.sh [--text FILE] [rates] [adam] [bptt] [size] [sweep]
 # Without names, all of them: about half an hour on two cores. Runs are kept in runs/lessons; what is there is not made
 # again. --text: default data/shakespeare.txt (data/get_shakespeare.sh fetches it). Tables go to standard output,
 # pictures to docs/lessons.
@@ -15,12 +15,12 @@ while [ $# -gt 0 ]; do
   case $1 in
     --text) text=$2; shift ;;
     -h | --help) sed -n '2,7s/^# \{0,1\}//p' "$0"; exit 0 ;;
-    rates | adam | bptt | size | sweep | init) lessons+=("$1") ;;
+    rates | adam | bptt | size | sweep) lessons+=("$1") ;;
     *) echo "lessons.sh: no lesson '$1'; see --help" >&2; exit 2 ;;
   esac
   shift
 done
-[ ${#lessons[@]} -gt 0 ] || lessons=(rates adam bptt size sweep init)
+[ ${#lessons[@]} -gt 0 ] || lessons=(rates adam bptt size sweep)
 [ -e "$text" ] || data/get_shakespeare.sh
 mkdir -p $runs $pictures
 
@@ -194,12 +194,6 @@ lesson_size() {
 }
 
 lesson_sweep() { python3 scripts/lr_sweep.py --charnn $charnn --corpus "$(basename "$text" .txt)=$text"; }
-
-lesson_init() {
-  head -c 100000 "$text" >$runs/100KB.txt
-  head -c 1000000 "$text" >$runs/1MB.txt
-  python3 bench/compare_init.py --charnn $charnn $runs/100KB.txt $runs/1MB.txt "$text"
-}
 
 for lesson in "${lessons[@]}"; do
   printf '\n== %s\n' "$lesson"

@@ -56,7 +56,9 @@ int eval(const Options& options) {
                                   {"perplexity", perplexity}};
     if (calibration) {
       report["fitted_temperature"] = calibration->temperature;
-      report["nats_per_char_at_fitted_temperature"] = calibration->loss;
+      report["fitted_on"] = {{"chars", calibration->chars},
+                             {"nats_per_char", calibration->plain_loss},
+                             {"nats_per_char_at_fitted_temperature", calibration->loss}};
     }
     write_json(report);
     return 0;
@@ -66,8 +68,9 @@ int eval(const Options& options) {
                   "perplexity  {:.6f}\n",
                   loaded.path, step, name, result.chars, describe(options.eval), nats, bits(nats), perplexity));
   if (calibration)
-    write_report(fmt::format("at temperature {:.3f}, fitted on this split: {:.6f} nats/char\n",
-                             calibration->temperature, calibration->loss));
+    write_report(
+        fmt::format("at temperature {:.3f}, fitted on the first {} characters: {:.6f} nats/char there, {:.6f} at 1\n",
+                    calibration->temperature, calibration->chars, calibration->loss, calibration->plain_loss));
   return 0;
 }
 }  // namespace

@@ -27,6 +27,7 @@ Corpus checked(const Config& config, Corpus corpus) {
                            2.0 / static_cast<double>(corpus.size())));
   return corpus;
 }
+}  // namespace
 
 int training_threads(const TrainConfig& train, const ModelConfig& model, std::int64_t vocabulary_size) {
   if (train.threads > 0) return static_cast<int>(train.threads);
@@ -35,7 +36,6 @@ int training_threads(const TrainConfig& train, const ModelConfig& model, std::in
   return static_cast<int>(std::clamp(chars * training_flops(model, vocabulary_size) / flops_a_thread, 1.0,
                                      static_cast<double>(available_cpus())));
 }
-}  // namespace
 
 TrainingSetup::TrainingSetup(const Config& config, Corpus text, const Checkpoint* weights, bool with_moments)
     : corpus(checked(config, std::move(text))) {

@@ -20,4 +20,7 @@ struct TrainingSetup {
   std::unique_ptr<Adam> adam;
   std::unique_ptr<Batcher> batcher;
 };
+
+/// train.threads, or the number that is fastest for this network.
+int training_threads(const TrainConfig& train, const ModelConfig& model, std::int64_t vocabulary_size);
 }  // namespace charnn::cli

@@ -132,9 +132,11 @@ std::optional<Calibration> calibrate(Network& network, const Corpus& corpus, Spl
   };
   // The loss is convex in the factor, and nearly a parabola around its lowest place.
   constexpr double apart = 0.1;
+  const double plain = loss_at(1);
   double factor = 1;
   for (int round = 0; round < 5 && !stopped; ++round) {
-    const double below = loss_at(factor - apart), here = loss_at(factor), above = loss_at(factor + apart);
+    const double below = loss_at(factor - apart), here = round == 0 ? plain : loss_at(factor),
+                 above = loss_at(factor + apart);
     const double bend = below - 2 * here + above;
     const double move = bend > 0 ? apart / 2 * (below - above) / bend : 0;
     factor = std::clamp(factor + move, 0.25, 4.0);
@@ -142,6 +144,6 @@ std::optional<Calibration> calibrate(Network& network, const Corpus& corpus, Spl
   }
   const double loss = loss_at(factor);
   network.change_weights().assign(trained);
-  return stopped ? std::nullopt : std::optional(Calibration{1 / factor, loss});
+  return stopped ? std::nullopt : std::optional(Calibration{1 / factor, loss, plain, split.size() - 1});
 }
 }  // namespace charnn

@@ -40,6 +40,8 @@ std::optional<EvalResult> evaluate(Network& network, const Corpus& corpus, Split
 /// networks"). Of the first 50,000 symbols. Nothing if stopped.
 struct Calibration {
   double temperature, loss;  ///< nats per symbol
+  double plain_loss;         ///< at temperature 1, of the same symbols
+  std::int64_t chars;        ///< how many they are
 };
 std::optional<Calibration> calibrate(Network& network, const Corpus& corpus, Split split,
                                      const std::function<bool()>& stop = {});

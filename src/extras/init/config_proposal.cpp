@@ -1,21 +1,24 @@
 #include "extras/init/config_proposal.h"
 #include <algorithm>
+#include <cmath>
 #include <utility>
 #include <fmt/format.h>
 #include "core/base/error.h"
 #include "core/io/json_config.h"
-#include "core/train/schedule.h"
 
 namespace charnn::cli {
 namespace {
 class Proposer {
  public:
-  explicit Proposer(const ProposalFacts& facts) : facts_(facts) {}
+  Proposer(const ProposalFacts& facts, std::size_t size) : facts_(facts), size_(network_sizes[size]) {
+    proposal_.chars_per_second = facts.speeds[size] > 0 ? facts.speeds[size] : 1e5;
+  }
 
   Proposal make() {
-    data_and_network();
+    data();
     windows();
     duration();
+    network();
     evaluations();
     return std::move(proposal_);
   }
@@ -26,7 +29,7 @@ class Proposer {
     proposal_.reasons[key] = std::move(reason);
   }
 
-  void data_and_network() {
+  void data() {
     set("data.files", facts_.files, "paths are relative to the folder charnn runs in");
     set("data.tokens", name_of(facts_.tokens, token_names),
         facts_.tokens == Tokens::chars ? "valid UTF-8: a symbol is a character" : "not UTF-8: a symbol is a byte");
@@ -38,84 +41,81 @@ class Proposer {
     if (train_chars_ < 20)
       fail_input(fmt::format("the text has {} characters", facts_.chars), "at least 24",
                  "use a longer text: 100,000 characters or more give good results");
-    const bool tiny = facts_.chars < 20'000;
-    set("model.cell", "lstm", "learns longer dependencies than gru or rnn in the same number of steps");
-    set("model.layers", tiny ? 1 : 2, tiny ? "a second layer would only memorise so short a text" : "");
-    set("model.hidden", 128, "fast on any machine; 256 takes 3 to 4 times as long and often ends 1 to 4 % lower");
-    set("model.embedding", 64, "");
-    set("model.dropout",
-        short_  ? 0.3
-        : long_ ? 0.0
-                : 0.1,
-        short_  ? "keeps the network from memorising a short text"
-        : long_ ? "none: the text is too long to be memorised in this time"
-                : "a little, since a text of this length is seen many times");
   }
 
   void windows() {
-    // At least 20 steps an epoch, if the text has that many characters.
-    const std::int64_t streams = std::clamp<std::int64_t>(train_chars_ / 1000, 1, short_ ? 20 : 50);
-    set("train.batch_size", streams,
-        short_ ? "few parallel streams, so that a short text gives more steps per epoch"
-               : "enough parallel streams to keep the processor busy");
-    const std::int64_t stream = train_chars_ / streams, length = std::min<std::int64_t>(stream, 50);
+    const std::int64_t most = train_chars_ < 300'000 ? 16 : 32;
+    const std::int64_t streams = std::clamp<std::int64_t>(train_chars_ / 1000, 1, most);
+    set("train.batch_size", streams, "parallel streams; few of them learn more from each character than many");
+    const std::int64_t length = std::min<std::int64_t>(train_chars_ / streams, 64);
     set("train.sequence_length", length,
         "characters that gradients flow back through; the state is carried on beyond them");
     if (facts_.threads > 0) set("train.threads", facts_.threads, "as requested");
-    chars_per_step_ = streams * length;
-    windows_ = (stream + length - 1) / length;
-    if (facts_.lr > 0)
-      set("optimizer.lr", facts_.lr, "suggested by a range test with this network and text (charnn lr-find)");
-    else
-      set("optimizer.lr", 0.004, "safe for this size");
+    chars_per_step_ = static_cast<double>(streams * length);
   }
 
   void duration() {
-    const std::int64_t most = short_ ? 40 : long_ ? 10 : 20;
-    const double speed = facts_.chars_per_second > 0 ? facts_.chars_per_second : 1e5;
-    // A tenth of the time goes to evaluations and the start.
-    const double budget = 0.9 * 60 * facts_.minutes * speed;
-    const double affordable = budget / static_cast<double>(train_chars_);
-    if (affordable < 1) {
-      set("train.epochs", 0,
-          fmt::format("no limit: {:g} minutes are enough for only a part of the text", facts_.minutes));
-      set("train.max_steps", static_cast<std::int64_t>(std::max(1.0, budget / static_cast<double>(chars_per_step_))),
-          fmt::format("{:.0f} % of the text", 100 * affordable));
-    } else if (affordable < static_cast<double>(most)) {
-      set("train.epochs", static_cast<std::int64_t>(affordable),
-          fmt::format("as many passes as {:g} minutes allow", facts_.minutes));
-    } else {
-      set("train.epochs", most, "more passes over this text would gain little");
-    }
-    proposal_.steps = plan_steps(proposal_.config.train, windows_);
-    if (facts_.chars_per_second > 0)
-      proposal_.seconds = static_cast<double>(proposal_.steps * chars_per_step_) / speed / 0.95;
+    constexpr double most_passes = 40;
+    const double budget = 0.93 * 60 * facts_.minutes * proposal_.chars_per_second;  // the rest goes to evaluations
+    chars_ = std::min(budget, most_passes * static_cast<double>(train_chars_));
+    passes_ = chars_ / static_cast<double>(train_chars_);
+    set("train.max_minutes", facts_.minutes, "the learning rate comes down in time for this");
+    set("train.epochs", chars_ < budget ? static_cast<std::int64_t>(most_passes) : std::int64_t{0},
+        chars_ < budget ? "more passes over this text would gain little"
+                        : fmt::format("no limit: the time is enough for about {:.2g} passes over the text", passes_));
+    proposal_.steps = std::max<std::int64_t>(1, static_cast<std::int64_t>(chars_ / chars_per_step_));
+    proposal_.seconds = chars_ / proposal_.chars_per_second / 0.93;
+    proposal_.loss = facts_.yardstick_loss * relative_loss(size_, chars_, static_cast<double>(train_chars_));
+  }
+
+  void network() {
+    set("model.cell", "lstm", "learns longer dependencies than gru or rnn in the same number of steps");
+    set("model.layers", size_.layers, "");
+    set("model.hidden", size_.hidden,
+        fmt::format("of {}, {}, {} and {} units the best in this time, by a law fitted to many runs",
+                    network_sizes[0].hidden, network_sizes[1].hidden, network_sizes[2].hidden,
+                    network_sizes[3].hidden));
+    set("model.embedding", 64, "");
+    const double dropout = suitable_dropout(size_, passes_);
+    set("model.dropout", std::round(100 * dropout) / 100,
+        dropout > 0 ? "against memorising: the text is seen several times"
+                    : "none: too few passes, or too small a network, to memorise the text");
+    if (dropout > 0) set("model.dropout_mask", "window", "variational dropout: generalises better than a mask a step");
+    set("optimizer.lr", size_.lr, "suits this size and batch; charnn lr-find tests others");
+    if (facts_.bf16 && size_.hidden >= 256) set("train.precision", "bf16", "faster on this processor");
   }
 
   void evaluations() {
-    const std::int64_t steps = proposal_.steps;
-    const std::int64_t every = std::clamp<std::int64_t>(steps / (short_ ? 40 : 20), 10, 2000);
-    set("train.eval_every", every, fmt::format("about {} evaluations in all", steps / every));
+    const double most = 200'000, evaluated = std::min(val_chars_, most);
+    // An evaluation costs about 0.4 times as much a character as training; at most a twentieth of the time goes to them.
+    const auto affordable = static_cast<std::int64_t>(20 * 0.4 * evaluated / chars_per_step_);
+    const std::int64_t every = std::max<std::int64_t>({proposal_.steps / 20, affordable, 10});
+    set("train.eval_every", every, fmt::format("about {} evaluations in all", proposal_.steps / every + 1));
     set("train.checkpoint_every", std::min<std::int64_t>(every, 500), "a crash loses at most this many steps");
-    if (!long_) set("train.patience", 8, "stops early after this many evaluations without improvement");
-    if (val_chars_ > 400'000)
-      set("train.eval_max_chars", 200'000,
-          "enough to compare; evaluating the whole validation part would take too long each time");
+    if (val_chars_ > 2 * most) set("train.eval_max_chars", static_cast<std::int64_t>(most), "enough to compare");
     set("schedule.kind", "cosine", "the rate falls slowly to a 20th: the end of training gains most from that");
-    set("schedule.warmup_steps", std::min<std::int64_t>(100, steps / 10),
+    set("schedule.warmup_steps", std::min<std::int64_t>(100, proposal_.steps / 10),
         "Adam's moments are noisy in the first steps");
   }
 
   const ProposalFacts& facts_;
-  const bool short_ = facts_.chars < 500'000, long_ = facts_.chars >= 3'000'000;
+  const NetworkSize& size_;
   Proposal proposal_;
   std::vector<Section> sections_ = describe(proposal_.config);
-  double val_chars_ = 0;
-  std::int64_t train_chars_ = 0, chars_per_step_ = 0, windows_ = 0;
+  double val_chars_ = 0, chars_per_step_ = 0, chars_ = 0, passes_ = 0;
+  std::int64_t train_chars_ = 0;
 };
 }  // namespace
 
-Proposal propose(const ProposalFacts& facts) { return Proposer(facts).make(); }
+Proposal propose(const ProposalFacts& facts, std::size_t size) { return Proposer(facts, size).make(); }
+
+Proposal propose(const ProposalFacts& facts) {
+  Proposal best = propose(facts, 0);
+  for (std::size_t size = 1; size < network_sizes.size(); ++size)
+    if (facts.speeds[size] > 0)
+      if (Proposal other = propose(facts, size); other.loss < best.loss) best = std::move(other);
+  return best;
+}
 
 std::string commented_json(const Proposal& proposal, const std::vector<std::string>& heading) {
   std::vector<std::string> parts;

@@ -1,11 +1,11 @@
 #include <algorithm>
-#include <chrono>
 #include <cmath>
 #include <filesystem>
 #include <unistd.h>
 #include <CLI/CLI.hpp>
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
+#include "core/base/clock.h"
 #include "core/base/error.h"
 #include "core/base/files.h"
 #include "core/base/terminal.h"
@@ -13,7 +13,8 @@
 #include "core/cli/extras.h"
 #include "core/cli/runtime.h"
 #include "core/cli/training_setup.h"
-#include "core/train/lr_range_test.h"
+#include "core/model/torch_runtime.h"
+#include "core/train/trainer.h"
 #include "extras/init/config_proposal.h"
 #include "extras/init/text_statistics.h"
 #include "kernels/gemm.h"
@@ -37,50 +38,76 @@ struct Findings {
   double memory_gb = 0;
   ProposalFacts facts;
   Proposal proposal;
-  double loss = 0;  ///< expected, nats per character
 };
 
-/// Trains the proposed network for some hundred steps to measure its speed and find a good learning rate.
-void measure(Findings& found, Corpus corpus) {
-  const Config& config = found.proposal.config;
-  const TrainingSetup setup(config, std::move(corpus), nullptr);
-  const RangeTestConfig range{.steps = range_test_steps(config.train.batch_size * config.train.sequence_length)};
-  const auto start = std::chrono::steady_clock::now();
-  const RangeCurve curve = lr_range_test(*setup.network, *setup.adam, *setup.batcher, config.optimizer, range,
-                                         [] { return StopSignals::received() != 0; });
-  if (curve.stopped) return;
-  const std::chrono::duration<double> seconds = std::chrono::steady_clock::now() - start;
-  const std::int64_t window = std::min(config.train.sequence_length, setup.batcher->stream_length());
-  found.facts.chars_per_second =
-      static_cast<double>(std::ssize(curve.points) * window * config.train.batch_size) / seconds.count();
-  if (const auto suggestion = suggest_lr(curve.points)) found.facts.lr = suggestion->lr;
+/// Characters a second in training as `config` says, from a few steps.
+double speed_of(const Config& config, const Corpus& corpus) {
+  Network network(config.model, corpus.vocabulary().size());
+  network.configure_cpu({.training = config.train.precision,
+                         .threads = training_threads(config.train, config.model, corpus.vocabulary().size())});
+  Adam adam(network, config.optimizer);
+  Batcher batcher(corpus, corpus.train(), config.train.batch_size, config.train.sequence_length);
+  State state = network.zero_state(config.train.batch_size);
+  Clock::time_point start = Clock::now();
+  double chars = 0;
+  for (int step = 0; step < 3 || (step < 50 && seconds_since(start) < 1); ++step) {
+    const Batch batch = batcher.next();
+    network.train_window(batch, state);
+    adam.step(0);
+    if (step == 0)
+      start = Clock::now();  // the first one allocates
+    else
+      chars += static_cast<double>(batch.input.size());
+  }
+  return chars / seconds_since(start);
 }
 
-/// The validation loss of the proposed network at the end of its training, in nats per character, estimated from the
-/// loss of a 5-gram model; docs/learning-rates.md has the runs behind it.
-double expected_loss(double held_out, std::int64_t chars) {
-  // 2 x 128 units against the 5-gram model, on Shakespeare: 0.91 at 100 KB, 0.92 at 1 MB, 0.96 at 5 MB. With more text
-  // counting catches up, since a network of this size is full.
-  const double above_1mb = std::clamp(std::log10(static_cast<double>(chars) / 1e6) / std::log10(5.0), 0.0, 1.0);
-  return held_out * (0.915 + 0.045 * above_1mb);
+/// See loss_law.h. Nothing if stopped.
+std::optional<double> yardstick_loss(const Config& proposed, const Corpus& corpus) {
+  Config config = proposed;
+  config.model.dropout = 0;
+  config.schedule.warmup_steps = ScheduleConfig().warmup_steps;
+  TrainConfig& train = config.train;
+  train.max_steps = std::max<std::int64_t>(1, yardstick_chars / (train.batch_size * train.sequence_length));
+  train.epochs = train.eval_every = train.checkpoint_every = 0;
+  train.max_minutes = 0;
+  train.eval_max_chars = 200'000;
+  seed_generators(1);
+  Network network(config.model, corpus.vocabulary().size());
+  network.configure_cpu({.threads = training_threads(train, config.model, corpus.vocabulary().size())});
+  Adam adam(network, config.optimizer);
+  Batcher batcher(corpus, corpus.train(), train.batch_size, train.sequence_length);
+  Trainer trainer({.train = train,
+                   .optimizer = config.optimizer,
+                   .schedule = config.schedule,
+                   .network = network,
+                   .adam = adam,
+                   .batcher = batcher,
+                   .corpus = corpus,
+                   .stop = [] { return StopSignals::received() != 0; }});
+  trainer.run();
+  return trainer.state().best_loss;
 }
 
 Findings investigate(const ProposalFacts& facts) {
   Findings found;
   found.shape = shape_of(facts.files);
   found.facts = facts;
+  found.facts.bf16 = bf16_unit() != Bf16Unit::none;
   DataConfig data;
   data.files = facts.files;
   data.tokens = found.facts.tokens = found.shape.utf8 ? Tokens::chars : Tokens::bytes;
   found.facts.chars = Corpus(data).size();
   found.proposal = propose(found.facts);
-  Corpus corpus(found.proposal.config.data);
+  const Corpus corpus(found.proposal.config.data);
   found.vocabulary = corpus.vocabulary().size();
   found.entropy = entropy_of(corpus);
-  measure(found, std::move(corpus));
-  found.proposal = propose(found.facts);
-  found.loss = expected_loss(found.entropy.held_out, found.facts.chars);
   found.memory_gb = static_cast<double>(::sysconf(_SC_PHYS_PAGES)) * static_cast<double>(::sysconf(_SC_PAGESIZE)) / 1e9;
+  prepare_device(DeviceChoice::cpu);
+  found.facts.yardstick_loss = yardstick_loss(propose(found.facts, 0).config, corpus).value_or(0);
+  for (std::size_t size = 0; size < network_sizes.size() && StopSignals::received() == 0; ++size)
+    found.facts.speeds[size] = speed_of(propose(found.facts, size).config, corpus);
+  found.proposal = propose(found.facts);
   return found;
 }
 
@@ -100,11 +127,12 @@ std::vector<std::string> summary(const Findings& f) {
       fmt::format("counted  {} characters, {} contexts of three; a 5-gram model predicts unseen text at {}", e.chars,
                   e.contexts[3], describe_loss(e.held_out)),
       fmt::format("machine  {} CPUs, {}, {:.0f} GB memory; trains this network at {:.0f} characters per second",
-                  available_cpus(), name_of(bf16_unit(), bf16_texts), f.memory_gb, f.facts.chars_per_second),
-      fmt::format("config   {} {} x {}, {} steps, learning rate {:g}", name_of(m.cell, cell_names), m.layers, m.hidden,
-                  f.proposal.steps, f.proposal.config.optimizer.lr),
-      fmt::format("expect   about {} of training, then a validation loss of about {:.2f} nats/char ({:.1f} bits/char)",
-                  describe_seconds(f.proposal.seconds), f.loss, bits(f.loss))};
+                  available_cpus(), name_of(bf16_unit(), bf16_texts), f.memory_gb, f.proposal.chars_per_second),
+      fmt::format("config   {} {} x {}, about {} steps, learning rate {:g}, dropout {:g}", name_of(m.cell, cell_names),
+                  m.layers, m.hidden, f.proposal.steps, f.proposal.config.optimizer.lr, m.dropout),
+      fmt::format("expect   about {} of training, then a validation loss of about {:.2f} nats/char ({:.1f} bits/char); "
+                  "not English prose: often lower",
+                  describe_seconds(f.proposal.seconds), f.proposal.loss, bits(f.proposal.loss))};
 }
 
 nlohmann::ordered_json report(const Findings& f, const std::string& out) {
@@ -125,10 +153,10 @@ nlohmann::ordered_json report(const Findings& f, const std::string& out) {
           {"cpus", available_cpus()},
           {"bf16", name_of(bf16_unit(), bf16_texts)},
           {"memory_gb", f.memory_gb},
-          {"chars_per_second", f.facts.chars_per_second},
+          {"chars_per_second", f.proposal.chars_per_second},
           {"steps", f.proposal.steps},
           {"seconds", f.proposal.seconds},
-          {"expected_nats", f.loss}};
+          {"expected_nats", f.proposal.loss}};
 }
 
 /// Refuses to write the config to `out` if that would overwrite something, or if it could not name its text files.
