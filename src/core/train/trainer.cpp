@@ -38,8 +38,8 @@ std::int64_t Trainer::last_step() const {
 
 std::int64_t Trainer::total_steps() const {
   if (parts_.schedule.total_steps > 0) return parts_.schedule.total_steps;
-  // While the time is not planned yet, the schedule is at its beginning.
-  const bool unknown = ends_by_time(parts_.train, parts_.schedule) && state_.planned_steps == 0;
+  // Limited by time alone, and that not planned yet: the schedule is at its beginning.
+  const bool unknown = ends_by_time(parts_.train, parts_.schedule) && last_step() == 0;
   return unknown ? std::numeric_limits<std::int64_t>::max() / 2 : last_step();
 }
 
