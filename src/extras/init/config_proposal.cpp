@@ -87,7 +87,7 @@ class Proposer {
 
   void evaluations() {
     const double most = 200'000, evaluated = std::min(val_chars_, most);
-    // An evaluation costs about 0.4 times as much a character as training; at most a twentieth of the time goes to them.
+    // An evaluation costs about 0.4 times as much a character as training. At most 5 % of the time goes to them.
     const auto affordable = static_cast<std::int64_t>(20 * 0.4 * evaluated / chars_per_step_);
     const std::int64_t every = std::max<std::int64_t>({proposal_.steps / 20, affordable, 10});
     set("train.eval_every", every, fmt::format("about {} evaluations in all", proposal_.steps / every + 1));
