@@ -51,8 +51,7 @@ std::int64_t Trainer::evaluated_chars() const {
 void Trainer::plan_time() {
   if (state_.planned_steps > 0 || !ends_by_time(parts_.train, parts_.schedule)) return;
   const double limit = 60 * parts_.train.max_minutes;
-  const bool measured = pace_.known() && pace_.measured() >= std::min(10.0, limit / 50);
-  if (!measured && elapsed() < limit / 4) return;
+  if (!pace_.known() || (pace_.measured() < std::min(10.0, limit / 50) && elapsed() < limit / 4)) return;
   if (pace_.evaluation() == 0 && evaluated_chars() > 0)
     pace_.evaluation(evaluation_seconds(parts_.network, evaluated_chars()));
   state_.planned_steps = state_.step + pace_.steps_in(limit - elapsed());
