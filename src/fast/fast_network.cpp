@@ -1,4 +1,5 @@
 #include "fast/fast_network.h"
+#include "fast/masks.h"
 #include "fast/workspace.h"
 #include "kernels/thread_pool.h"
 
@@ -20,9 +21,10 @@ void FastNetwork::weights_changed() noexcept { parts_->packed_forward = parts_->
 
 void FastNetwork::pack(const float* weights, const FastWindow& window) {
   Parts& p = *parts_;
-  const bool drops = window.training && p.shape.layout.config().weight_dropout > 0;
+  const Masks masks(p.shape.layout.config(), window);
+  const bool drops = masks.rate_of_weights() > 0;
   if (!drops && (window.training ? p.packed_backward : p.packed_forward)) return;
-  p.packed.pack(p.shape, weights, /*backward=*/window.training, p.pool, drops ? &window : nullptr);
+  p.packed.pack(p.shape, weights, /*backward=*/window.training, p.pool, drops ? &masks : nullptr);
   p.packed_forward = !drops;
   p.packed_backward = !drops && window.training;
 }

@@ -39,7 +39,7 @@ void pack_bias(const PaddedShape& s, const float* ih, const float* hh, Buffer& o
 }  // namespace
 
 void PackedNetwork::pack(const PaddedShape& s, const float* weights, bool backward, ThreadPool& pool,
-                         const FastWindow* dropped) {
+                         const Masks* dropout) {
   using Part = NetworkLayout::Part;
   const auto data = [&](const WeightInfo& weight) { return weights + weight.offset; };
   layers.resize(static_cast<std::size_t>(s.L));
@@ -49,11 +49,11 @@ void PackedNetwork::pack(const PaddedShape& s, const float* weights, bool backwa
     const BlockedAxis input = l == 0 ? s.embedding(1) : s.hidden(1);
     const float* ih = data(s.layout.rnn(l, Part::weight_ih));
     const float* hh = data(s.layout.rnn(l, Part::weight_hh));
-    if (dropped != nullptr) {
+    if (dropout != nullptr) {
       const std::int64_t size = s.layout.rnn(l, Part::weight_hh).size;
       kept_.resize(static_cast<std::size_t>(size));
       pool.run_ranges(size, 1 << 14, [&, whole = hh](std::int64_t begin, std::int64_t end) {
-        Masks(s.layout.config(), *dropped).weights(l, whole + begin, kept_.data() + begin, begin, end - begin);
+        dropout->weights(l, whole + begin, kept_.data() + begin, begin, end - begin);
       });
       hh = kept_.data();
     }

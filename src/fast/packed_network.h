@@ -6,7 +6,7 @@
 #include "kernels/matrix.h"
 
 namespace charnn {
-struct FastWindow;
+class Masks;
 
 /// A network's sizes, and what the kernels pad them to. V symbols, E embedding, H hidden, L layers.
 struct PaddedShape {
@@ -41,10 +41,10 @@ struct PackedNetwork {
   RightMatrix decoder_forward, decoder_backward;
   Buffer decoder_bias;  ///< [Vp], -1e30 where there is no symbol
 
-  /// `weights`: all of them, as the layout has them. `backward`: for training too. `dropped`: the window that drops
-  /// hidden-to-hidden weights; null: none.
+  /// `weights`: all of them, as the layout has them. `backward`: for training too. `dropout`: of the hidden-to-hidden
+  /// weights; null: none.
   void pack(const PaddedShape& shape, const float* weights, bool backward, ThreadPool& pool,
-            const FastWindow* dropped = nullptr);
+            const Masks* dropout = nullptr);
 
  private:
   std::vector<float> kept_;  ///< a hidden-to-hidden matrix after dropout

@@ -4,7 +4,6 @@
 #include <fmt/format.h>
 #include "core/base/error.h"
 #include "core/cli/runtime.h"
-#include "core/sample/stops.h"
 #include "kernels/thread_pool.h"
 
 namespace charnn::cli {
@@ -62,6 +61,16 @@ EvalResult measure(const std::vector<LoadedModel>& models, const Corpus& corpus,
   return *evaluate_dynamic(dynamic, corpus, split, choice.options);
 }
 
+Batch window_of(std::span<const std::int64_t> ids, std::int64_t begin, std::int64_t most, DocumentStarts& documents) {
+  Batch window(std::min(most, std::ssize(ids) - 1 - begin), 1, /*has_documents=*/true);
+  for (std::int64_t t = 0; t < window.steps; ++t) {
+    window.input[t] = ids[begin + t];
+    window.target[t] = ids[begin + t + 1];
+    window.starts[t] = documents.at(window.input[t]) ? 1 : 0;
+  }
+  return window;
+}
+
 void adapt(LoadedModel& model, const TextOptions& prompt, std::int64_t passes) {
   const Vocabulary& vocabulary = model.checkpoint.vocabulary;
   const std::string& separator = model.config.data.document_separator;
@@ -77,12 +86,7 @@ void adapt(LoadedModel& model, const TextOptions& prompt, std::int64_t passes) {
     DocumentStarts documents(vocabulary.encode(separator, "data.document_separator"));
     State state = network->zero_state(1);
     for (std::int64_t begin = 0; begin < last; begin += length) {
-      Batch segment(std::min(length, last - begin), 1, !separator.empty());
-      for (std::int64_t t = 0; t < segment.steps; ++t) {
-        segment.input[t] = ids[begin + t];
-        segment.target[t] = ids[begin + t + 1];
-        if (documents.at(segment.input[t])) segment.starts[t] = 1;
-      }
+      const Batch segment = window_of(ids, begin, length, documents);
       dynamic.score_and_learn(segment, state, std::span(nats).first(segment.input.size()));
     }
   }

@@ -4,6 +4,7 @@
 #include <vector>
 #include "core/cli/run_folder.h"
 #include "core/cli/text_maker.h"
+#include "core/sample/stops.h"
 #include "core/train/dynamic.h"
 
 namespace charnn::cli {
@@ -26,6 +27,9 @@ std::unique_ptr<Network> make_network(const LoadedModel& model, const EvalChoice
 
 /// The loss of `models` on a part of a text, as chosen.
 EvalResult measure(const std::vector<LoadedModel>& models, const Corpus& corpus, Split split, const EvalChoice& choice);
+
+/// Up to `most` symbols of `ids` from `begin` on, each with the one after it as target, as a window of one stream.
+Batch window_of(std::span<const std::int64_t> ids, std::int64_t begin, std::int64_t most, DocumentStarts& documents);
 
 /// Changes the weights in memory by that many passes of dynamic evaluation over the prompt.
 void adapt(LoadedModel& model, const TextOptions& prompt, std::int64_t passes);

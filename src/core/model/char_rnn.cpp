@@ -72,7 +72,6 @@ torch::Tensor CharRnn::run_layer(std::int64_t layer, const torch::Tensor& input,
     return function(input, state, weights, /*has_biases=*/true, /*num_layers=*/1, /*dropout=*/0.0, is_training(),
                     /*bidirectional=*/false, /*batch_first=*/false);
   };
-
   switch (layout_.config().cell) {
     case Cell::rnn: std::tie(output, h) = run([](auto&&... a) { return torch::rnn_tanh(a...); }, h); break;
     case Cell::gru: std::tie(output, h) = run([](auto&&... a) { return torch::gru(a...); }, h); break;

@@ -114,27 +114,23 @@ std::optional<EvalResult> evaluate(Network& network, const Corpus& corpus, Split
   return result;
 }
 
-std::optional<Calibration> calibrate(Network& network, const Corpus& corpus, Split split,
-                                     const std::function<bool()>& stop) {
+Calibration calibrate(Network& network, const Corpus& corpus, Split split) {
   split.end = std::min(split.end, split.begin + 50'001);
   const std::vector<float> trained = network.weights().to_host();
   const WeightInfo &weight = network.layout().decoder_weight(), &bias = network.layout().decoder_bias();
-  bool stopped = false;
   /// With logits times `factor`.
   const auto loss_at = [&](double factor) {
     std::vector<float> scaled = trained;
     for (const WeightInfo* part : {&weight, &bias})
       for (std::int64_t i = part->offset; i < part->offset + part->size; ++i) scaled[i] *= static_cast<float>(factor);
     network.change_weights().assign(scaled);
-    const auto result = evaluate(network, corpus, split, {.stop = stop});
-    stopped = stopped || !result;
-    return result ? result->loss() : 0;
+    return evaluate(network, corpus, split)->loss();
   };
   // The loss is convex in the factor, and nearly a parabola around its lowest place.
   constexpr double apart = 0.1;
   const double plain = loss_at(1);
   double factor = 1;
-  for (int round = 0; round < 5 && !stopped; ++round) {
+  for (int round = 0; round < 5; ++round) {
     const double below = loss_at(factor - apart), here = round == 0 ? plain : loss_at(factor),
                  above = loss_at(factor + apart);
     const double bend = below - 2 * here + above;
@@ -144,6 +140,6 @@ std::optional<Calibration> calibrate(Network& network, const Corpus& corpus, Spl
   }
   const double loss = loss_at(factor);
   network.change_weights().assign(trained);
-  return stopped ? std::nullopt : std::optional(Calibration{1 / factor, loss, plain, split.size() - 1});
+  return {1 / factor, loss, plain, split.size() - 1};
 }
 }  // namespace charnn

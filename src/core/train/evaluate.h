@@ -37,14 +37,13 @@ std::optional<EvalResult> evaluate(Network& network, const Corpus& corpus, Split
 
 /// The temperature at which a network predicts a split best, and its loss there: dividing logits by it makes up for a
 /// network that is too sure of itself (above 1) or not enough (Guo et al. 2017, "On calibration of modern neural
-/// networks"). Of the first 50,000 symbols. Nothing if stopped.
+/// networks"). Of the first 50,000 symbols.
 struct Calibration {
   double temperature, loss;  ///< nats per symbol
   double plain_loss;         ///< at temperature 1, of the same symbols
   std::int64_t chars;        ///< how many they are
 };
-std::optional<Calibration> calibrate(Network& network, const Corpus& corpus, Split split,
-                                     const std::function<bool()>& stop = {});
+Calibration calibrate(Network& network, const Corpus& corpus, Split split);
 
 /// About how many seconds evaluate() takes for that many characters: times a window.
 double evaluation_seconds(Network& network, std::int64_t chars);

@@ -40,13 +40,24 @@ struct Findings {
   Proposal proposal;
 };
 
+/// A network to try out on a text that stays open for others.
+struct Trial {
+  Trial(const Config& config, const Corpus& corpus)
+      : network(config.model, (seed_generators(1), corpus.vocabulary().size())),
+        adam(network, config.optimizer),
+        batcher(corpus, corpus.train(), config.train.batch_size, config.train.sequence_length) {
+    network.configure_cpu({.training = config.train.precision,
+                           .threads = training_threads(config.train, config.model, corpus.vocabulary().size())});
+  }
+  Network network;
+  Adam adam;
+  Batcher batcher;
+};
+
 /// Characters a second in training as `config` says, from a few steps.
 double speed_of(const Config& config, const Corpus& corpus) {
-  Network network(config.model, corpus.vocabulary().size());
-  network.configure_cpu({.training = config.train.precision,
-                         .threads = training_threads(config.train, config.model, corpus.vocabulary().size())});
-  Adam adam(network, config.optimizer);
-  Batcher batcher(corpus, corpus.train(), config.train.batch_size, config.train.sequence_length);
+  Trial trial(config, corpus);
+  auto& [network, adam, batcher] = trial;
   State state = network.zero_state(config.train.batch_size);
   Clock::time_point start = Clock::now();
   double chars = 0;
@@ -72,17 +83,13 @@ std::optional<double> yardstick_loss(const Config& proposed, const Corpus& corpu
   train.epochs = train.eval_every = train.checkpoint_every = 0;
   train.max_minutes = 0;
   train.eval_max_chars = 200'000;
-  seed_generators(1);
-  Network network(config.model, corpus.vocabulary().size());
-  network.configure_cpu({.threads = training_threads(train, config.model, corpus.vocabulary().size())});
-  Adam adam(network, config.optimizer);
-  Batcher batcher(corpus, corpus.train(), train.batch_size, train.sequence_length);
+  Trial trial(config, corpus);
   Trainer trainer({.train = train,
                    .optimizer = config.optimizer,
                    .schedule = config.schedule,
-                   .network = network,
-                   .adam = adam,
-                   .batcher = batcher,
+                   .network = trial.network,
+                   .adam = trial.adam,
+                   .batcher = trial.batcher,
                    .corpus = corpus,
                    .stop = [] { return StopSignals::received() != 0; }});
   trainer.run();

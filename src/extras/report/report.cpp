@@ -27,12 +27,8 @@ double nats_per_symbol(Network& network, const std::vector<std::int64_t>& prompt
   State state = network.zero_state(1);
   double nats = 0;
   for (std::int64_t begin = 0; begin < last; begin += chunk) {
-    Batch batch(std::min(chunk, last - begin), 1, !separator.empty());
-    for (std::int64_t t = 0; t < batch.steps; ++t) {
-      const std::int64_t symbol = batch.input[t] = all[begin + t];
-      if (begin + t >= first) batch.target[t] = all[begin + t + 1];
-      if (documents.at(symbol)) batch.starts[t] = 1;
-    }
+    Batch batch = window_of(all, begin, chunk, documents);
+    std::fill_n(batch.target.begin(), std::clamp<std::int64_t>(first - begin, 0, batch.steps), -1);
     std::vector<float> losses(batch.input.size());
     network.score_window(batch, state, losses);
     nats = std::accumulate(losses.begin(), losses.end(), nats);

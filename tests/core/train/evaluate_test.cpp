@@ -112,7 +112,7 @@ TEST(Calibrate, FindsTheBestTemperature) {
   double fitted = 0;
   for (const double sureness : {1.0, 1.25}) {
     const std::string bytes = divide_logits(1 / sureness);
-    const Calibration found = *calibrate(network, *rig.corpus, rig.corpus->val());
+    const Calibration found = calibrate(network, *rig.corpus, rig.corpus->val());
     EXPECT_EQ(bytes_of(network.weights().to_host()), bytes);
     for (const double near : {0.97, 1.03}) {
       divide_logits(found.temperature * near / sureness);
