@@ -8,6 +8,7 @@ what src/extras/init/loss_law.cpp computes.
 `run` appends a line for each training, and leaves out what the table has already; two may run side by side with texts of their
 own. `fit` needs scipy, and matplotlib for the picture."""
 import argparse
+import functools
 import json
 import math
 import pathlib
@@ -15,7 +16,7 @@ import subprocess
 import tempfile
 
 SIZES = {(1, 64): 0.006, (2, 128): 0.005, (2, 256): 0.0035, (2, 512): 0.0025}  # learning rates
-CHARS = {(1, 64): [1e6, 4e6, 16e6], (2, 128): [1e6, 4e6, 16e6], (2, 256): [5e5, 2e6, 4e6], (2, 512): [5e5, 1e6, 4e6]}
+CHARS = {(1, 64): [1e6, 4e6, 16e6], (2, 128): [1e6, 4e6, 16e6], (2, 256): [1e6, 4e6], (2, 512): [1e6, 2e6]}
 YARDSTICK = 1e6
 
 
@@ -33,12 +34,21 @@ def train(a, text, layers, hidden, chars, size):
                         "--batch-size", str(batch), "--sequence-length", "64", "--epochs", "0",
                         "--max-steps", str(int(chars // (batch * 64))), "--eval-every", "0", "--checkpoint-every", "0",
                         "--val-fraction", str(fraction), "--eval-max-chars", "200000", "--threads", str(a.threads),
-                        "--dropout", str(drop), "--dropout-mask", "window"], check=True)
+                        "--dropout", str(drop), "--dropout-mask", "window", "--decoder-input", "sum",
+                        "--precision", a.precision], check=True)
         records = [json.loads(line) for line in open(folder + "/r/metrics.jsonl")]
     last = [r for r in records if r["event"] == "eval"][-1]
     return {"text": pathlib.Path(text).stem, "train_chars": int(train_chars), "layers": layers, "hidden": hidden,
-            "chars": last["chars"], "dropout": drop, "loss": round(last["loss"], 5),
+            "chars": last["chars"], "dropout": drop, "loss": round(last["loss"], 5), "five_gram": five_gram(a.charnn, text),
             "seconds": round(last["elapsed_seconds"] - last["seconds"], 1)}
+
+
+@functools.cache
+def five_gram(charnn, text):
+    """What charnn init counts."""
+    with tempfile.TemporaryDirectory() as folder:
+        said = subprocess.run([charnn, "init", text, "--json", "--out", folder + "/c.json"], check=True, capture_output=True)
+    return round(json.loads(said.stdout)["held_out_nats"], 5)
 
 
 def run(a):
@@ -60,39 +70,52 @@ def read(path):
     return [json.loads(line) for line in open(path)]
 
 
+def weights(layers, hidden):
+    return hidden**2 * (2 * layers - 1)
+
+
 def level(p, layers, hidden, chars, train_chars):
-    b, c, d, e, worth_of_passes = p
+    by_size, by_chars, fades, together, bend, worth_of_passes = p[:6]
     passes, worth = chars / train_chars, chars
     if passes > 1:
         worth = train_chars * (1 + worth_of_passes * (1 - math.exp((1 - passes) / worth_of_passes)))
-    return b * (4 * hidden**2 * (2 * layers - 1) / 1e5) ** -c + d * (worth / 1e6) ** -e
+    n, e = math.log(weights(layers, hidden) / weights(1, 64)), math.log(worth / 1e6)
+    return by_size * n + bend * n * n + (by_chars + together * n) * fades * (1 - math.exp(-e / fades))
 
 
 def fit(a):
     import numpy
     from scipy.optimize import least_squares
-    records = [r for r in read(a.table) if r["chars"] >= 4e5]  # fewer steps than four warm-ups say little
-    yardstick = {r["text"]: r["loss"] for r in records if (r["layers"], r["hidden"]) == (1, 64) and abs(r["chars"] - YARDSTICK) < 1e4}
-    records = [r for r in records if r["text"] in yardstick and r["text"] not in a.without]
+    records = [r for r in read(a.table) if r["text"] not in a.without]
 
-    def expected(p, r):
-        sizes = (r["layers"], r["hidden"], r["chars"], r["train_chars"])
-        return yardstick[r["text"]] * level(p, *sizes) / level(p, 1, 64, YARDSTICK, r["train_chars"])
+    def yardstick(text, hidden):
+        return next((r["loss"] for r in records if r["text"] == text and r["hidden"] == hidden
+                     and abs(r["chars"] - YARDSTICK) < 1e4), None)
+
+    records = [r for r in records if yardstick(r["text"], 64) and yardstick(r["text"], 128)]
+
+    def log_expected(p, r):
+        first, second, length = yardstick(r["text"], 64), yardstick(r["text"], 128), r["train_chars"]
+        base = level(p, 1, 64, YARDSTICK, length)
+        slope = -math.log(max(1e-6, 1 - p[8] * math.log(first / second))) / (base - level(p, 2, 128, YARDSTICK, length))
+        remembers = r["chars"] / length * 4 * weights(r["layers"], r["hidden"]) / length / p[7]
+        fallen = slope * (base - level(p, r["layers"], r["hidden"], r["chars"], length))
+        return math.log(first) - (1 - math.exp(min(-fallen, 50))) / p[8] + p[6] * math.log(max(1, remembers))
 
     def errors(p):
-        return [math.log(expected(p, r) / r["loss"]) for r in records]
+        return [log_expected(p, r) - math.log(r["loss"]) for r in records]
 
     random = numpy.random.default_rng(1)
-    fits = [least_squares(errors, [random.uniform(0, 2), random.uniform(0.05, 0.8), random.uniform(0, 1),
-                                   random.uniform(0.1, 1.5), random.uniform(1, 20)], loss="soft_l1", f_scale=0.02,
-                          bounds=([0, 0.02, 0, 0.05, 0.3], [8, 2, 8, 2, 60])) for _ in range(40)]
+    fits = [least_squares(errors, [-random.uniform(0.01, 0.2), -random.uniform(0.02, 0.3), random.uniform(1, 6), 0.01, 0.001,
+                                   random.uniform(1, 20), 0.15, 250, 0.35], loss="soft_l1", f_scale=0.02,
+                          bounds=([-1, -1, 0.5, -0.2, -0.2, 0.3, 0, 50, 0.01], [0, 0, 20, 0.2, 0.2, 60, 1, 600, 2])) for _ in range(30)]
     best = min(fits, key=lambda f: f.cost)
-    print("b, c, d, e, worth_of_passes =", ", ".join(f"{x:.4g}" for x in best.x))
+    print("by_size, by_chars, fades, together, bend, worth_of_passes, power, begins, floor =", ", ".join(f"{x:.4g}" for x in best.x))
     for r, error in zip(records, errors(best.x)):
-        print(f"{r['text']:12} {r['layers']} x {r['hidden']:<4} {r['chars'] / 1e6:6.2f} M  {r['loss']:.4f}  {100 * error:+.1f} %")
+        print(f"{r['text']:16} {r['layers']} x {r['hidden']:<4} {r['chars'] / 1e6:6.2f} M  {r['loss']:.4f}  {100 * error:+.1f} %")
     print(f"{len(records)} runs, typical error {100 * numpy.median(numpy.abs(errors(best.x))):.1f} %")
     if a.svg:
-        draw(a.svg, records, lambda r: expected(best.x, r))
+        draw(a.svg, records, lambda r: math.exp(log_expected(best.x, r)))
 
 
 def draw(path, records, expected):
@@ -119,6 +142,7 @@ one = commands.add_parser("run")
 one.add_argument("--charnn", default="build/release/charnn")
 one.add_argument("--table", required=True)
 one.add_argument("--threads", default=1, type=int)
+one.add_argument("--precision", default="bf16", choices=["fp32", "bf16"])
 one.add_argument("texts", nargs="+")
 one.set_defaults(work=run)
 two = commands.add_parser("fit")

@@ -8,7 +8,8 @@ get_property(_charnn_libraries GLOBAL PROPERTY CHARNN_LIBRARIES)
 list(FILTER _charnn_libraries EXCLUDE REGEX "^charnn_extra")
 install(TARGETS ${_charnn_libraries} EXPORT charnnTargets ARCHIVE DESTINATION ${CMAKE_INSTALL_LIBDIR})
 install(DIRECTORY include/charnn DESTINATION ${CMAKE_INSTALL_INCLUDEDIR})
-install(DIRECTORY configs DESTINATION ${CMAKE_INSTALL_DATADIR}/charnn)
+install(DIRECTORY configs models DESTINATION ${CMAKE_INSTALL_DATADIR}/charnn)
+install(FILES data/counting.txt DESTINATION ${CMAKE_INSTALL_DATADIR}/charnn/data)
 install(FILES README.md LICENSE DESTINATION ${CMAKE_INSTALL_DOCDIR})
 install(DIRECTORY docs DESTINATION ${CMAKE_INSTALL_DOCDIR})
 
@@ -39,3 +40,13 @@ write_basic_package_version_file(charnnConfigVersion.cmake COMPATIBILITY SameMin
 install(FILES cmake/FindLibTorch.cmake ${PROJECT_BINARY_DIR}/charnnConfig.cmake
               ${PROJECT_BINARY_DIR}/charnnConfigVersion.cmake
         DESTINATION ${_package_dir})
+
+# cpack -G DEB, in the build folder, makes a package for this Debian or Ubuntu.
+set(CPACK_PACKAGE_NAME charnn)
+set(CPACK_PACKAGE_CONTACT "charnn's maintainers <charnn@localhost>")
+set(CPACK_PACKAGE_DESCRIPTION_SUMMARY "train character-level recurrent networks on any text, and write new text")
+set(CPACK_DEBIAN_PACKAGE_SECTION science)
+set(CPACK_DEBIAN_PACKAGE_SHLIBDEPS ON)  # which packages its libraries come from
+set(CPACK_DEBIAN_FILE_NAME DEB-DEFAULT)
+set(CPACK_STRIP_FILES ON)
+include(CPack)

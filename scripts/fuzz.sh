@@ -13,7 +13,7 @@ seconds=10
 runs=-1
 corpus=build/fuzz/corpus
 names=()
-all=(checkpoint config corpus metrics vocabulary)
+all=(checkpoint config corpus metrics page vocabulary)
 usage() { sed -n '2,7s/^# \{0,1\}//p' "$0"; }
 while [ $# -gt 0 ]; do
   case $1 in
@@ -41,7 +41,7 @@ trap 'rm -rf "$TMPDIR"' EXIT
 
 # -timeout: seconds by the clock on the wall, of which a busy machine can take several from a run of milliseconds.
 # Longer inputs are slower and find no more: a line, a small config, a tiny model.
-declare -A longest=([checkpoint]=4096 [config]=1024 [corpus]=256 [metrics]=1024 [vocabulary]=512)
+declare -A longest=([checkpoint]=4096 [config]=1024 [corpus]=256 [metrics]=1024 [page]=512 [vocabulary]=512)
 findings=$build/findings
 mkdir -p "$findings"
 status=0

@@ -80,10 +80,14 @@ lesson_rates() {
   row lr-find "rate $found, of lr-find"
   row 0.01-clipping "0.01, gradients clipped at 1"
   row 0.01-warm-up "0.01, warm-up of 1000 steps"
-  row 0.01-falling "0.01, falling along a cosine"
+  row 0.01-falling "0.01, cosine decay"
   row 0.01-batch-50 "0.01, 50 streams instead of one"
   row 0.01-lstm "0.01, LSTM"
   row 0.01-lstm-forget-1 "0.01, LSTM, forget bias 1"
+  local first=("${diary[@]}" --max-steps 1000 --eval-every 100 --log-every 5)
+  train first-0.01 "${first[@]}" --lr 0.01
+  train first-0.002 "${first[@]}" --lr 0.002
+  plot_options=() plot first-1000 first-0.01 first-0.002
   plot rates lr-0.01 lr-0.002 lr-find 0.01-clipping 0.01-warm-up 0.01-falling
 }
 

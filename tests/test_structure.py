@@ -10,14 +10,17 @@ MODEL_DESCRIPTION = {"core/model/model_config.h", "core/model/network_layout.h",
 BELOW_MODEL = {"kernels", "core/base", "core/data"}
 BELOW_TRAIN = BELOW_MODEL | {"fast", "core/model", "core/io"}
 ALLOWED = {"kernels": set(), "fast": {"kernels", "core/base"}, "core/base": set(), "core/data": {"core/base"},
+           "core/dist": {"core/base"},
            "core/model": BELOW_MODEL | {"fast"}, "core/io": BELOW_MODEL | {"core/model"},
-           "core/train": BELOW_TRAIN - {"fast"}, "core/sample": BELOW_TRAIN - {"core/io"},
-           "core/cli": BELOW_TRAIN | {"core/train", "core/sample"}}
+           "core/train": BELOW_TRAIN - {"fast"} | {"core/dist"}, "core/sample": BELOW_TRAIN - {"core/io"},
+           "core/cli": BELOW_TRAIN | {"core/dist", "core/train", "core/sample"}}
 # Who may include which library. LibTorch's headers cost 40 seconds a file.
-LIBRARIES = {"torch/": {"core/model"}, "ATen/": {"core/model"}, "hwy/": {"kernels"}, "immintrin.h": {"kernels"},
+LIBRARIES = {"torch/": {"core/model", "core/dist"}, "ATen/": {"core/model"}, "hwy/": {"kernels"}, "immintrin.h": {"kernels"},
              "nlohmann/": {"core/io", "core/train", "core/cli", "extras"}, "spdlog/": {"core/train", "core/cli"},
              "CLI/": {"core/cli", "extras"}}
-CEILINGS = {("core",): 8500, ("kernels", "fast"): 3200, ("extras",): 6300}
+# What people need before and around training went into the core, as did the service behind serve and the page of play,
+# and then several processes.
+CEILINGS = {("core",): 11_500, ("kernels", "fast"): 3200, ("extras",): 5600}
 
 
 def layer_of(file):

@@ -40,7 +40,17 @@ class Backward {
   /// Gradient by the output of layer l in this chunk, from the gradient by what it feeds. It takes the place of the
   /// gradient by the layer above's output, which is not needed any more.
   void to_output(std::int64_t l, const LeftRows& from, const RightMatrix& weights) {
-    multiply(from, weights, {0, s_.Hb}, {gradient(0, t_), share_.block()});
+    const bool sums = s_.layout.config().sums_layers(), top = l == s_.L - 1;
+    // Where the decoder reads the sum of all layers, each of them gets its gradient too.
+    const auto copy_sum = [&](const Buffer& source, Buffer& target) {
+      for (std::int64_t p = 0; p < s_.Hb; ++p) {
+        const std::int64_t at = p * share_.block() + share_.row(t_);
+        std::copy_n(source.floats() + at, rows() * W, target.floats() + at);
+      }
+    };
+    if (sums && !top) copy_sum(share_.sum_gradient, share_.gradient);
+    multiply(from, weights, {0, s_.Hb}, {gradient(0, t_), share_.block(), sums && !top});
+    if (sums && top) copy_sum(share_.gradient, share_.sum_gradient);
     const Masks masks(s_.layout.config(), work_.window);
     if (masks.rate_after(l) == 0) return;
     for (std::int64_t t = t_; t < t_ + steps(); ++t)

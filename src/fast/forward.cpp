@@ -94,13 +94,31 @@ class Forward {
     layer.out_left.update_rows((t - t_) * share_.count, share_.count);
   }
 
+  /// What the decoder reads in this chunk.
+  LeftRows decoder_input() {
+    const std::int64_t rows = steps_ * share_.count;
+    if (!s_.layout.config().sums_layers()) return output(s_.L - 1);
+    for (std::int64_t p = 0; p < s_.Hb; ++p) {
+      float* sum = share_.sum.floats() + p * share_.block() + share_.row(t_);
+      for (std::int64_t l = 0; l < s_.L; ++l) {
+        const StreamShare::Layer& layer = share_.layers[l];
+        const float* from = drops(l) ? layer.out.floats() + p * share_.block() + share_.row(t_)
+                                     : layer.h.floats() + p * share_.state_block() + share_.row(t_ + 1);
+        for (std::int64_t i = 0; i < rows * W; ++i) sum[i] = l == 0 ? from[i] : sum[i] + from[i];
+      }
+    }
+    share_.sum_left.bind(s_.format, share_.sum.floats() + share_.row(t_), share_.block(), s_.Hb, rows);
+    share_.sum_left.update_rows(0, rows);
+    return share_.sum_left.rows(0, rows);
+  }
+
   /// logits = W h + bias, and the loss.
   void decode() {
     const std::int64_t rows = steps_ * share_.count;
     float* logits = share_.logits.floats() + share_.row(t_);
     for (std::int64_t p = 0; p < s_.Vb; ++p)
       fill_rows(packed_.decoder_bias.floats() + p * W, logits + p * share_.block(), rows);
-    multiply(output(s_.L - 1), packed_.decoder_forward, {0, s_.Vb}, {logits, share_.block(), true});
+    multiply(decoder_input(), packed_.decoder_forward, {0, s_.Vb}, {logits, share_.block(), true});
     cross_entropy({.rows = rows,
                    .panels = s_.Vb,
                    .logits = logits,

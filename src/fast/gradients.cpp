@@ -80,7 +80,7 @@ class WeightGradients {
     work_.table_gradient.reserve(s_.cell.x_count * s_.Hp * U_);
     for (std::int64_t l = 0; l <= s_.L; ++l) {
       if (l < s_.L) collect_inputs(l, false, work_.inputs[0]);
-      if (l > 0) collect_inputs(l - 1, true, work_.inputs[1]);
+      if (l > 0) collect_inputs(l - 1, true, work_.inputs[1], l == s_.L && s_.layout.config().sums_layers());
       run(l < s_.L ? layer(l) : std::vector<Group>{logits()});
       if (l < s_.L && masks_.rate_of_weights() > 0) drop_weights(l);
     }
@@ -90,13 +90,13 @@ class WeightGradients {
  private:
   float* gradient(const WeightInfo& weight) const { return gradients_ + weight.offset; }
 
-  /// Collects layer l's output, or the state before each step.
-  void collect_inputs(std::int64_t l, bool output, RowMatrix& input) {
+  /// Collects layer l's output (or the sum of all layers'), or the state before each step.
+  void collect_inputs(std::int64_t l, bool output, RowMatrix& input, bool sum = false) {
     const bool dropped = output && masks_.rate_after(l) > 0;
     pool_.run(s_.Hb, [&](std::int64_t p) {
       const auto from = [&](const StreamShare& share) {
         const StreamShare::Layer& layer = share.layers[l];
-        if (dropped) return layer.out.floats() + p * share.block();
+        if (sum || dropped) return (sum ? share.sum : layer.out).floats() + p * share.block();
         return layer.h.floats() + p * share.state_block() + (output ? share.row(1) : 0);
       };
       for (std::int64_t begin = 0; begin < R_; begin += few_rows) {

@@ -151,6 +151,7 @@ void Stepper::step(State& state, std::span<const std::int64_t> ids, std::vector<
     share_out(s.Hb, layers_[0].h.units_a_group(),
               [&](std::int64_t begin, std::int64_t end) { take_units(state, l, ids, begin, end); });
   std::swap(state.h, h_next_);
+  if (s.layout.config().sums_layers()) sum_layers(state);
   // One stream's logits are too little work to wake a thread for.
   share_out(s.Vb, B == 1 ? s.Vb : 1, [&](std::int64_t begin, std::int64_t end) { decode(state, begin, end); });
   logits.resize(static_cast<std::size_t>(B * s.V));
@@ -217,15 +218,26 @@ void Stepper::take_units(State& state, std::int64_t l, std::span<const std::int6
   if (B > 1) left_[2 * layer + 1].update_blocks(begin, end - begin);
 }
 
+void Stepper::sum_layers(const State& state) {
+  const std::int64_t layer_size = state.blocks() * state.streams * W;
+  sum_.assign(state.h.begin(), state.h.begin() + layer_size);
+  for (std::int64_t i = layer_size; i < shape_.L * layer_size; ++i) sum_[i % layer_size] += state.h[i];
+  if (state.streams == 1) return;
+  sum_left_.bind(shape_.format, sum_.data(), state.streams * W, shape_.Hb, state.streams);
+  sum_left_.update_rows(0, state.streams);
+}
+
 /// Blocks [begin, end) of the logits.
 void Stepper::decode(const State& state, std::int64_t begin, std::int64_t end) {
   const std::int64_t B = state.streams, last = 2 * shape_.L - 1;
+  const bool sums = shape_.layout.config().sums_layers();
   for (std::int64_t p = begin; p < end; ++p)
     fill_rows(packed_.decoder_bias.floats() + p * W, logits_.floats() + p * B * W, B);
   if (B == 1)
-    decoder_.multiply(state.h.data() + (shape_.L - 1) * state.blocks() * W, begin, end - begin, logits_.floats(), W);
+    decoder_.multiply(sums ? sum_.data() : state.h.data() + (shape_.L - 1) * state.blocks() * W, begin, end - begin,
+                      logits_.floats(), W);
   else
-    multiply(left_[last].rows(0, B), packed_.decoder_forward, {begin, end - begin},
+    multiply((sums ? sum_left_ : left_[last]).rows(0, B), packed_.decoder_forward, {begin, end - begin},
              {logits_.floats() + begin * B * W, B * W, true});
 }
 }  // namespace charnn

@@ -59,6 +59,7 @@ class Stepper {
   void begin_sums(std::int64_t l, std::span<const std::int64_t> ids, std::int64_t begin, std::int64_t end);
   void multiply_units(const LeftRows& left, const RightMatrix& weights, int first_slot, int slots, std::int64_t begin,
                       std::int64_t end);
+  void sum_layers(const State& state);
   void decode(const State& state, std::int64_t begin, std::int64_t end);
 
   PaddedShape shape_;
@@ -77,5 +78,7 @@ class Stepper {
   Buffer logits_;                 ///< [Vb][B][16]
   AlignedFloats h_next_;          ///< as State::h
   std::vector<LeftMatrix> left_;  ///< of state.h, and of h_next_: [2 layers]
+  AlignedFloats sum_;             ///< [Hb][B][16]: what the decoder reads, if that is the sum of all layers
+  LeftMatrix sum_left_;
 };
 }  // namespace charnn

@@ -30,6 +30,8 @@ void share_out(const PaddedShape& s, Workspace& work, int threads) {
       if (masks.rate_after(&layer - share.layers.data()) > 0) layer.out.reserve(units);
       if (window.training && s.cell.has_c) layer.dc.reserve(share.count * s.Hp);
     }
+    if (s.layout.config().sums_layers()) share.sum.reserve(units);
+    if (window.training && s.layout.config().sums_layers()) share.sum_gradient.reserve(units);
     if (window.training) share.gradient.reserve(units);
     share.logits.reserve(share.rows * s.Vp);
     share.nats.reserve(share.rows);

@@ -31,6 +31,8 @@ struct StreamShare {
   std::int64_t begin = 0, count = 0, steps = 0, rows = 0;
   std::int64_t chunk = 0;  ///< steps at a time: enough rows for good products, few enough to stay in the cache
   std::vector<Layer> layers;
+  Buffer sum, sum_gradient;             ///< [Hb][R][16]: what the decoder reads, if that is the sum of all layers
+  LeftMatrix sum_left;                  ///< chunk steps
   Buffer gradient;                      ///< [Hb][R][16]: by the output of the layer that the backward pass is at
   Buffer logits;                        ///< [Vb][R][16]; training: their gradients
   LeftMatrix logits_left, gates_left;   ///< chunk steps; gates of the layer that the backward pass is at

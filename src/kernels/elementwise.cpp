@@ -155,6 +155,8 @@ void ScatterRows(const float* HWY_RESTRICT x, const std::int32_t* HWY_RESTRICT i
     }
 }
 
+const char* InstructionSet() { return hwy::TargetName(HWY_TARGET); }
+
 void SumRows(const float* HWY_RESTRICT x, float* HWY_RESTRICT out, std::int64_t rows) {
   for (std::int64_t j = 0; j < block_width; j += lanes) {
     Vec sum = hn::Load(d, out + j);
@@ -177,7 +179,9 @@ HWY_EXPORT(FillRows);
 HWY_EXPORT(GatherRows);
 HWY_EXPORT(ScatterRows);
 HWY_EXPORT(SumRows);
+HWY_EXPORT(InstructionSet);
 
+const char* instruction_set() { return HWY_DYNAMIC_DISPATCH(InstructionSet)(); }
 void cross_entropy(const CrossEntropy& rows) { HWY_DYNAMIC_DISPATCH(CrossEntropyRows)(rows); }
 void adam_step(const AdamStep& step, float* weight, const float* gradient, float* exp_avg, float* exp_avg_sq,
                std::int64_t n) {

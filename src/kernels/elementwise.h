@@ -6,6 +6,9 @@ namespace charnn {
 // All that is not a product or a cell. Arrays are aligned to 64 bytes, and n is a multiple of 16, unless said
 // otherwise.
 
+/// Which of this CPU's instructions the kernels use: "AVX3", as Highway names it.
+const char* instruction_set();
+
 /// Softmax and cross-entropy of some rows of blocked logits (see gemm.h).
 struct CrossEntropy {
   std::int64_t rows = 0;

@@ -8,7 +8,7 @@ import tempfile
 import unittest
 
 BINARY = os.environ["CHARNN"]
-EXTRAS = os.environ.get("EXTRAS", "bench init interactive plot pytorch report score serve shell tensorboard").split()
+EXTRAS = os.environ.get("EXTRAS", "bench init interactive lr_find play plot pytorch report score serve shell tensorboard").split()
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 
 # Small and quick, but with everything in it: dropout, several layers, evaluations, an epoch that ends within the run.
@@ -58,7 +58,7 @@ class Case(unittest.TestCase):
         self.assertTrue(message.startswith("charnn: "), message)
         return message
 
-    def metrics(self, out, drop=("elapsed_seconds", "chars_per_second", "seconds")):
+    def metrics(self, out, drop=("elapsed_seconds", "chars_per_second", "seconds", "seconds_left")):
         """metrics.jsonl without the times."""
         records = [json.loads(line) for line in (self.folder / out / "metrics.jsonl").read_text().splitlines()]
         return [{k: v for k, v in record.items() if k not in drop} for record in records]

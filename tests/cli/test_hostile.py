@@ -48,13 +48,13 @@ class WrongFiles(Case):
         self.train("run", "--max-steps", "5")
         for wrong in list(self.wrong_files()):
             # What is text or bytes is a text to learn from, and a prompt.
-            is_text = os.path.isfile(wrong) and os.path.basename(wrong) in ("text", "sparse")
-            commands = [["info", wrong], ["sample", wrong], ["eval", wrong], ["train", wrong, "--out", self.path("new")],
-                        ["train", "--data", self.text, "--init-from", wrong, "--out", self.path("new")]]
+            is_text = wrong == self.folder or (os.path.isfile(wrong) and os.path.basename(wrong) in ("text", "sparse"))
+            commands = [["info", wrong], ["sample", wrong], ["eval", wrong], ["train", "--data", self.text, "--init-from", wrong, "--out", self.path("new")]]
             if "plot" in EXTRAS:
                 commands.append(["plot", wrong])
             if not is_text:
-                commands += [["train", "--data", wrong, "--out", self.path("new")], ["eval", self.path("run"), "--data", wrong]]
+                commands += [["train", wrong, "--out", self.path("new")],
+                             ["train", "--data", wrong, "--out", self.path("new")], ["eval", self.path("run"), "--data", wrong]]
             if not is_text and os.path.basename(wrong) != "empty":
                 commands += [["sample", self.path("run"), "--prompt-file", wrong]]
             for command in commands:

@@ -69,8 +69,8 @@ class Progress(Case):
         bars = [part for part in re.split(r"\x1b\[J|\n", text) if "  loss " in part]
         self.assertTrue(bars)
         late = [bar for bar in bars if "val" in bar]
-        for field in (r"\[=* *\]", r"step \d+ of 400", r"loss \d\.\d{3}", r"val \d\.\d{3} \(\d\.\d\d bits\)", r"\d+ s left",
-                      r"epoch \d+\.\d\d", r"\d+ chars/s", r"lr 0?\.?\d", r"\|g\| \d"):
+        for field in (r"\[[=█-▏]* *\] +\d+%", r"  \d+/400  ", r"loss \d\.\d{3}", r"val \d\.\d{3}", r"\d:\d\d left",
+                      r"epoch \d+\.\d\d", r"\d+k?/s", r"lr 0?\.?\d", r"\|g\| \d"):
             self.assertTrue(any(re.search(field, bar) for bar in late), f"{field}: {late}")
         self.assertTrue(any("validating  " in bar for bar in bars))
         self.assertTrue(any("saving  " in bar for bar in bars))
@@ -81,13 +81,13 @@ class Progress(Case):
             text = self.on_terminal(columns)
             screen = Screen()
             screen.feed(text)
-            bars = [part for part in re.split(r"\x1b\[J|\n", text) if re.search(r"^(\x1b\[\d+m)*step \d+ of 200(?!:)", part)]
+            bars = [part for part in re.split(r"\x1b\[J|\n", text) if re.search(r"^(\x1b\[\d+m)*\[", part)]
             self.assertTrue(bars, text)
             for bar in bars:
                 shown = re.sub(r"\x1b\[[0-9;]*m", "", bar).rstrip("\r")
                 self.assertLess(len(shown), columns)
-                self.assertRegex(shown, r"^step \d+ of 200(  loss \d+\.\d{3}(  val \d+\.\d{3} \(\d\.\d\d bits\))?(  .*left)?)?")
-            self.assertFalse([line for line in screen.lines if "chars/s" in line], "no debris of a bar")
+                self.assertRegex(shown, r"^\[.{10}\] +\d+%(  \d+/200(  loss \d+\.\d{3}(  val \d+\.\d{3})?(  [\d:]+ left)?)?)?")
+            self.assertFalse([line for line in screen.lines if "/200  " in line], "no debris of a bar")
 
     def test_resizing_leaves_no_debris(self):
         text = self.on_terminal(120, "--max-steps", "3000", "--eval-every", "0", resize=50)

@@ -54,6 +54,7 @@ class RealDisks(StorageCase):
             self.assertIsNone(process.poll(), "training goes on")
             ballast.unlink()
             self.wait_for(process, "r/metrics.jsonl", "not_saved")
+            time.sleep(0.5)  # a save that was failing just then is over
             said = self.stop(process, signal.SIGTERM, code=143)
             self.assertIn("the earlier checkpoint is kept", said)
             step = run_files.checkpoint_step(self.folder / "r/last.safetensors")
@@ -181,7 +182,7 @@ class Clocks(StorageCase):
         self.check_as_undisturbed(ignore="")
         records = run_files.metrics(self.folder / "r/metrics.jsonl")
         self.assertEqual(run_files.check_metrics(records, 7, 200), [])
-        self.assertLess(records[-1]["elapsed_seconds"], 300)
+        self.assertLess(max(record.get("elapsed_seconds", 0) for record in records), 300)
         files = run_files.event_files(self.folder / "r")
         steps = [run_files.event_steps(run_files.events(file)) for file in files]
         self.assertEqual(len(files), processes)

@@ -43,8 +43,12 @@ class Sample(Case):
         for stops in (["at"], ["og", "n t"], ["\n"], ["on on on"]):
             ends = [free.find(stop) for stop in stops if stop in free]
             flags = [part for stop in stops for part in ("--stop", stop)]
-            self.assertEqual(self.sample("--seed", "7", "--length", "300", *flags).decode(), free[:min(ends, default=300)])
-        self.assertEqual(self.sample("--seed", "7", "--length", "300", "--until-line").decode(), free.split("\n")[0])
+            text = free[:min(ends, default=300)]
+            ended = ends and not text.endswith("\n")  # by itself: then with a line break in a pipe
+            self.assertEqual(self.sample("--seed", "7", "--length", "300", *flags).decode(), text + ("\n" if ended else ""))
+        self.assertEqual(self.sample("--seed", "7", "--length", "300", "--until-line").decode(), free.split("\n")[0] + "\n")
+        line = json.loads(self.sample("--seed", "7", "--length", "300", "--until-line", "--json"))
+        self.assertEqual((line["text"], line["end"]), (free.split("\n")[0], "stop"))
         self.refused("sample", self.path("r"), "--stop", "", says=["stop: an empty string"])
         self.refused("sample", self.path("r"), "--stop", "Ω", says=["the stop has a character"])
 

@@ -29,7 +29,8 @@ ModelConfig config_of(const Case& k) {
           .input_dropout = 0.2,
           .embedding_dropout = 0.25,
           .weight_dropout = 0.35,
-          .dropout_mask = k.mask};
+          .dropout_mask = k.mask,
+          .decoder_input = k.mask == DropoutMask::window ? DecoderInput::sum : DecoderInput::last};
 }
 
 /// The masks that the CPU path makes from `seed`, as the reference takes them.
@@ -68,7 +69,7 @@ class Dropout : public testing::TestWithParam<Case> {
         state(test::random_state(network.config(), B, 23)) {}
 
   test::Trained train(std::uint64_t seed, int threads) {
-    network.configure_cpu({.threads = threads});
+    network.configure({.threads = threads});
     seed_generators(seed);
     return test::train(network, batch, state);
   }

@@ -24,18 +24,23 @@ struct Case {
   std::int64_t layers, hidden, embedding, vocabulary, batch, steps;
   int threads;
   double starts = 0;  ///< share of symbols with which a document starts
+  DecoderInput decoder_input = DecoderInput::last;
 };
 
 /// A network, a window of text, and a state to begin from.
 struct Scene {
   explicit Scene(const Case& k)
-      : network({.cell = k.cell, .layers = k.layers, .hidden = k.hidden, .embedding = k.embedding},
+      : network({.cell = k.cell,
+                 .layers = k.layers,
+                 .hidden = k.hidden,
+                 .embedding = k.embedding,
+                 .decoder_input = k.decoder_input},
                 (seed_generators(11), k.vocabulary)),
         batch(test::random_batch(k.steps, k.batch, k.vocabulary, 12, k.starts)),
         state(test::random_state(network.config(), k.batch, 13)) {}
 
   Trained fast(Precision precision, int threads) {
-    network.configure_cpu({.training = precision, .threads = threads});
+    network.configure({.training = precision, .threads = threads});
     return test::train(network, batch, state);
   }
 
@@ -82,6 +87,7 @@ std::vector<Case> cases() {
     all.push_back({cell, 2, 32, 8, 20, 4, 9, 1, 0.2});
     all.push_back({cell, 2, 48, 24, 33, 7, 90, 3, 0.05});
     all.push_back({cell, 1, 19, 7, 11, 5, 4, 2, 1});
+    all.push_back({cell, 3, 19, 7, 11, 5, 90, 2, 0.05, DecoderInput::sum});
     all.push_back({cell, 2, 48, 24, 33, 3, 300, 5});  // many rows of gradients; more threads than streams
   }
   all.push_back({Cell::lstm, 1, 256, 16, 16, 16, 550, 2});  // gradients in several stretches of rows
@@ -119,6 +125,7 @@ INSTANTIATE_TEST_SUITE_P(Cases, FastNetworkTest, testing::ValuesIn(cases()), [](
   return std::string(cell_names[static_cast<std::size_t>(c.cell)]) + "_" + std::to_string(c.layers) + "x" +
          std::to_string(c.hidden) + "_V" + std::to_string(c.vocabulary) + "_B" + std::to_string(c.batch) + "_T" +
          std::to_string(c.steps) + "_threads" + std::to_string(c.threads) +
+         (c.decoder_input == DecoderInput::sum ? "_sum" : "") +
          (c.starts > 0 ? "_documents" + std::to_string(static_cast<int>(100 * c.starts)) : "");
 });
 

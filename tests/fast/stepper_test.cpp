@@ -79,6 +79,16 @@ TEST_P(StepperTest, OneSymbolAtATimeEqualsTheWholePass) {
   expect_near(logits_of(make_stepper(network), text), reference_logits(network, text), 2e-6);
 }
 
+TEST_P(StepperTest, ReadsTheSumOfAllLayers) {
+  ModelConfig model = config(3, 19);
+  model.decoder_input = DecoderInput::sum;
+  const Network network = make_network(model, 11);
+  for (const std::int64_t streams : {1, 3}) {
+    const Text text = Text::random(20, streams, 11);
+    expect_near(logits_of(make_stepper(network), text), reference_logits(network, text), 1e-5);
+  }
+}
+
 TEST_P(StepperTest, StreamsAreThoseOfEachAlone) {
   for (const std::int64_t hidden : {19, 130}) {
     constexpr std::int64_t V = 37, T = 12;

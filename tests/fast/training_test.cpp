@@ -37,7 +37,8 @@ struct Scene {
                  .input_dropout = dropout / 2,
                  .embedding_dropout = dropout / 3,
                  .weight_dropout = dropout / 2,
-                 .dropout_mask = mask},
+                 .dropout_mask = mask,
+                 .decoder_input = mask == DropoutMask::window ? DecoderInput::sum : DecoderInput::last},
                 (seed_generators(12), V)),
         batch(test::random_batch(T, B, V - 1, 13)),
         state(test::random_state(network.config(), B, 14)) {
@@ -58,7 +59,7 @@ struct Scene {
   }
 
   test::Trained step(std::uint64_t seed, Precision precision, int threads) {
-    network.configure_cpu({.training = precision, .threads = threads});
+    network.configure({.training = precision, .threads = threads});
     seed_generators(seed);
     return test::train(network, batch, state);
   }

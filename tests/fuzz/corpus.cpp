@@ -2,6 +2,8 @@
 #include "core/data/corpus.h"
 #include <algorithm>
 #include <utf8.h>
+#include "core/base/file_kind.h"
+#include "core/base/files.h"
 #include "core/base/utf8.h"
 #include "extras/init/text_statistics.h"
 #include "tests/fuzz/support.h"
@@ -73,11 +75,17 @@ void check_shape(const std::vector<std::string>& paths, std::string_view text, b
   require(shape.nuls == std::count(text.begin(), text.end(), '\0'), "NULs");
 }
 
+/// Such a file is refused as chars, though it may be valid UTF-8.
+bool is_utf16(const std::string& path) {
+  const std::string text = read_file(path, "corpus");
+  return kind_of_file(std::string_view(text).substr(0, 512), path).name.starts_with("UTF-16");
+}
+
 void check_text_file(const std::string& path, std::string_view text, bool utf8, Tokens tokens, Numbers& numbers) {
   TextFile file(path);
   std::string pieces;
   const bool taken = fuzz::accepts([&] { file.scan(tokens, [&](std::string_view piece) { pieces += piece; }); });
-  require(taken == (tokens == Tokens::bytes || utf8), "just valid UTF-8 is taken as chars");
+  require(taken == (tokens == Tokens::bytes || (utf8 && !is_utf16(path))), "just valid UTF-8 is taken as chars");
   if (!taken) return;
   require(pieces == text, "the pieces make up the text");
   const std::u32string symbols = decode(text, tokens);
@@ -119,7 +127,7 @@ void check_corpus(const std::vector<std::string>& paths, std::string_view text, 
   DataConfig config{.files = paths, .tokens = tokens};
   config.val_fraction = static_cast<double>(numbers.below(10)) / 10;
   config.test_fraction = static_cast<double>(numbers.below(10)) / 10;
-  const bool readable = utf8 || tokens == Tokens::bytes;
+  const bool readable = tokens == Tokens::bytes || (utf8 && std::none_of(paths.begin(), paths.end(), is_utf16));
   const std::u32string symbols = readable ? decode(text, tokens) : U"";
   config.document_separator = separator_of(symbols, tokens, numbers);
   std::optional<Corpus> corpus;

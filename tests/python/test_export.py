@@ -99,8 +99,9 @@ class Import(Case):
                             parameter.mul_(3)
                     save_file({name: tensor.to(dtype) for name, tensor in network.state_dict().items()}, self.path("w.safetensors"))
                     run = self.path(f"{number}-{dtype}")
-                    name = ["--embedding-name", "tokens"] if case[1] == case[2] else []
-                    self.run_charnn("import", self.path("w.safetensors"), "--vocab", vocabulary, "--out", run, *name)
+                    options = ["--embedding-name", "tokens"] if case[1] == case[2] else []
+                    options += ["--nonlinearity", "tanh"] if case[0] == "rnn" else []
+                    self.run_charnn("import", self.path("w.safetensors"), "--vocab", vocabulary, "--out", run, *options)
                     with torch.no_grad():
                         expected = self.greedy(network, symbols, "bread", 100)
                     self.assertGreater(len(set(expected[5:])), 1, "a text that says something")

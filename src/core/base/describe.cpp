@@ -1,14 +1,50 @@
 #include "core/base/describe.h"
 #include <algorithm>
+#include <cctype>
 #include <charconv>
 #include <cmath>
-#include <numeric>
 #include <utility>
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 #include "core/base/error.h"
 
 namespace charnn {
+namespace {
+/// As typed by hand: case does not matter, nor whether it is _ or -.
+std::string folded(std::string_view word) {
+  std::string out(word);
+  for (char& c : out) c = c == '_' ? '-' : static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
+  return out;
+}
+
+/// Edits that make `from` to `to`: a character more, less, another, or two swapped (Damerau 1964).
+std::size_t edits(const std::string& from, const std::string& to) {
+  std::vector<std::vector<std::size_t>> d(from.size() + 1, std::vector<std::size_t>(to.size() + 1));
+  for (std::size_t i = 0; i <= from.size(); ++i)
+    for (std::size_t j = 0; j <= to.size(); ++j) {
+      if (i == 0 || j == 0) {
+        d[i][j] = i + j;
+        continue;
+      }
+      d[i][j] = std::min({d[i - 1][j] + 1, d[i][j - 1] + 1, d[i - 1][j - 1] + (from[i - 1] == to[j - 1] ? 0 : 1)});
+      if (i > 1 && j > 1 && from[i - 1] == to[j - 2] && from[i - 2] == to[j - 1])
+        d[i][j] = std::min(d[i][j], d[i - 2][j - 2] + 1);
+    }
+  return d[from.size()][to.size()];
+}
+
+/// "seq-length" for "sequence-length": each word begins one of the other's words, in order.
+bool abbreviates(std::string_view typed, std::string_view known) {
+  while (typed.size() >= 3) {
+    const std::string_view word = typed.substr(0, typed.find('-')), other = known.substr(0, known.find('-'));
+    if (word.size() < 3 || !other.starts_with(word)) return false;
+    typed.remove_prefix(std::min(word.size() + 1, typed.size()));
+    known.remove_prefix(std::min(other.size() + 1, known.size()));
+  }
+  return typed.empty() && known.empty();
+}
+}  // namespace
+
 bool Range::contains(double number) const {
   if (!std::isfinite(number)) return false;
   return (min_excluded ? number > min : number >= min) && (max_excluded ? number < max : number <= max);
@@ -27,6 +63,11 @@ Field&& Field::with_flag(std::string text) && {
 
 Field&& Field::with_value_name(std::string text) && {
   value_name = std::move(text);
+  return std::move(*this);
+}
+
+Field&& Field::shown_first() && {
+  common = true;
   return std::move(*this);
 }
 
@@ -79,7 +120,7 @@ Value Field::get() const {
 
 std::string Field::type_text() const {
   switch (type) {
-    case Type::integer: return "an integer";
+    case Type::integer: return "a whole number";
     case Type::real: return "a number";
     case Type::text: return "a string";
     case Type::text_list: return "a list of strings";
@@ -89,15 +130,26 @@ std::string Field::type_text() const {
   return "";
 }
 
+std::string Field::placeholder() const {
+  if (!value_name.empty()) return value_name;
+  if (type == Type::choice && choices.size() <= 4) return fmt::format("{}", fmt::join(choices, "|"));
+  constexpr std::array by_type{"N", "X", "TEXT", "TEXT", "NAME", "X"};  // in the order of Type
+  return by_type[static_cast<std::size_t>(type)];
+}
+
+std::string Field::default_text() const {
+  const Value value = get();
+  if (const auto* word = std::get_if<std::string>(&value)) return *word;
+  return type == Type::text_list ? "" : to_text(value);
+}
+
 std::string Field::allowed_text() const {
   const std::string limits = range.text();
   return limits.empty() ? type_text() : type_text() + ", " + limits;
 }
 
 void assign(Field& field, const Value& value, std::string_view where) {
-  const auto refuse = [&] {
-    fail_input(fmt::format("{} = {}", where, to_text(value)), field.allowed_text(), field.help);
-  };
+  const auto refuse = [&] { fail_input(fmt::format("{} = {}", where, to_text(value)), field.allowed_text(), ""); };
   Value checked = value;
   if (const auto* whole = std::get_if<std::int64_t>(&value); whole && field.type != Field::Type::integer)
     checked = static_cast<double>(*whole);
@@ -123,10 +175,11 @@ void assign(Field& field, const Value& value, std::string_view where) {
   if (auto* member = std::get_if<Field::EnumMember>(&field.member_)) {
     const auto* word = std::get_if<std::string>(&checked);
     if (word == nullptr) return refuse();
-    const auto found = std::find(field.choices.begin(), field.choices.end(), *word);
+    const auto found = std::find_if(field.choices.begin(), field.choices.end(),
+                                    [&](const std::string& choice) { return folded(choice) == folded(*word); });
     if (found == field.choices.end())
       fail_input(fmt::format("{} = \"{}\"", where, *word), field.allowed_text(),
-                 fmt::format("did you mean \"{}\"?", nearest(*word, field.choices)));
+                 did_you_mean(nearest(*word, field.choices)));
     member->set(member->at, static_cast<int>(found - field.choices.begin()));
   }
 }
@@ -156,25 +209,27 @@ std::string to_text(const Value& value) {
 }
 
 std::string nearest(std::string_view word, const std::vector<std::string>& candidates) {
+  const auto bare = [](std::string_view name) {
+    return name.substr(std::min(name.find_first_not_of('-'), name.size()));
+  };
+  const std::string typed = folded(bare(word.substr(0, 64)));
   std::string best;
-  std::size_t best_distance = std::string::npos;
+  std::pair<std::size_t, std::size_t> fewest{std::string::npos, 0};  // mistakes, then edits
   for (const std::string& candidate : candidates) {
-    std::vector<std::size_t> row(candidate.size() + 1);  // distances of one prefix of `word` to all of candidate's
-    std::iota(row.begin(), row.end(), std::size_t{0});
-    for (std::size_t i = 0; i < word.size(); ++i) {
-      std::size_t diagonal = row[0];
-      row[0] = i + 1;
-      for (std::size_t j = 0; j < candidate.size(); ++j) {
-        const std::size_t substitute = diagonal + (word[i] == candidate[j] ? 0 : 1);
-        diagonal = row[j + 1];
-        row[j + 1] = std::min({substitute, row[j] + 1, diagonal + 1});
-      }
-    }
-    if (row.back() < best_distance) {
-      best_distance = row.back();
-      best = candidate;
-    }
+    const std::string known = folded(bare(candidate));
+    const std::size_t apart = edits(typed, known);
+    const bool part = typed.size() >= 3 && (known.starts_with(typed) || known.ends_with("-" + typed));
+    const bool longer = known.size() >= 3 && typed.starts_with(known) && typed.size() <= known.size() + 5;
+    const bool one = part || longer || abbreviates(typed, known);
+    const std::pair count{one ? std::min<std::size_t>(apart, 1) : apart, apart};
+    if (count.first > 1 + std::max(typed.size(), known.size()) / 8 || count >= fewest) continue;
+    fewest = count;
+    best = candidate;
   }
   return best;
+}
+
+std::string did_you_mean(std::string_view meant) {
+  return meant.empty() ? "" : fmt::format("did you mean \"{}\"?", meant);
 }
 }  // namespace charnn

@@ -41,12 +41,14 @@ class Field {
   Range range = {};                       ///< of numbers
   std::vector<std::string> choices = {};  ///< of a choice
   std::string flag = {};                  ///< without dashes, e.g. "batch-size"
-  std::string value_name = {};            ///< of one value in --help, e.g. "FILE"; empty: its default
+  std::string value_name = {};            ///< of one value in --help, e.g. "FILE"; empty: see placeholder()
   bool fixed = false;                     ///< a resumed run must keep the value it began with
+  bool common = false;                    ///< one of the few that --help shows
 
   Field&& with_flag(std::string text) &&;
   Field&& with_value_name(std::string text) &&;
   Field&& fixed_for_run() &&;
+  Field&& shown_first() &&;
 
   static Field integer(std::string name, std::int64_t& value, const Range& range, std::string help = {});
   static Field real(std::string name, double& value, const Range& range, std::string help = {});
@@ -64,7 +66,9 @@ class Field {
   }
 
   Value get() const;
-  std::string type_text() const;     ///< "an integer", "one of rnn, gru, lstm", ...
+  std::string placeholder() const;   ///< stands for a value in --help: "N", "FILE", "rnn|gru|lstm", ...
+  std::string default_text() const;  ///< the present value without quotes; empty for a list
+  std::string type_text() const;     ///< "a whole number", "one of rnn, gru, lstm", ...
   std::string allowed_text() const;  ///< the type with its range
 
  private:
@@ -110,6 +114,8 @@ void assign_text(Field& field, const std::string& text, std::string_view where);
 /// The value as a person writes it.
 std::string to_text(const Value& value);
 
-/// The candidate with the smallest edit distance to `word` (Levenshtein 1966); empty if there is none.
+/// The candidate that `word` is probably a slip of: at most about a quarter of its characters differ. May be empty.
 std::string nearest(std::string_view word, const std::vector<std::string>& candidates);
+/// A hint that names what was meant; empty if that is not known.
+std::string did_you_mean(std::string_view meant);
 }  // namespace charnn

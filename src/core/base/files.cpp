@@ -3,6 +3,8 @@
 #include <cstdio>
 #include <fcntl.h>
 #include <filesystem>
+#include <memory>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <system_error>
 #include <unistd.h>
@@ -12,9 +14,22 @@
 
 namespace charnn {
 namespace {
+/// True if more files may be open now than before.
+bool allow_more_files() {
+  struct rlimit limit {};
+  if (::getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur == limit.rlim_max) return false;
+  limit.rlim_cur = limit.rlim_max;
+  return ::setrlimit(RLIMIT_NOFILE, &limit) == 0;
+}
+
 FileDescriptor open_for_reading(const std::string& path, std::string_view what) {
   // O_NONBLOCK: opening a FIFO by mistake must give the message below, not wait for a writer.
-  const int fd = ::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+  const auto open = [&] { return ::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK); };
+  int fd = open();
+  if (fd < 0 && errno == EMFILE) {
+    errno = allow_more_files() ? 0 : EMFILE;
+    if (errno == 0) fd = open();
+  }
   if (fd >= 0) return FileDescriptor(fd);
   const std::string reason = std::generic_category().message(errno);
   if (errno == EMFILE)
@@ -180,6 +195,11 @@ FileLock::FileLock(const std::string& path, std::string_view what)
       "one training at a time in a folder", "wait for it, stop it, or choose another folder (--out DIR)");
 }
 
+void FileLock::note(std::string_view text) const {
+  if (::ftruncate(fd_.get(), 0) != 0 || ::pwrite(fd_.get(), text.data(), text.size(), 0) != std::ssize(text))
+    fail_errno(fmt::format("cannot write {}", path_), "");
+}
+
 bool FileLock::in_place() const {
   struct stat named {};
   const struct stat held = status_of(fd_, path_);
@@ -199,6 +219,25 @@ void require_own_file(const std::string& path) {
   if (::lstat(path.c_str(), &status) == 0 && !S_ISREG(status.st_mode))
     fail_input(fmt::format("{} is a symbolic link or not a regular file", path),
                "a regular file, or nothing at that path", "remove it");
+}
+
+std::string stdin_as_file() {
+  struct stat status {};
+  if (::fstat(STDIN_FILENO, &status) == 0 && S_ISREG(status.st_mode) && ::lseek(STDIN_FILENO, 0, SEEK_CUR) == 0)
+    return "/dev/stdin";
+  const std::unique_ptr<std::FILE, int (*)(std::FILE*)> file(std::tmpfile(), std::fclose);
+  if (!file) fail_errno("cannot create a temporary file for stdin", "check that /tmp is writable and not full");
+  char buffer[1 << 16];
+  for (ssize_t count = 0; (count = ::read(STDIN_FILENO, buffer, sizeof buffer)) != 0;) {
+    if (count < 0 && errno != EINTR) fail_errno("cannot read stdin", "");
+    if (count > 0 && std::fwrite(buffer, count, 1, file.get()) != 1)
+      fail_errno("cannot copy stdin to a temporary file", "free some space in /tmp");
+  }
+  // Whoever asks again finds the whole text.
+  if (std::fflush(file.get()) != 0 || ::lseek(::fileno(file.get()), 0, SEEK_SET) != 0 ||
+      ::dup2(::fileno(file.get()), STDIN_FILENO) < 0)
+    fail_errno("cannot copy stdin to a temporary file", "free some space in /tmp");
+  return "/dev/stdin";
 }
 
 std::string read_file(const std::string& path, std::string_view what, std::size_t most) {

@@ -98,6 +98,7 @@ class FileLock {
   FileLock(const std::string& path, std::string_view what);
 
   bool held() const noexcept { return held_; }  ///< false: this file system has no locks
+  void note(std::string_view text) const;       ///< becomes the file's content
   /// False if another file, or none, has the lock's name now: its folder was moved or removed.
   bool in_place() const;
 
@@ -114,6 +115,9 @@ void make_folder(const std::string& path, std::string_view what, std::string_vie
 /// Throws Error (usage) unless `path` is a regular file or does not exist. A link in a folder that came from a stranger
 /// could lead to another program's file.
 void require_own_file(const std::string& path);
+
+/// A path of stdin as a file with random access; a pipe is copied to a temporary file first. Throws Error (failure).
+std::string stdin_as_file();
 
 /// A whole file. Throws as InputFile, and Error (usage) if it has more than `most` bytes.
 std::string read_file(const std::string& path, std::string_view what, std::size_t most = std::size_t{1} << 26);

@@ -1,4 +1,5 @@
 #include "core/base/terminal.h"
+#include <algorithm>
 #include <sys/ioctl.h>
 #include <utility>
 #include <fmt/format.h>
@@ -20,6 +21,19 @@ void append_safe(std::string& out, std::string_view valid) {
     else
       out += encode_utf8(symbol);
   }
+}
+
+/// Spaces other than the usual one, joiners, marks of direction, soft hyphens, byte-order marks.
+bool is_invisible(char32_t c) {
+  return c == 0xa0 || c == 0xad || c == 0x61c || c == 0x1680 || c == 0x180e || (c >= 0x2000 && c <= 0x200f) ||
+         (c >= 0x2028 && c <= 0x202f) || (c >= 0x205f && c <= 0x206f) || c == 0x3000 || c == 0x3164 ||
+         (c >= 0xfe00 && c <= 0xfe0f) || c == 0xfeff;
+}
+
+std::optional<std::size_t> size_of(int fd, unsigned short winsize::*member) {
+  winsize size{};
+  if (::ioctl(fd, TIOCGWINSZ, &size) != 0 || size.*member == 0) return std::nullopt;
+  return size.*member;
 }
 }  // namespace
 
@@ -65,14 +79,47 @@ std::string printable(char32_t code_point) {
   if (code_point == U'\n') return "'\\n'";
   if (code_point == U'\t') return "'\\t'";
   if (code_point == U'\r') return "'\\r'";
-  if (acts_on_terminal(code_point)) return fmt::format("U+{:04X}", static_cast<unsigned>(code_point));
+  if (acts_on_terminal(code_point) || is_invisible(code_point))
+    return fmt::format("U+{:04X}", static_cast<unsigned>(code_point));
   return fmt::format("'{}'", encode_utf8(code_point));
 }
 
-std::optional<std::size_t> terminal_columns(int fd) {
-  winsize size{};
-  if (::ioctl(fd, TIOCGWINSZ, &size) != 0 || size.ws_col == 0) return std::nullopt;
-  return size.ws_col;
+std::optional<std::size_t> terminal_columns(int fd) { return size_of(fd, &winsize::ws_col); }
+std::optional<std::size_t> terminal_rows(int fd) { return size_of(fd, &winsize::ws_row); }
+
+std::string wrapped(std::string_view text, std::size_t columns, std::size_t hang) {
+  std::string out;
+  while (!text.empty()) {
+    std::string_view line = text.substr(0, std::min(text.find('\n'), text.size()));
+    text.remove_prefix(line.size());
+    for (std::size_t room = columns; count_code_points(line) > static_cast<std::int64_t>(room);
+         room = columns > hang ? columns - hang : columns) {
+      std::string_view beyond = line;
+      drop_code_points(beyond, static_cast<std::int64_t>(room) + 1);
+      const std::size_t first_word = line.find_first_not_of(' ');
+      std::size_t space = line.rfind(' ', line.size() - beyond.size() - 1);
+      if (space == std::string::npos || space < first_word) space = line.find(' ', first_word);  // a long word
+      if (space == std::string::npos) break;
+      out.append(line.substr(0, space)).append("\n").append(hang, ' ');
+      line.remove_prefix(line.find_first_not_of(' ', space));
+    }
+    out += line;
+    if (text.empty()) break;
+    out += '\n';
+    text.remove_prefix(1);
+  }
+  return out;
+}
+
+std::string unescaped(std::string_view typed) {
+  constexpr std::string_view letters = "ntr\\", meanings = "\n\t\r\\";
+  std::string text;
+  for (std::size_t i = 0; i < typed.size(); ++i) {
+    const auto code = typed[i] == '\\' && i + 1 < typed.size() ? letters.find(typed[i + 1]) : letters.npos;
+    text += code == letters.npos ? typed[i] : meanings[code];
+    if (code != letters.npos) ++i;
+  }
+  return text;
 }
 
 std::string on_one_line(std::string_view text) {

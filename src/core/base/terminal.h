@@ -26,9 +26,15 @@ std::string safe_for_terminal(std::string_view text);
 /// A symbol as a person can read it in a message: 'a', '\n', U+0007.
 std::string printable(char32_t code_point);
 
-/// Width of the terminal `fd`; nothing if it is not a terminal.
+/// Width and height of the terminal `fd`; nothing if it is not a terminal.
 std::optional<std::size_t> terminal_columns(int fd);
+std::optional<std::size_t> terminal_rows(int fd);
+
+/// Breaks lines longer than `columns` between words; what follows a break is indented by `hang` columns.
+std::string wrapped(std::string_view text, std::size_t columns, std::size_t hang);
 
 /// Escapes ASCII control characters and backslashes, as \n, \\, \x1b: for a column or a line.
 std::string on_one_line(std::string_view text);
+/// The text that was meant: \n, \t, \r and \\ stand for one character each, all else for itself.
+std::string unescaped(std::string_view typed);
 }  // namespace charnn

@@ -32,13 +32,15 @@ Split split_of(const Corpus& corpus, const std::string& name) {
 int eval(const Options& options) {
   const std::vector<LoadedModel> models = load_models(options.model, options.eval.with);
   const LoadedModel& loaded = models[0];
-  const Corpus corpus = open_text_of(loaded, options.files);
+  const Corpus corpus = open_text_of(loaded, options.files, options.eval.unknown);
   const std::int64_t step = loaded.checkpoint.train.step;
   if (options.files.empty() && corpus.fingerprint() != loaded.checkpoint.train.corpus)
     fail_input("the text that the network was trained on has changed since",
                "the same text, so that the splits are the same", "restore it, or name a text with --data FILE");
   const std::string name = !options.split.empty() ? options.split : options.files.empty() ? "val" : "all";
-  const EvalResult result = measure(models, corpus, split_of(corpus, name), options.eval);
+  EvalChoice choice = options.eval;
+  if (name == "all") choice.options.opening = beginning_of(loaded);
+  const EvalResult result = measure(models, corpus, split_of(corpus, name), choice);
   const double nats = result.loss(), perplexity = std::exp(nats);
   std::optional<Calibration> calibration;
   if (name == "val" && models.size() == 1 && !options.eval.dynamic && options.eval.options.window == 0)
@@ -75,7 +77,7 @@ int eval(const Options& options) {
 }
 }  // namespace
 
-void add_eval(CLI::App& app, Action& action) {
+void add_eval(CLI::App& app, const Globals& globals, Action& action) {
   auto options = std::make_shared<Options>();
   CLI::App* command = app.add_subcommand("eval", "measure how well a network predicts a text");
   add_model_choice(*command, options->model);
@@ -88,6 +90,9 @@ void add_eval(CLI::App& app, Action& action) {
       ->check(CLI::IsMember({"train", "val", "test", "all"}));
   add_eval_choice(*command, options->eval);
   command->add_flag("--json", options->json, "print the result as JSON");
-  on_chosen(command, action, [options] { return eval(*options); });
+  on_chosen(command, action, [options, &globals] {
+    options->eval.quiet = globals.quiet;
+    return eval(*options);
+  });
 }
 }  // namespace charnn::cli

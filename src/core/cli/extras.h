@@ -10,7 +10,6 @@
 #include "core/cli/measure.h"
 #include "core/cli/text_maker.h"
 #include "core/cli/train_run.h"
-#include "core/train/lr_range_test.h"
 
 namespace CLI {
 class App;
@@ -35,9 +34,17 @@ using Action = std::function<int()>;
 /// Makes `work` the action if the user chooses `command`.
 void on_chosen(CLI::App* command, Action& action, Action work);
 
+/// An option that sets a number. `value` is the default, unless it is out of range: then there is none. Errors: as
+/// assign_text().
+CLI::Option* add_number(CLI::App& command, const std::string& flag, std::int64_t& value, const Range& range,
+                        const std::string& help);
+CLI::Option* add_number(CLI::App& command, const std::string& flag, double& value, const Range& range,
+                        const std::string& help);
+
 // Options shared by several commands.
 void add_model_choice(CLI::App& command, ModelChoice& choice);  ///< RUN|CKPT and --checkpoint
 void add_eval_choice(CLI::App& command, EvalChoice& choice);    ///< --window, --dynamic, --threads, ...
+void add_threads(CLI::App& command, std::int64_t& threads);     ///< --threads
 CLI::Option* add_with(CLI::App& command, std::vector<std::string>& with);
 void add_text_options(CLI::App& command, TextOptions& text);  ///< --stop, --until-line, --one-document, ...
 /// A flag for every option of the sections named, and --set.
@@ -46,7 +53,8 @@ void add_config_flags(CLI::App& command, ConfigInput& input, const std::vector<s
 /// A text written by `charnn sample`.
 struct WrittenText {
   std::uint64_t seed = 0;
-  std::vector<std::int64_t> ids;  ///< without the prompt
+  std::vector<std::int64_t> ids = {};  ///< without the prompt
+  TextEnd end = TextEnd::length;
 };
 
 /// Options of `charnn sample`.
@@ -57,6 +65,7 @@ struct SampleOptions {
   std::int64_t seed = -1;  ///< -1: a random one
   bool no_echo = false;
   bool raw = false;
+  bool json = false;
   std::int64_t num = 1;
   std::string folder;  ///< --files
   std::vector<std::string> with;
@@ -76,9 +85,18 @@ class SampleExtra {
   }
   /// Called before any text is written.
   virtual void begin(const TextMaker& /*maker*/, const PreparedText& /*prepared*/) {}
+  /// False: the text is left out, and another is written in its place. Asked once for each text.
+  virtual bool accepts(const std::string& /*text*/) { return true; }
   /// Reports on a text: as an entry of its JSON line, or on stderr.
   virtual void add_to(nlohmann::ordered_json& /*line*/, const WrittenText& /*text*/) {}
   virtual void say_of(const WrittenText& /*text*/) {}
+};
+
+/// A noisy curve of the loss, for Extras::draw_svg.
+struct CurvePicture {
+  std::string title, x_label;
+  std::vector<double> x = {}, loss = {}, smoothed = {};  ///< x has a logarithmic axis
+  std::vector<std::pair<double, std::string>> marks = {};
 };
 
 /// Everything that extras add to the program. Each folder of src/extras has a function that adds its part: see
@@ -87,18 +105,15 @@ struct Extras {
   std::vector<std::function<void(CLI::App&, const Globals&, Action&)>> commands;
   std::vector<MakeSink> sinks;  ///< of train
   std::vector<std::function<std::unique_ptr<SampleExtra>()>> sample;
-  /// Plots of a learning-rate range test for lr-find: an SVG, and a sketch for stdout.
-  using DrawRangeTest =
-      std::function<std::string(const RangeCurve&, const std::optional<LrSuggestion>&, const std::string& title)>;
-  DrawRangeTest range_test_svg, range_test_sketch;
+  /// Draw for other extras, where plot is built: an SVG, and a sketch for stdout.
+  std::function<std::string(const CurvePicture&)> draw_svg, draw_sketch;
 };
 const Extras& all_extras();  ///< written by src/extras/CMakeLists.txt
 
 // Each adds its subcommand to `app` and sets `action` if the user chooses it.
 void add_train(CLI::App& app, const Globals& globals, Action& action, const Extras& extras);
 void add_sample(CLI::App& app, const Globals& globals, Action& action, const Extras& extras);
-void add_eval(CLI::App& app, Action& action);
-void add_lr_find(CLI::App& app, const Globals& globals, Action& action, const Extras& extras);
+void add_eval(CLI::App& app, const Globals& globals, Action& action);
 void add_info(CLI::App& app, Action& action);
 
 /// The whole program: parses the arguments and runs the command. Returns the exit status. Throws Error.

@@ -6,7 +6,7 @@
 #include "core/cli/text_maker.h"
 #include "core/cli/train_run.h"
 #include "core/sample/filters.h"
-#include "core/sample/stops.h"
+#include "core/sample/text_reader.h"
 
 namespace charnn {
 namespace {
@@ -72,24 +72,19 @@ std::string Model::write(const WriteOptions& options) {
 }
 
 Score Model::score(std::string_view text) {
-  const auto& [path, checkpoint, config] = parts_->maker.model();
+  const cli::LoadedModel& model = parts_->maker.model();
+  const Checkpoint& checkpoint = model.checkpoint;
   if (!parts_->scorer) parts_->scorer.emplace(checkpoint.layout, checkpoint.best_weights(), StepWeights::fp32, 0);
-  Stepper& stepper = *parts_->scorer;
-  State state = stepper.zero_state();
-  DocumentStarts starts(parts_->maker.separator());
-  std::vector<float> logits(static_cast<std::size_t>(checkpoint.vocabulary.size()));  // uniform at first
-  const auto read = [&](std::int64_t id) {
-    if (starts.at(id)) state.clear(0);
-    stepper.step(state, {&id, 1}, logits);
-  };
-  for (const std::int64_t id : beginning(checkpoint.vocabulary, config.data.document_separator)) read(id);
+  TextReader reader(*parts_->scorer, parts_->maker.separator());
+  for (const std::int64_t id : cli::beginning_of(model)) reader.read(id);
   Score score;
   for (const std::int64_t id : checkpoint.vocabulary.encode(text, "the text")) {
+    std::vector<float> logits = reader.logits();
     normalize(logits);
     score.nats_per_char.push_back(-static_cast<double>(logits[static_cast<std::size_t>(id)]));
     score.nats += score.nats_per_char.back();
     ++score.chars;
-    read(id);
+    reader.read(id);
   }
   return score;
 }
@@ -102,7 +97,9 @@ TrainResult train(const std::string& config_json, const std::string& out, const 
   request.resume = options.resume;
   request.overwrite = options.overwrite;
   const auto message = [&](const std::string& text) { reporter.message(text); };
-  const cli::TrainEnd end = run_training(request, {.display = &reporter, .message = message, .stop = options.stop});
+  const cli::TrainEnd end = run_training(request, {.display = &reporter, .message = message, .stop = [&] {
+                                                     return options.stop && options.stop() ? -1 : 0;
+                                                   }});
   const bool early = end.outcome == Outcome::early, stopped = end.outcome == Outcome::stopped;
   return {early ? "early" : stopped ? "stopped" : "finished", end.state.step, end.state.best_loss, end.state.best_step};
 }

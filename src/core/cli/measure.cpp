@@ -11,18 +11,23 @@ namespace {
 /// -log of the mean probability that the networks give each symbol.
 EvalResult measure_mean(const std::vector<LoadedModel>& models, const Corpus& corpus, Split split,
                         const EvalChoice& choice) {
-  const auto size = static_cast<std::size_t>(require_predictions(split));
-  std::vector<float> probabilities(size), nats(size);
   EvalOptions options = choice.options;
+  const std::int64_t begin = first_predicted(options);
+  const auto size = static_cast<std::size_t>(require_predictions(split, options));
+  std::vector<float> probabilities(size), nats(size);
   options.each = [&](std::int64_t first, std::span<const float> some) {
     for (std::size_t i = 0; i < some.size(); ++i)
-      probabilities[static_cast<std::size_t>(first - 1) + i] += std::exp(-some[i]) / static_cast<float>(models.size());
+      probabilities[static_cast<std::size_t>(first - begin) + i] +=
+          std::exp(-some[i]) / static_cast<float>(models.size());
   };
-  for (const LoadedModel& model : models) evaluate(*make_network(model, choice), corpus, split, options);
+  for (const LoadedModel& model : models) {
+    if (!options.opening.empty()) options.opening = beginning_of(model);
+    evaluate(*make_network(model, choice), corpus, split, options);
+  }
   std::transform(probabilities.begin(), probabilities.end(), nats.begin(), [](float p) { return -std::log(p); });
   EvalResult result{.chars = std::ssize(nats)};
   for (const float value : nats) result.nats += static_cast<double>(value);
-  if (choice.options.each) choice.options.each(1, nats);
+  if (choice.options.each) choice.options.each(begin, nats);
   return result;
 }
 }  // namespace
@@ -48,12 +53,18 @@ std::unique_ptr<Network> make_network(const LoadedModel& model, const EvalChoice
       NetworkLayout(config, model.checkpoint.layout.vocabulary_size()), model.checkpoint.best_weights(),
       prepare_device(device == DeviceChoice::cpu ? device : DeviceChoice::automatic));
   const int threads = choice.threads > 0 ? static_cast<int>(choice.threads) : available_cpus();
-  network->configure_cpu({.training = choice.precision, .evaluation = choice.precision, .threads = threads});
+  network->configure({.training = choice.precision, .evaluation = choice.precision, .threads = threads});
   return network;
 }
 
-EvalResult measure(const std::vector<LoadedModel>& models, const Corpus& corpus, Split split,
-                   const EvalChoice& choice) {
+EvalResult measure(const std::vector<LoadedModel>& models, const Corpus& corpus, Split split, EvalChoice choice) {
+  Progress progress(/*after=*/1);
+  std::int64_t done = 0;
+  const std::int64_t all = require_predictions(split, choice.options) * std::ssize(models);
+  choice.options.progress = [&](std::int64_t chars) {
+    done += chars;
+    if (!choice.quiet) progress.show("measuring", static_cast<double>(done) / static_cast<double>(all));
+  };
   if (models.size() > 1) return measure_mean(models, corpus, split, choice);
   const auto network = make_network(models[0], choice);
   if (!choice.dynamic) return *evaluate(*network, corpus, split, choice.options);
@@ -74,7 +85,7 @@ Batch window_of(std::span<const std::int64_t> ids, std::int64_t begin, std::int6
 void adapt(LoadedModel& model, const TextOptions& prompt, std::int64_t passes) {
   const Vocabulary& vocabulary = model.checkpoint.vocabulary;
   const std::string& separator = model.config.data.document_separator;
-  std::vector<std::int64_t> ids = beginning(vocabulary, separator);
+  std::vector<std::int64_t> ids = beginning_of(model);
   const auto read = encode(vocabulary, prompt.prompt, prompt.prompt_name, prompt.unknown).ids;
   if (read.empty()) fail_input("--adapt without a prompt", "a text to learn from", "add --prompt or --prompt-file");
   ids.insert(ids.end(), read.begin(), read.end());

@@ -13,7 +13,9 @@ struct EvalChoice {
   EvalOptions options;
   Precision precision = Precision::fp32;
   std::int64_t threads = 0;       ///< 0: one per core
+  bool quiet = false;             ///< no progress on the terminal
   std::vector<std::string> with;  ///< more networks, RUN|CKPT: their probabilities are averaged
+  OnUnknown unknown = OnUnknown::error;
   bool dynamic = false;
   DynamicOptions dynamic_options;
 };
@@ -22,11 +24,11 @@ struct EvalChoice {
 std::vector<LoadedModel> load_models(const ModelChoice& choice, const std::vector<std::string>& with);
 
 /// Moves the model to its device, without its dropout, and applies threads and precision. Errors: see
-/// Network::configure_cpu().
+/// Network::configure().
 std::unique_ptr<Network> make_network(const LoadedModel& model, const EvalChoice& choice);
 
 /// The loss of `models` on a part of a text, as chosen.
-EvalResult measure(const std::vector<LoadedModel>& models, const Corpus& corpus, Split split, const EvalChoice& choice);
+EvalResult measure(const std::vector<LoadedModel>& models, const Corpus& corpus, Split split, EvalChoice choice);
 
 /// Up to `most` symbols of `ids` from `begin` on, each with the one after it as target, as a window of one stream.
 Batch window_of(std::span<const std::int64_t> ids, std::int64_t begin, std::int64_t most, DocumentStarts& documents);

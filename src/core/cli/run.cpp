@@ -3,8 +3,10 @@
 #include <CLI/CLI.hpp>
 #include <fmt/format.h>
 #include "core/base/error.h"
+#include "core/base/terminal.h"
 #include "core/base/version.h"
 #include "core/cli/extras.h"
+#include "core/cli/help.h"
 #include "core/model/torch_runtime.h"
 
 namespace charnn::cli {
@@ -16,9 +18,41 @@ void add_choice(CLI::App& command, const std::string& flag, Enum& value, const s
   const auto set = [&value, known](const std::string& name) {
     value = static_cast<Enum>(std::find(known.begin(), known.end(), name) - known.begin());
   };
-  command.add_option_function<std::string>(flag, set, help)->check(CLI::IsMember(known));
+  command.add_option_function<std::string>(flag, set, help)
+      ->check(CLI::IsMember(known))
+      ->default_str(known[static_cast<std::size_t>(value)]);
+}
+
+void add_unknown(CLI::App& command, OnUnknown& unknown, const std::string& where) {
+  add_choice(command, "--unknown", unknown, on_unknown_names,
+             "unknown characters in " + where + ": fail (error), drop them (skip), or turn them into spaces (replace)");
+}
+
+CLI::Option* add_field(CLI::App& command, const std::string& flag, Field field) {
+  const auto shared = std::make_shared<Field>(std::move(field));
+  const auto set = [shared, flag](const std::string& text) { assign_text(*shared, text, flag); };
+  auto* option = command.add_option_function<std::string>(flag, set, shared->help)->type_name(shared->placeholder());
+  const Value value = shared->get();
+  const bool in_range = std::visit(
+      [&](const auto& number) {
+        if constexpr (std::is_arithmetic_v<std::decay_t<decltype(number)>>)
+          return shared->range.contains(static_cast<double>(number));
+        return false;
+      },
+      value);
+  return in_range ? option->default_str(shared->default_text()) : option;
 }
 }  // namespace
+
+CLI::Option* add_number(CLI::App& command, const std::string& flag, std::int64_t& value, const Range& range,
+                        const std::string& help) {
+  return add_field(command, flag, Field::integer("", value, range, help));
+}
+
+CLI::Option* add_number(CLI::App& command, const std::string& flag, double& value, const Range& range,
+                        const std::string& help) {
+  return add_field(command, flag, Field::real("", value, range, help));
+}
 
 void on_chosen(CLI::App* command, Action& action, Action work) {
   command->callback([&action, work = std::move(work)] { action = work; });
@@ -32,18 +66,17 @@ void add_model_choice(CLI::App& command, ModelChoice& choice) {
 }
 
 void add_eval_choice(CLI::App& command, EvalChoice& choice) {
-  auto* window = command.add_option("--window", choice.options.window, "reset the state every N characters; 0: never")
-                     ->check(CLI::NonNegativeNumber);
+  EvalOptions& options = choice.options;
+  auto* window =
+      add_number(command, "--window", options.window, at_least(0), "reset the state every N characters; 0: never");
   auto* streams =
-      command
-          .add_option(
-              "--streams", choice.options.streams,
-              "read the text as N parallel streams, each warmed up on 256 characters; 1: unbroken; 0: automatic")
-          ->check(CLI::NonNegativeNumber);
+      add_number(command, "--streams", options.streams, at_least(0),
+                 "read the text as N parallel streams, each warmed up on 256 characters; 1: unbroken; 0: automatic");
   add_choice(
       command, "--precision", choice.precision, precision_names,
       "number format of matrix products on a CPU; bf16: faster where supported, changes the loss by about 0.1 %");
-  command.add_option("--threads", choice.threads, "CPU threads; 0: one per core")->check(CLI::NonNegativeNumber);
+  add_threads(command, choice.threads);
+  add_unknown(command, choice.unknown, "the text");
   auto* with = add_with(command, choice.with);
   auto* dynamic = command
                       .add_flag("--dynamic", choice.dynamic,
@@ -53,18 +86,15 @@ void add_eval_choice(CLI::App& command, EvalChoice& choice) {
                       ->excludes(streams)
                       ->excludes(with);
   DynamicOptions& learning = choice.dynamic_options;
-  command.add_option("--dynamic-rate", learning.rate, "size of its steps")
-      ->needs(dynamic)
-      ->check(CLI::PositiveNumber)
-      ->capture_default_str();
-  command.add_option("--dynamic-decay", learning.decay, "how fast weights go back to the trained ones")
-      ->needs(dynamic)
-      ->check(CLI::Range(0.0, 1.0))
-      ->capture_default_str();
-  command.add_option("--dynamic-segment", learning.segment, "characters from one step to the next")
-      ->needs(dynamic)
-      ->check(CLI::PositiveNumber)
-      ->capture_default_str();
+  add_number(command, "--dynamic-rate", learning.rate, above(0), "size of its steps")->needs(dynamic);
+  add_number(command, "--dynamic-decay", learning.decay, from_to(0, 1), "how fast weights go back to the trained ones")
+      ->needs(dynamic);
+  add_number(command, "--dynamic-segment", learning.segment, at_least(1), "characters from one step to the next")
+      ->needs(dynamic);
+}
+
+void add_threads(CLI::App& command, std::int64_t& threads) {
+  add_number(command, "--threads", threads, from_to(0, 1024), "CPU threads; 0: what is fastest");
 }
 
 CLI::Option* add_with(CLI::App& command, std::vector<std::string>& with) {
@@ -76,16 +106,19 @@ CLI::Option* add_with(CLI::App& command, std::vector<std::string>& with) {
 }
 
 void add_text_options(CLI::App& command, TextOptions& text) {
-  command.add_option("--stop", text.stops, "end the text before this string; may be given several times")
+  command
+      .add_option_function<std::vector<std::string>>(
+          "--stop",
+          [&text](const std::vector<std::string>& stops) {
+            for (const std::string& stop : stops) text.stops.push_back(unescaped(stop));
+          },
+          "end the text before this string; may be given several times")
       ->allow_extra_args(false)
       ->type_name("TEXT");
   command.add_flag("--until-line", text.until_line, "end the text at the end of its line");
   command.add_flag("--one-document", text.one_document, "end the text where the network ends the document");
-  command.add_option("--max-seconds", text.max_seconds, "end the text after this time; 0: no limit")
-      ->check(CLI::NonNegativeNumber)
-      ->type_name("S");
-  add_choice(command, "--unknown", text.unknown, on_unknown_names,
-             "unknown characters in the prompt: fail (error), drop them (skip), or turn them into spaces (replace)");
+  add_number(command, "--max-seconds", text.max_seconds, at_least(0), "end the text after this time; 0: no limit");
+  add_unknown(command, text.unknown, "the prompt");
 }
 
 void add_config_flags(CLI::App& command, ConfigInput& input, const std::vector<std::string>& section_names) {
@@ -98,13 +131,11 @@ void add_config_flags(CLI::App& command, ConfigInput& input, const std::vector<s
         return true;
       };
       const bool list = field.type == Field::Type::text_list;
-      command
-          .add_option_function<std::vector<std::string>>(
-              "--" + field.flag, take,
-              field.type == Field::Type::choice ? field.type_text() + ": " + field.help : field.help)
+      command.add_option_function<std::vector<std::string>>("--" + field.flag, take, field.help)
           ->allow_extra_args(false)  // each use of the flag takes one value; a CONFIG may follow
           ->multi_option_policy(list ? CLI::MultiOptionPolicy::TakeAll : CLI::MultiOptionPolicy::TakeLast)
-          ->type_name(field.value_name.empty() ? to_json(field.get()).dump() : field.value_name)
+          ->type_name(field.placeholder())
+          ->default_str(field.default_text())
           ->group(section.help);
     }
   }
@@ -124,24 +155,31 @@ int run(int argc, char** argv, const Extras& extras) {
   app.add_flag("-v,--verbose", globals.verbose, "train: a line for every record of metrics.jsonl instead of a bar");
   app.fallthrough();  // the flags above may follow the command
   app.require_subcommand(1);
-  app.get_formatter()->column_width(34);
-  app.footer(
-      "Exit status: 0 success, 1 failure, 2 bad usage or input, 3 training diverged, 130/143 stopped by a signal after "
-      "saving.\n\nBegin with:\n  charnn init FILE.txt\n  charnn train FILE.json\n  charnn sample runs/FILE");
+  app.formatter(help_formatter());
+  app.set_help_flag("-h,--help", "what a command does, and its common options");
+  app.set_help_all_flag("--help-all", "all its options");
   add_train(app, globals, action, extras);
   add_sample(app, globals, action, extras);
-  add_eval(app, action);
-  add_lr_find(app, globals, action, extras);
+  add_eval(app, globals, action);
   add_info(app, action);
   for (const auto& add_command : extras.commands) add_command(app, globals, action);
+  app.footer(  // commands made before it do not get it
+      "Exit status: 0 success, 1 failure, 2 bad usage or input, 3 training diverged, 130/143 stopped by a signal after "
+      "saving.\n\nBegin with:\n  charnn init FILE.txt\n  charnn train FILE.json\n  charnn sample runs/FILE");
+  std::vector<std::string> words(argv + std::min(argc, 1), argv + argc);
+  if (words.empty()) words = {"--help"};
+  if (words[0] == "help") {  // charnn help train: charnn train --help
+    words.erase(words.begin());
+    const auto named = [&](const CLI::App* command) { return words.empty() || command->get_name() == words[0]; };
+    if (!app.get_subcommands(named).empty()) words.emplace_back("--help");
+  }
+  std::reverse(words.begin(), words.end());  // as CLI11 takes them
   try {
-    app.parse(argc, argv);
+    app.parse(std::move(words));
   } catch (const CLI::Success& help_or_version) {
     return app.exit(help_or_version);
   } catch (const CLI::ParseError& error) {
-    const auto chosen = app.get_subcommands();
-    fail_input(error.what(), "",
-               fmt::format("see charnn {}--help", chosen.empty() ? "" : chosen.front()->get_name() + " "));
+    refuse(app, error);
   }
   return action();
 }

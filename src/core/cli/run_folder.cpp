@@ -6,10 +6,12 @@
 #include <optional>
 #include <string_view>
 #include <system_error>
+#include <unistd.h>
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 #include "core/base/error.h"
 #include "core/cli/runtime.h"
+#include "core/sample/generator.h"
 
 namespace charnn::cli {
 namespace fs = std::filesystem;
@@ -71,6 +73,16 @@ void RunFolder::remove_kept(std::int64_t step, std::int64_t count) const {
   for (; std::ssize(steps) > count; steps.erase(steps.begin())) fs::remove(kept(steps[0]), ignored);
 }
 
+void refuse_folder_of_runs(const std::string& folder) {
+  std::vector<std::string> runs;
+  std::error_code none;
+  for (const auto& entry : fs::directory_iterator(folder, none))
+    if (fs::exists(entry.path() / "last.safetensors", none)) runs.push_back(entry.path().string());
+  std::sort(runs.begin(), runs.end());
+  if (!runs.empty())
+    fail_input(fmt::format("{} is a folder of runs", folder), "a run", fmt::format("it has {}", fmt::join(runs, ", ")));
+}
+
 std::string checkpoint_path(const std::string& run_or_file, const std::string& which) {
   if (!fs::is_directory(run_or_file)) return run_or_file;  // load_checkpoint() reports a missing file
   const RunFolder run(run_or_file);
@@ -84,9 +96,11 @@ std::string checkpoint_path(const std::string& run_or_file, const std::string& w
                              : fmt::format("best, last, or one of the steps {}", fmt::join(steps, ", ")),
                "choose one of them with --checkpoint");
   }
-  if (!fs::exists(run.last()))
+  if (!fs::exists(run.last())) {
+    refuse_folder_of_runs(run_or_file);
     fail_input(run_or_file + " has no checkpoint", "a run folder written by charnn train",
                "check the name, or train first: charnn train CONFIG.json --out " + run_or_file);
+  }
   if (which == "best") say("charnn: {} has not been validated yet; using its last checkpoint", run_or_file);
   return run.last();
 }
@@ -98,9 +112,33 @@ LoadedModel load_model(const ModelChoice& choice) {
   return loaded;
 }
 
-Corpus open_text_of(const LoadedModel& model, const std::vector<std::string>& files) {
+std::vector<std::int64_t> beginning_of(const LoadedModel& model) {
+  return beginning(model.checkpoint.vocabulary, model.config.data.document_separator, model.checkpoint.opening);
+}
+
+void require_text_here(const std::string& run, const std::vector<std::string>& files, const char* flag) {
+  for (const std::string& file : files) {
+    if (file == "-" && ::isatty(STDIN_FILENO) == 1)
+      fail_input(run + ": its text came from stdin, which is a terminal now", "the text that the run began with",
+                 fmt::format("pipe it into the program again, or name a file: {} PATH", flag));
+    if (file == "-" || file.find_first_of("*?[@") != std::string::npos || fs::exists(file)) continue;
+    fail_input(fmt::format("{}: its text {} is not here", run, file),
+               "the text that the run began with; its path is relative to the folder in which training began",
+               fmt::format("start from that folder, or say where it is: {} PATH", flag));
+  }
+}
+
+Corpus open_text_of(const LoadedModel& model, const std::vector<std::string>& files, OnUnknown unknown,
+                    const char* flag) {
   DataConfig data = model.config.data;
-  if (!files.empty()) data.files = files;
-  return Corpus(data, model.checkpoint.vocabulary);
+  if (files.empty()) {
+    require_text_here(model.path, data.files, flag);
+    return Corpus(data, model.checkpoint.vocabulary);
+  }
+  data.files = files;
+  data.order = Order::as_is;
+  Corpus corpus(data, model.checkpoint.vocabulary, unknown);
+  if (!corpus.note().empty()) say("charnn: {}", corpus.note());
+  return corpus;
 }
 }  // namespace charnn::cli

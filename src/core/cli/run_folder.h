@@ -24,7 +24,8 @@ class RunFolder {
 
   void create() const { make_folder(path_, "run folder", "--out"); }
   /// Keeps other trainings out of the folder while alive. Errors: see FileLock.
-  FileLock lock() const { return {path_ + "/.lock", "run folder " + path_}; }
+  std::string lock_file() const { return path_ + "/.lock"; }
+  FileLock lock() const { return {lock_file(), "run folder " + path_}; }
   bool holds_run() const { return !files("").empty(); }
   void remove_run() const;                       ///< removes the files of a run, and nothing else
   void remove_rest() const;                      ///< removes partly written files left behind by a crash
@@ -38,6 +39,9 @@ class RunFolder {
 
   std::string path_;
 };
+
+/// Throws Error (usage) that lists them if a folder holds runs.
+void refuse_folder_of_runs(const std::string& folder);
 
 /// The checkpoint file that RUN|CKPT on the command line refers to. In a run folder, `which` is "best" (falls back to
 /// last, with a message on stderr, before the first validation), "last", or the step of a kept checkpoint. Throws Error
@@ -60,6 +64,15 @@ struct LoadedModel {
 /// Throws Error (usage) if there is no such checkpoint or it is invalid.
 LoadedModel load_model(const ModelChoice& choice);
 
-/// Opens the text that the network was trained on, or `files` instead if there are any.
-Corpus open_text_of(const LoadedModel& model, const std::vector<std::string>& files);
+/// What the network reads before a text that begins by itself: see beginning().
+std::vector<std::int64_t> beginning_of(const LoadedModel& model);
+
+/// Throws Error (usage), naming `flag`, if one of the files of a run's own text does not exist. What stands for several
+/// files says itself what is missing.
+void require_text_here(const std::string& run, const std::vector<std::string>& files, const char* flag = "--data");
+
+/// Opens the text that the network was trained on, or `files` instead if there are any; says on stderr what was left
+/// out of them.
+Corpus open_text_of(const LoadedModel& model, const std::vector<std::string>& files,
+                    OnUnknown unknown = OnUnknown::error, const char* flag = "--data");
 }  // namespace charnn::cli

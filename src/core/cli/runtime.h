@@ -5,19 +5,26 @@
 #include <utility>
 #include <fmt/format.h>
 #include <nlohmann/json_fwd.hpp>
+#include "core/base/clock.h"
 #include "core/base/terminal.h"
 #include "core/model/flat_array.h"
 #include "core/train/train_config.h"
 
 namespace charnn::cli {
-/// From now on, SIGINT and SIGTERM only set a stop flag; a second signal ends the process.
+/// From now on, SIGINT, SIGTERM, SIGHUP (unless ignored, as by nohup), SIGQUIT and SIGXCPU only set a stop flag; a
+/// second one ends the process.
 struct StopSignals {
   StopSignals();
   static int received() noexcept;  ///< signal number, or 0
+  static void accept_save_requests();
+  static bool save_requested() noexcept;  ///< SIGUSR1 has come since the last call
 };
 
-/// Chooses the device and prepares LibTorch for it. Throws Error (usage) if there is no GPU but one is required.
-Device prepare_device(DeviceChoice choice);
+std::string signal_name(int number);  ///< "SIGINT"
+
+/// Chooses the device and prepares LibTorch for it. Throws Error (usage) if there is no such GPU. `local_rank` tells
+/// processes on this machine apart.
+Device prepare_device(DeviceChoice choice, int local_rank = 0);
 
 /// Writes to stdout, unbuffered. Returns false if the reader has gone (EPIPE); throws Error on any other failure.
 bool write_stdout(std::string_view text);
@@ -35,8 +42,29 @@ void say(fmt::format_string<Parts...> format, Parts&&... parts) {
   say_line(fmt::format(format, std::forward<Parts>(parts)...));
 }
 
+/// What a command is doing, as a line on stderr that is redrawn, and erased in the end. Nothing if stderr is not a
+/// terminal, or before `after` seconds.
+class Progress {
+ public:
+  explicit Progress(double after) : after_(after) {}
+  Progress(const Progress&) = delete;
+  Progress& operator=(const Progress&) = delete;
+  ~Progress();
+
+  void show(std::string_view what);
+  void show(std::string_view what, double share);  ///< "scoring, 34 %, 12 s left", if it began with this object
+
+ private:
+  double after_;
+  Clock::time_point start_ = Clock::now();
+  std::string drawn_;
+};
+
 /// True if `fd` is a terminal and colours are not turned off (https://no-color.org).
 bool wants_color(int fd);
+
+/// True if the locale's encoding is UTF-8.
+bool writes_utf8();
 
 /// Generated text on its way to stdout, flushed every 20 ms. Made safe if stdout is a terminal, unless `raw`.
 class TextOutput {
@@ -44,7 +72,7 @@ class TextOutput {
   explicit TextOutput(bool raw);
 
   bool add(std::string_view text);  ///< false: the reader has gone
-  void end();                       ///< flushes, and on a terminal ends the line
+  void end(bool whole = false);     ///< flushes, and ends the line on a terminal, or if the text is `whole`
 
  private:
   bool flush();

@@ -9,8 +9,11 @@
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
 #include "core/base/error.h"
+#include "core/base/terminal.h"
+#include "core/base/utf8.h"
 #include "core/cli/extras.h"
 #include "core/cli/runtime.h"
+#include "core/io/json_config.h"
 #include "core/sample/beam_search.h"
 
 namespace charnn::cli {
@@ -34,15 +37,16 @@ std::vector<std::int64_t> search(TextMaker& maker, const TextJob& job) {
   return beam_search(maker.stepper(), job.prompt, maker.separator(), job.stops, *job.sampler, in_time).ids;
 }
 
-/// Writes options.num texts in parallel; `live`, unless null, receives the text as it is written.
+/// Writes `count` texts in parallel; `live`, unless null, receives the text as it is written.
 std::vector<WrittenText> write_texts(TextMaker& maker, const PreparedText& prepared, const SampleOptions& options,
-                                     std::uint64_t seed, TextOutput* live) {
+                                     std::uint64_t seed, std::int64_t count, TextOutput* live) {
   if (options.text.config.beams > 1) {
     std::vector<WrittenText> best{{seed, search(maker, prepared.job)}};
+    if (std::ssize(best[0].ids) < prepared.job.length) best[0].end = TextEnd::stop;
     if (live != nullptr) live->add(maker.text(best[0].ids));
     return best;
   }
-  std::vector<WrittenText> all(static_cast<std::size_t>(options.num));
+  std::vector<WrittenText> all(static_cast<std::size_t>(count));
   Generator generator = maker.generator();
   for (WrittenText& written : all) {
     TextJob job = prepared.job;
@@ -53,7 +57,8 @@ std::vector<WrittenText> write_texts(TextMaker& maker, const PreparedText& prepa
     };
     generator.add(std::move(job));
   }
-  while (!generator.idle()) generator.step();
+  while (!generator.idle())
+    for (const Generator::Ended& ended : generator.step()) all[static_cast<std::size_t>(ended.number)].end = ended.end;
   return all;
 }
 
@@ -71,9 +76,10 @@ void require_free(const std::string& folder, std::uint64_t seed, std::int64_t co
 
 /// Writes the text to stdout as a JSON line. Returns false if the reader has gone.
 bool write_line(const WrittenText& written, const std::string& text, const SampleExtras& extras) {
-  nlohmann::ordered_json line = {{"seed", written.seed}, {"text", text}};
+  nlohmann::ordered_json line = {{"seed", written.seed}};
+  put_text(line, "text", text);
+  line["end"] = name_of(written.end, text_end_names);
   for (const auto& extra : extras) extra->add_to(line, written);
-  // JSON cannot hold bytes that are not UTF-8; they become U+FFFD.
   const bool ascii = ::isatty(STDOUT_FILENO) == 1;
   return write_stdout(line.dump(-1, ' ', ascii, nlohmann::json::error_handler_t::replace) + "\n");
 }
@@ -103,20 +109,37 @@ int sample(SampleOptions options, const SampleExtras& extras, const Globals& glo
     say("charnn: seed {} (give --seed {} for the same text again)", seed, seed);
 
   const std::string shown_prompt = options.no_echo ? "" : prepared.shown_prompt;
-  const bool live = options.num == 1 && options.folder.empty();
+  const bool live = options.num == 1 && options.folder.empty() && !options.json;
+  const bool plain = !options.json && options.folder.empty() && ::isatty(STDOUT_FILENO) == 1;
   TextOutput output(options.raw);
   if (live && !output.add(shown_prompt)) return 0;
-  const std::vector<WrittenText> all = write_texts(maker, prepared, options, seed, live ? &output : nullptr);
-  if (live) output.end();
-  for (const WrittenText& written : all) {
-    const std::string text = shown_prompt + maker.text(written.ids);
-    if (!live && options.folder.empty()) {
-      if (!write_line(written, text, extras)) break;
-      continue;
+  std::int64_t accepted = 0;
+  constexpr std::int64_t most_tries = 20;  // for each text wanted
+  for (std::uint64_t next = seed; accepted < options.num && next < seed + options.num * most_tries;) {
+    const std::int64_t count = std::min<std::int64_t>(options.num - accepted, 1 << 12);
+    const std::vector<WrittenText> all = write_texts(maker, prepared, options, next, count, live ? &output : nullptr);
+    next += static_cast<std::uint64_t>(count);
+    if (live) output.end(/*whole=*/all[0].end == TextEnd::stop);
+    for (const WrittenText& written : all) {
+      const std::string text = shown_prompt + maker.text(written.ids);
+      const auto accepts = [&](const auto& extra) { return extra->accepts(text); };
+      if (!live && !std::all_of(extras.begin(), extras.end(), accepts)) continue;
+      ++accepted;
+      if (plain && !live) {
+        TextOutput one(options.raw);
+        if (!one.add(text)) return 0;
+        one.end(/*whole=*/true);
+      } else if (!live && options.folder.empty()) {
+        if (!write_line(written, text, extras)) return 0;
+        continue;
+      } else if (!live) {
+        write_file(file_of(options.folder, written.seed), text);
+      }
+      for (const auto& extra : extras) extra->say_of(written);
     }
-    if (!live) write_file(file_of(options.folder, written.seed), text);
-    for (const auto& extra : extras) extra->say_of(written);
   }
+  if (accepted < options.num)
+    say("charnn: only {} of {} such texts in {} tries", accepted, options.num, options.num * most_tries);
   return 0;
 }
 }  // namespace
@@ -125,31 +148,28 @@ void add_sample(CLI::App& app, const Globals& globals, Action& action, const Ext
   auto options = std::make_shared<SampleOptions>();
   CLI::App* command = app.add_subcommand("sample", "write new text with a trained network");
   add_model_choice(*command, options->model);
-  auto* prompt = command->add_option("-p,--prompt", options->text.prompt, "text to continue");
+  auto* prompt = command->add_option_function<std::string>(
+      "-p,--prompt", [options](const std::string& typed) { options->text.prompt = unescaped(typed); },
+      "text to continue; \\n stands for a line break, here and in all texts on the command line");
   command->add_option("--prompt-file", options->prompt_file, "file with the text to continue; - for stdin")
       ->excludes(prompt)
       ->type_name("FILE|-");
-  command->add_option("--seed", options->seed, "the same seed writes the same text; default: a random one")
-      ->check(CLI::NonNegativeNumber);
-  command
-      ->add_option("--num", options->num,
-                   "write N texts in parallel, as JSON lines with their seeds (--seed and up); several times as fast "
-                   "as one by one")
-      ->check(CLI::Range(1, 1 << 16))
-      ->type_name("N");
+  add_number(*command, "--seed", options->seed, at_least(0),
+             "the same seed writes the same text; default: a random one");
+  add_number(*command, "--num", options->num, from_to(1, 1 << 16),
+             "write N texts in parallel (seeds from --seed up), several times as fast as one by one: plain on a "
+             "terminal, as JSON lines in a pipe");
+  command->add_flag("--json", options->json,
+                    "JSON lines, with the seed and how each text ended; the default of --num in a pipe");
   command->add_option("--files", options->folder, "write each text to a file sample-SEED.txt in this folder")
       ->type_name("DIR");
   add_text_options(*command, options->text);
   auto* with = add_with(*command, options->with);
-  command
-      ->add_option("--adapt", options->adapt,
-                   "first learn from the prompt, in N passes, then write in its vein (see eval --dynamic); the weights "
-                   "on disk stay as they are")
-      ->check(CLI::Range(1, 1000))
-      ->type_name("N")
+  add_number(*command, "--adapt", options->adapt, from_to(1, 1000),
+             "first learn from the prompt, in N passes, then write in its vein (see eval --dynamic); the weights on "
+             "disk stay as they are")
       ->excludes(with);
-  command->add_option("--threads", options->threads, "CPU threads; 0: what is fastest for this network")
-      ->check(CLI::Range(0, 1024));
+  add_threads(*command, options->threads);
   command->add_flag("--raw", options->raw, "send control characters to a terminal unchanged, not escaped (\\x1b)");
   command->add_flag("--no-echo", options->no_echo, "do not print the prompt");
   auto parts = std::make_shared<SampleExtras>();

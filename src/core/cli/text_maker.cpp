@@ -26,7 +26,8 @@ PreparedText TextMaker::prepare(const TextOptions& options) const {
   prepared.shown_prompt = text(prompt.ids);
   prepared.note = std::move(prompt.note);
   TextJob& job = prepared.job;
-  job.prompt = beginning(vocabulary(), model_.config.data.document_separator);
+  job.prompt = beginning_of(model_);
+  prepared.unshown = job.prompt.size();
   job.prompt.insert(job.prompt.end(), prompt.ids.begin(), prompt.ids.end());
   for (const std::string& stop : options.stops) {
     if (stop.empty()) fail_input("stop: an empty string", "a string that may occur", "leave it out");

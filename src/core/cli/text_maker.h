@@ -20,7 +20,8 @@ struct TextOptions {
 
 /// TextOptions resolved against the vocabulary.
 struct PreparedText {
-  TextJob job;               ///< without seed and on_text
+  TextJob job;               ///< without seed, on_text and on_symbol
+  std::size_t unshown = 0;   ///< symbols that it reads before the prompt
   std::string shown_prompt;  ///< the part of the prompt that the network reads
   std::string note;          ///< which characters of the prompt were dropped or replaced; may be empty
 };

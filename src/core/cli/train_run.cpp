@@ -1,6 +1,5 @@
 #include "core/cli/train_run.h"
 #include <algorithm>
-#include <csignal>
 #include <filesystem>
 #include <iterator>
 #include <utility>
@@ -9,6 +8,7 @@
 #include "core/base/error.h"
 #include "core/cli/runtime.h"
 #include "core/cli/text_maker.h"
+#include "core/cli/train_group.h"
 #include "core/cli/training_setup.h"
 #include "core/train/console_sinks.h"
 #include "core/train/metrics_sink.h"
@@ -19,134 +19,22 @@ namespace charnn::cli {
 namespace {
 namespace fs = std::filesystem;
 
-/// The start of a training process, with all options merged and checked.
-struct TrainStart {
-  RunFolder run;
-  Config config;
-  std::optional<Checkpoint> checkpoint = {};  ///< to resume, or to take the weights from
-  bool resumed = false;
-  bool new_rate = false;  ///< resumed, but with another lr or schedule than before
-  bool new_time = false;  ///< resumed, but with another max_minutes than before
-  std::optional<FileLock> lock = {};
-};
-
-/// Refuses options in `given` that differ from `before` and that `matters` picks; `owner` and `hint` end the message.
-void require_unchanged(Config& config, Config& before, const KeySet& given, bool (*matters)(const std::string& key),
-                       const std::string& owner, const std::string& hint) {
-  auto sections = describe(config), sections_before = describe(before);
-  for (const std::string& key : given) {
-    const Field &now = find_field(sections, key, key), &was = find_field(sections_before, key, key);
-    if (now.fixed && matters(key) && now.get() != was.get())
-      fail_input(key + " = " + to_text(now.get()), to_text(was.get()) + ", as " + owner, hint);
-  }
-}
-
-/// A resumed run keeps its config except for the options that may change.
-TrainStart resume(const TrainRequest& request) {
-  if (request.out.empty()) fail_input("--resume without a run folder", "the run to resume", "add --out DIR");
-  TrainStart start{RunFolder(request.out), {}};
-  const RunFolder& run = start.run;
-  if (!fs::exists(run.last()))
-    fail_input(run.path() + " has no checkpoint to resume from", "a folder in which charnn train has saved a run",
-               "check the name, or leave --resume out to start a new run there");
-  start.resumed = true;
-  start.lock = run.lock();  // before reading what another training there would change
-  start.checkpoint = load_checkpoint(run.last());
-  // config.json may have been edited since; the checkpoint has the config that its weights and state belong to.
-  Config before = config_from_json(start.checkpoint->config, run.last() + " (its config)");
-  KeySet given;
-  if (fs::exists(run.config()))
-    given = read_config(read_file(run.config(), "config"), run.config(), describe(start.config));
-  else
-    start.config = before;
-  given.merge(request.input.apply(start.config));
-  require_unchanged(
-      start.config, before, given, [](const std::string&) { return true; },
-      "this run began (its weights, its state or its place in the text depend on it)",
-      "leave it out, or start a new run with --init-from " + run.path());
-  if (start.config.optimizer.weight_decay > 0 && start.checkpoint->config.find("l2_penalty") == std::string::npos)
-    fail_input(run.path() + ": optimizer.weight_decay of an older charnn, which meant the L2 penalty by it",
-               "its present name, optimizer.l2_penalty", "rename it in " + run.config());
-  const auto rate = [](const Config& c) {
-    return config_to_json({describe_const(c.optimizer), describe_const(c.schedule)});
-  };
-  start.new_rate = rate(start.config) != rate(before);
-  start.new_time = start.config.train.max_minutes != before.train.max_minutes;
-  return start;
-}
-
-void require_free(const RunFolder& run, bool overwrite) {
-  if (run.holds_run() && !overwrite)
-    fail_input(run.path() + " already holds a run", "a new folder",
-               "resume it (--resume), replace it (--overwrite), or choose another folder (--out DIR)");
-}
-
-/// A new run; with --init-from, the shape of the network and the vocabulary come from that checkpoint.
-TrainStart begin(const TrainRequest& request) {
-  if (request.reset_optimizer && request.init_from.empty())
-    fail_input("--reset-optimizer for a new run", "--resume or --init-from, which restore Adam's moments",
-               "leave it out: a new run has none");
-  TrainStart start{RunFolder(request.out), {}};
-  Config& config = start.config;
-  const KeySet given = request.input.apply(config);
-  if (config.train.max_minutes > 0 && !given.contains("train.epochs")) config.train.epochs = 0;  // a limit is enough
-  if (!request.init_from.empty()) {
-    LoadedModel trained = load_model({request.init_from});
-    require_unchanged(
-        config, trained.config, given,
-        [](const std::string& key) { return key == "data.tokens" || key.starts_with("model."); },
-        "in the network of " + trained.path, "leave it out: with --init-from it comes from the checkpoint");
-    if (given.contains("model.dropout")) trained.config.model.dropout = config.model.dropout;
-    config.model = trained.config.model;
-    config.data.tokens = trained.config.data.tokens;
-    if (!given.contains("data.document_separator"))
-      config.data.document_separator = trained.config.data.document_separator;
-    start.checkpoint = std::move(trained.checkpoint);
-  }
-  if (request.out.empty()) {  // named after the config, or else after the first text
-    const std::string& file = request.input.file;
-    const fs::path source = !file.empty() || config.data.files.empty() ? file : config.data.files[0];
-    start.run = RunFolder("runs/" + (source.stem().empty() ? "run" : source.stem().string()));
-  }
-  require_free(start.run, request.overwrite);
-  return start;
-}
-
-/// Opens the text. A checkpoint's vocabulary must cover it, unless it may be extended; a resumed run needs the text it
-/// began with.
-Corpus open_corpus(const TrainStart& start, bool extend) {
-  const DataConfig& data = start.config.data;
-  std::optional<Vocabulary> known;
-  if (start.checkpoint) known = start.checkpoint->vocabulary;
-  if (!start.resumed && !extend) return Corpus(data, known);
-  DataConfig undivided = data;
-  undivided.document_separator.clear();  // the text need not contain its symbols
-  Corpus corpus(undivided);
-  const Fingerprint &before = start.checkpoint->train.corpus, &now = corpus.fingerprint();
-  if (start.resumed && now != before)
-    fail_input(
-        fmt::format("the corpus has changed since this run began: {} bytes, hash {:016x}", now.bytes, now.hash),
-        fmt::format("{} bytes, hash {:016x}", before.bytes, before.hash),
-        "restore the text, or start a new run from these weights: charnn train --init-from CKPT --data FILE --out NEW");
-  std::vector<char32_t> symbols;
-  std::ranges::set_union(known->symbols(), corpus.vocabulary().symbols(), std::back_inserter(symbols));
-  if (start.resumed && symbols != known->symbols())
-    fail_input(start.run.last() + ": its vocabulary is not that of the text", "all characters that occur in the text",
-               "the checkpoint is damaged; use another");
-  corpus.use({known->tokens(), std::move(symbols)}, data.document_separator);
-  return corpus;
-}
-
-/// Locks the folder of a new run, creating it if necessary, and removes an old run if `overwrite`. Throws Error if
-/// another process was faster.
-void claim_folder(TrainStart& start, bool overwrite) {
-  if (!start.resumed) {
-    start.run.create();
-    start.lock = start.run.lock();
-    require_free(start.run, overwrite);
-    start.run.remove_run();
-  }
-  start.run.remove_rest();
+/// The validation part is the end of a text, which may be of another kind.
+void warn_of_split(const Corpus& corpus, double val_fraction, const TrainHooks& hooks) {
+  constexpr double much = 0.1;
+  if (corpus.val().size() == 0) return;
+  const double share = static_cast<double>(corpus.val().size()) / static_cast<double>(corpus.size());
+  if (corpus.has_documents() && share > 0.05 + 2 * val_fraction)
+    hooks.note(fmt::format("documents are not cut, so the validation part is {:.0f} % of the text: it has few of them",
+                           100 * share));
+  if (corpus.has_documents()) return;
+  if (const double unlike = corpus.unlikeness(); unlike > much)
+    hooks.note(fmt::format(
+        "the end of the text, which is the validation part, has other letters than the rest (they differ by {:.2f} "
+        "nats; 0.03 is usual). Is it sorted, or of several kinds? Then the validation loss says little. {}, "
+        "which shuffles them: {}",
+        unlike, corpus.files() > 1 ? "Make each file a document" : "Of a list, make each line a document",
+        corpus.files() > 1 ? "--documents files" : "--document-separator '\\n'"));
 }
 
 std::shared_ptr<spdlog::logger> open_log(const RunFolder& run, const TrainHooks& hooks) {
@@ -162,7 +50,7 @@ std::shared_ptr<spdlog::logger> open_log(const RunFolder& run, const TrainHooks&
   return logger;
 }
 
-RunInfo run_info(const Config& config, const TrainingSetup& setup, const Trainer& trainer) {
+RunInfo run_info(const Config& config, const TrainingSetup& setup, const Trainer& trainer, const Group& group) {
   const Corpus& corpus = setup.corpus;
   const Network& network = *setup.network;
   const int threads = network.pool().size();
@@ -172,18 +60,52 @@ RunInfo run_info(const Config& config, const TrainingSetup& setup, const Trainer
                .train_chars = corpus.train().size(),
                .val_chars = corpus.val().size(),
                .first_step = trainer.state().step,
+               .best_loss = trainer.state().best_loss,
                .last_step = trainer.last_step()};
-  info.title =
-      fmt::format("{} {} x {}, {} parameters; {} training and {} validation characters, vocabulary {}; {}, {} thread{}",
-                  name_of(config.model.cell, cell_names), config.model.layers, config.model.hidden, info.parameters,
-                  info.train_chars, info.val_chars, info.vocabulary, network.device() == Device::cuda ? "cuda" : "cpu",
-                  threads, threads == 1 ? "" : "s");
+  const std::string processes = group.size() == 1 ? "" : fmt::format("{} processes of ", group.size());
+  info.title = fmt::format(
+      "{} {} x {}, {} parameters; {} training and {} validation characters, vocabulary {}; {}, {}{} thread{}{}",
+      name_of(config.model.cell, cell_names), config.model.layers, config.model.hidden, info.parameters,
+      info.train_chars, info.val_chars, info.vocabulary, network.device() == Device::cuda ? "cuda" : "cpu", processes,
+      threads, threads == 1 ? "" : "s",
+      config.train.shards == 1 ? "" : fmt::format(", {} shards", config.train.shards));
   return info;
+}
+
+/// A resumed run may have nothing left to do, or a schedule that ends later than it did.
+void say_how_it_goes_on(const TrainStart& start, const Trainer& trainer, const Batcher& batcher,
+                        const TrainHooks& hooks) {
+  const std::int64_t step = trainer.state().step, last = trainer.last_step();
+  if (last > 0 && step >= last)
+    return hooks.note(fmt::format(
+        "{} is finished, at step {}: nothing to do. To go on, give a later end: --epochs, --max-steps or --max-minutes",
+        start.run.path(), step));
+  const Config before = config_from_json(start.checkpoint->config, start.run.last());
+  std::int64_t end = before.schedule.total_steps;
+  if (end == 0) end = plan_steps(before.train, batcher.windows_per_epoch());
+  if (end == 0 || !needs_horizon(before.schedule)) return;
+  const double was = learning_rate(before.schedule, before.optimizer.lr, step, end);
+  const double is = learning_rate(start.config.schedule, start.config.optimizer.lr, step, trainer.total_steps());
+  if (is > 2 * was)
+    hooks.note(
+        fmt::format("the schedule ends later than before, so the learning rate rises from {:.2g} to {:.2g}: "
+                    "the loss gets worse before it gets better. To go on gently: --schedule constant --lr {:.2g}",
+                    was, is, was));
+}
+
+/// The best network's loss on the whole validation part, if the evaluations during training read less of it.
+std::optional<double> full_loss(const TrainingSetup& setup, const TrainStart& start, const TrainHooks& hooks) {
+  const Split val = setup.corpus.val();
+  if (evaluated_chars(start.config.train, val) >= val.size() || !fs::exists(start.run.best())) return std::nullopt;
+  setup.network->change_weights().assign(load_checkpoint(start.run.best()).best_weights());
+  const auto result =
+      evaluate(*setup.network, setup.corpus, val, {.stop = [&] { return hooks.stop && hooks.stop() != 0; }});
+  return result ? std::optional(result->loss()) : std::nullopt;
 }
 
 /// Text to show at an evaluation, as config.sample says.
 std::string sample_text(const Trainer& trainer, const Config& config) {
-  TextMaker maker({"", trainer.snapshot(), config}, StepWeights::fp32, /*threads=*/1, /*many=*/false);
+  TextMaker maker({"", trainer.network_snapshot(), config}, StepWeights::fp32, /*threads=*/1, /*many=*/false);
   TextOptions options;
   options.config = config.sample;
   options.config.length = std::min<std::int64_t>(options.config.length, 200);
@@ -215,77 +137,137 @@ std::optional<Error> end_sinks(const std::vector<Sink*>& sinks, const Trainer& t
   return failure;
 }
 
-std::string reason_of(Outcome outcome, const TrainConfig& train, bool saved) {
+std::string reason_of(Outcome outcome, const TrainConfig& train, const Trainer& trainer) {
   if (outcome == Outcome::finished) return "finished";
   if (outcome == Outcome::stop_at) return "stopped as asked (--stop-at)";
   if (outcome == Outcome::early)
     return fmt::format("ended early, with no better validation in {} evaluations,", train.patience);
-  const int signal = StopSignals::received();
-  const char* by = signal == SIGINT ? " by SIGINT" : signal == SIGTERM ? " by SIGTERM" : "";
-  return fmt::format("stopped{}{}", by, saved ? ", saved" : "");
+  const std::string by = trainer.stopped_by() > 0 ? " by " + signal_name(trainer.stopped_by()) : "";
+  return fmt::format("stopped{}{}", by, trainer.saved() ? ", saved" : "");
 }
 
+/// What rank 0 writes and shows while training goes on.
+struct RunSinks {
+  RunSinks(const RunFolder& run, const TrainStart& start, const TrainHooks& hooks)
+      : log(open_log(run, hooks), hooks.log_interval),
+        display(hooks.display),
+        metrics(run.metrics(), start.resumed ? start.checkpoint->train : TrainState{}, warn) {
+    const std::int64_t first_step = start.resumed ? start.checkpoint->train.step : 0;
+    all.push_back(&metrics);
+    for (const MakeSink& make : hooks.sinks) all.push_back(more.emplace_back(make({run, first_step, warn})).get());
+    all.push_back(&log);
+    if (hooks.display != nullptr) all.push_back(hooks.display);
+  }
+  RunSinks(const RunSinks&) = delete;
+
+  LineSink log;
+  Sink* display;
+  Warn warn = [this](const Warning& warning) {  // not through all sinks: a failing one may be the reason
+    log.warn(warning);
+    if (display != nullptr) display->warn(warning);
+  };
+  MetricsSink metrics;
+  std::vector<std::unique_ptr<Sink>> more;
+  std::vector<Sink*> all;
+};
+
 /// trainer.run(). If it fails, the sinks still write what they can, and a run without a checkpoint is removed.
-Outcome run_to_end(Trainer& trainer, const std::vector<Sink*>& sinks, const TrainStart& start,
-                   const TrainHooks& hooks) {
+Outcome run_to_end(Trainer& trainer, const RunSinks& sinks, const TrainStart& start, const TrainHooks& hooks) {
   try {
     return trainer.run();
   } catch (...) {
-    if (const auto error = end_sinks(sinks, trainer, "failed")) hooks.message(error->what());
+    if (const auto error = end_sinks(sinks.all, trainer, "failed")) hooks.message(error->what());
     if (!start.resumed && !fs::exists(start.run.last())) start.run.remove_run();
     throw;
   }
 }
+
+/// The same in a process that is not the first, which says by itself what stops all of them.
+Outcome run_silently(Trainer& trainer) try { return trainer.run(); } catch (const LinkError&) {
+  throw;
+} catch (const Error& error) {
+  if (error.code() != ExitCode::diverged && !trainer.save_failed()) throw;
+  throw Relayed(error.code(), error.what(), "", "");
+}
+
+/// What there is to say before training begins.
+void say_what_is_odd(const TrainStart& start, const Corpus& corpus, const TrainHooks& hooks) {
+  const Config& config = start.config;
+  if (!corpus.note().empty()) hooks.note(corpus.note());
+  if (!start.resumed) warn_of_split(corpus, config.data.val_fraction, hooks);
+  const std::int64_t val_chars = corpus.val().size(), evaluated = evaluated_chars(config.train, corpus.val());
+  if (evaluated < val_chars && config.train.eval_max_chars < 0)
+    hooks.note(
+        fmt::format("evaluations read {} of the {} validation characters, to take at most a tenth of the time "
+                    "(--eval-max-chars 0: all); the best network is measured on all of them at the end",
+                    evaluated, val_chars));
+}
 }  // namespace
 
-TrainEnd run_training(const TrainRequest& request, const TrainHooks& hooks) {
-  TrainStart start = request.resume ? resume(request) : begin(request);
+TrainEnd run_training(TrainRequest request, const TrainHooks& hooks) {
+  Group alone;
+  Group& group = hooks.group != nullptr ? *hooks.group : alone;
+  TrainStart start = start_together(group, request);
   const Config& config = start.config;
   const RunFolder& run = start.run;
-  const TrainingSetup setup(config, open_corpus(start, request.extend_vocab),
-                            start.checkpoint ? &*start.checkpoint : nullptr,
-                            /*with_moments=*/!start.resumed && !request.reset_optimizer);
-  const Sampler valid(config.sample, setup.corpus.vocabulary());  // throws now rather than at the first evaluation
-
-  claim_folder(start, request.overwrite);
-  if (!start.lock->held())
-    hooks.message("this file system has no locks: nothing keeps a second training out of " + run.path());
+  const Place place = place_among_cpus(group);
+  std::optional<TrainingSetup> made;
+  std::optional<RunSinks> sinks;  // of rank 0
   const std::string config_json = to_json_text(config);
-  write_file(run.config(), config_json);
-  LineSink log(open_log(run, hooks), hooks.log_interval);
-  const auto warn = [&](const Warning& warning) {  // not through all sinks: a failing one may be the reason
-    log.warn(warning);
-    if (hooks.display != nullptr) hooks.display->warn(warning);
-  };
-  const TrainState before = start.resumed ? start.checkpoint->train : TrainState{};
-  MetricsSink metrics(run.metrics(), before, warn);
-  std::vector<Sink*> sinks{&metrics};
-  std::vector<std::unique_ptr<Sink>> more_sinks;
-  for (const MakeSink& make : hooks.sinks)
-    sinks.push_back(more_sinks.emplace_back(make({run, before.step, warn})).get());
-  sinks.push_back(&log);
-  if (hooks.display != nullptr) sinks.push_back(hooks.display);
+  together(group, [&] {
+    require_shards(config.train.shards, config.train.batch_size, group.size());
+    made.emplace(config, open_corpus(start, request.extend_vocab), start.checkpoint ? &*start.checkpoint : nullptr,
+                 /*with_moments=*/!start.resumed && !request.reset_optimizer, place);
+    const Sampler valid(config.sample, made->corpus.vocabulary());  // throws now rather than at the first evaluation
+  });
+  const Fingerprint& text = made->corpus.fingerprint();
+  require_same(group, "text", fmt::format("{} bytes, hash {:016x}", text.bytes, text.hash));
+  require_same(group, "device", made->network->device() == Device::cpu ? "cpu" : "cuda");
+  say_what_is_odd(start, made->corpus, hooks);
+  together(group, [&] {
+    if (!group.leads()) return;
+    claim_folder(start, request.overwrite);
+    if (!start.lock->held())
+      hooks.message("this file system has no locks: nothing keeps a second training out of " + run.path());
+    note_launcher(place, start);
+    write_file(run.config(), config_json);
+    sinks.emplace(run, start, hooks);
+  });
 
   Trainer trainer({.train = config.train,
                    .optimizer = config.optimizer,
                    .schedule = config.schedule,
-                   .network = *setup.network,
-                   .adam = *setup.adam,
-                   .batcher = *setup.batcher,
-                   .corpus = setup.corpus,
-                   .sinks = sinks,
-                   .save = [&](CheckpointKind kind, const Checkpoint& c) { save_in(start, kind, c); },
-                   .load = [&](CheckpointKind kind) { return load_checkpoint(file_of(run, kind, 0)); },
-                   .sample = [&](std::int64_t) { return sample_text(trainer, config); },
+                   .network = *made->network,
+                   .adam = *made->adam,
+                   .batcher = *made->batcher,
+                   .corpus = made->corpus,
+                   .group = group,
+                   .sinks = sinks ? sinks->all : std::vector<Sink*>(),
+                   .save =
+                       [&](CheckpointKind kind, const Checkpoint& c) {
+                         together(group, [&] {
+                           if (group.leads()) save_in(start, kind, c);
+                         });
+                       },
+                   .load = [&](CheckpointKind kind) { return load_together(group, file_of(run, kind, 0)); },
+                   .sample = [&](std::int64_t) { return sinks ? sample_text(trainer, config) : ""; },
                    .stop = hooks.stop,
+                   .save_now = hooks.save_now,
                    .config_json = config_json,
-                   .elapsed_before = metrics.elapsed_before(),
+                   .elapsed_before = sinks ? sinks->metrics.elapsed_before() : 0,
                    .stop_at = request.stop_at});
   if (start.resumed) trainer.restore(*start.checkpoint, {request.reset_optimizer, start.new_rate, start.new_time});
-  const RunInfo info = run_info(config, setup, trainer);
-  for (Sink* sink : sinks) sink->begin(info);
-  const Outcome outcome = run_to_end(trainer, sinks, start, hooks);
-  if (const auto error = end_sinks(sinks, trainer, reason_of(outcome, config.train, trainer.saved()))) throw *error;
-  return {run, outcome, trainer.state(), trainer.elapsed()};
+  if (start.resumed) say_how_it_goes_on(start, trainer, *made->batcher, hooks);
+  if (sinks) {
+    const RunInfo info = run_info(config, *made, trainer, group);
+    for (Sink* sink : sinks->all) sink->begin(info);
+  }
+  const Outcome outcome = sinks ? run_to_end(trainer, *sinks, start, hooks) : run_silently(trainer);
+  if (sinks)
+    if (const auto error = end_sinks(sinks->all, trainer, reason_of(outcome, config.train, trainer))) throw *error;
+  TrainEnd end{run, outcome, trainer.stopped_by(), trainer.state(), trainer.elapsed()};
+  if (sinks && (outcome == Outcome::finished || outcome == Outcome::early))
+    end.full_loss = full_loss(*made, start, hooks);
+  return end;
 }
 }  // namespace charnn::cli

@@ -3,6 +3,7 @@
 #include <optional>
 #include <fmt/format.h>
 #include "core/base/error.h"
+#include "core/base/terminal.h"
 #include "core/cli/runtime.h"
 #include "core/io/extend_vocabulary.h"
 #include "core/model/torch_runtime.h"
@@ -12,12 +13,13 @@
 namespace charnn::cli {
 namespace {
 /// Passes the text on if it can be trained on.
-Corpus checked(const Config& config, Corpus corpus) {
+Corpus checked(const Config& config, Corpus corpus, bool new_network) {
   require_plan(config.train, config.schedule);
   if (config.data.val_fraction == 0 && (config.train.patience > 0 || config.schedule.kind == ScheduleKind::plateau))
     fail_input(fmt::format("{} needs validation, but data.val_fraction is 0",
                            config.train.patience > 0 ? "train.patience" : "schedule.kind = \"plateau\""),
                "a part of the text for validation", "leave it out, or set --val-fraction, for example to 0.1");
+  if (new_network && corpus.has_documents()) corpus.require_separator();
   require_fits(corpus.train(), config.train.batch_size, config.train.sequence_length);
   if (config.data.val_fraction > 0 && corpus.val().size() < 2)
     fail_input(fmt::format("the validation part of the text has {} characters (val_fraction {} of {})",
@@ -29,17 +31,19 @@ Corpus checked(const Config& config, Corpus corpus) {
 }
 }  // namespace
 
-int training_threads(const TrainConfig& train, const ModelConfig& model, std::int64_t vocabulary_size) {
+int training_threads(const TrainConfig& train, const ModelConfig& model, std::int64_t vocabulary_size,
+                     const Place& place) {
   if (train.threads > 0) return static_cast<int>(train.threads);
   constexpr double flops_a_thread = 4e6;  // with less work, synchronization costs more than a thread gains
-  const double chars = static_cast<double>(train.batch_size * train.sequence_length);
+  const double chars = static_cast<double>(train.batch_size * train.sequence_length) / place.size;
   return static_cast<int>(std::clamp(chars * training_flops(model, vocabulary_size) / flops_a_thread, 1.0,
-                                     static_cast<double>(available_cpus())));
+                                     std::max(1.0, static_cast<double>(available_cpus() / place.local_size))));
 }
 
-TrainingSetup::TrainingSetup(const Config& config, Corpus text, const Checkpoint* weights, bool with_moments)
-    : corpus(checked(config, std::move(text))) {
-  const Device device = prepare_device(config.train.device);
+TrainingSetup::TrainingSetup(const Config& config, Corpus text, const Checkpoint* weights, bool with_moments,
+                             const Place& place)
+    : corpus(checked(config, std::move(text), weights == nullptr)) {
+  const Device device = prepare_device(config.train.device, place.local_rank);
   const Vocabulary& vocabulary = corpus.vocabulary();
   seed_generators(static_cast<std::uint64_t>(config.train.seed));
   network = std::make_unique<Network>(config.model, vocabulary.size(), device);
@@ -47,8 +51,8 @@ TrainingSetup::TrainingSetup(const Config& config, Corpus text, const Checkpoint
   if (weights != nullptr && !(weights->vocabulary == vocabulary))
     weights = &extended.emplace(extend_vocabulary(*weights, vocabulary, network->weights().to_host()));
   if (weights != nullptr) network->change_weights().assign(weights->best_weights());
-  network->configure_cpu(
-      {.training = config.train.precision, .threads = training_threads(config.train, config.model, vocabulary.size())});
+  network->configure({.training = config.train.precision,
+                      .threads = training_threads(config.train, config.model, vocabulary.size(), place)});
   adam = std::make_unique<Adam>(*network, config.optimizer);
   if (weights != nullptr && with_moments)
     adam->restore(weights->exp_avg, weights->exp_avg_sq, weights->train.optimizer_step);

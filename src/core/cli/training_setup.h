@@ -2,6 +2,7 @@
 #include <memory>
 #include "core/cli/config.h"
 #include "core/data/batcher.h"
+#include "core/dist/place.h"
 #include "core/io/checkpoint.h"
 #include "core/model/network.h"
 #include "core/train/adam.h"
@@ -11,8 +12,9 @@ namespace charnn::cli {
 struct TrainingSetup {
   /// Starts from `weights` unless null, and from their Adam moments if `with_moments`; extend_vocabulary() fits them to
   /// the text. Throws Error (usage) for a config that cannot be trained, before it builds the network. `config` must
-  /// outlive this.
-  TrainingSetup(const Config& config, Corpus text, const Checkpoint* weights, bool with_moments = false);
+  /// outlive this. The processes of a machine share its CPUs and GPUs.
+  TrainingSetup(const Config& config, Corpus text, const Checkpoint* weights, bool with_moments = false,
+                const Place& place = {});
   TrainingSetup(const TrainingSetup&) = delete;
 
   Corpus corpus;
@@ -22,5 +24,6 @@ struct TrainingSetup {
 };
 
 /// train.threads, or the number that is fastest for this network.
-int training_threads(const TrainConfig& train, const ModelConfig& model, std::int64_t vocabulary_size);
+int training_threads(const TrainConfig& train, const ModelConfig& model, std::int64_t vocabulary_size,
+                     const Place& place = {});
 }  // namespace charnn::cli

@@ -51,20 +51,32 @@ void Batcher::seek(Cursor cursor) {
   cursor_ = cursor;
 }
 
-Batch Batcher::next() {
+Batch Batch::columns(std::int64_t first, std::int64_t count) const {
+  Batch part(steps, count, !starts.empty());
+  part.starts_epoch = starts_epoch;
+  for (std::int64_t t = 0; t < steps; ++t) {
+    const std::int64_t from = t * streams + first, to = t * count;
+    std::copy_n(input.begin() + from, count, part.input.begin() + to);
+    std::copy_n(target.begin() + from, count, part.target.begin() + to);
+    if (!starts.empty()) std::copy_n(starts.begin() + from, count, part.starts.begin() + to);
+  }
+  return part;
+}
+
+Batch Batcher::next(std::int64_t first_stream, std::int64_t count) {
   std::int64_t window_after = std::max<std::int64_t>(cursor_.position / sequence_length_, 1);
   while (border(window_after) <= cursor_.position) ++window_after;
   const std::int64_t length = border(window_after) - cursor_.position;
-  Batch batch(length, batch_size_, corpus_.has_documents());
+  Batch batch(length, count, corpus_.has_documents());
   batch.starts_epoch = cursor_.position == 0;
   std::vector<std::int64_t> window(length + 1);
-  for (std::int64_t b = 0; b < batch_size_; ++b) {
-    const std::int64_t first = split_.begin + b * stream_length_ + cursor_.position;
+  for (std::int64_t b = 0; b < count; ++b) {
+    const std::int64_t first = split_.begin + (first_stream + b) * stream_length_ + cursor_.position;
     for (const std::int64_t at : corpus_.copy_with_starts(first, window))
-      if (at < length) batch.starts[at * batch_size_ + b] = 1;
+      if (at < length) batch.starts[at * count + b] = 1;
     for (std::int64_t t = 0; t < length; ++t) {
-      batch.input[t * batch_size_ + b] = window[t];
-      batch.target[t * batch_size_ + b] = window[t + 1];
+      batch.input[t * count + b] = window[t];
+      batch.target[t * count + b] = window[t + 1];
     }
   }
   cursor_.position += length;

@@ -20,6 +20,8 @@ struct Batch {
         target(input.size(), -1),
         starts(has_documents ? input.size() : 0) {}
 
+  Batch columns(std::int64_t first, std::int64_t count) const;  ///< some of the streams
+
   std::int64_t steps, streams;
   std::vector<std::int64_t> input;
   std::vector<std::int64_t> target;  ///< the symbol after each input symbol; negative: does not count
@@ -41,7 +43,8 @@ class Batcher {
   Batcher(const Corpus& corpus, Split split, std::int64_t batch_size, std::int64_t sequence_length, double jitter = 0,
           std::int64_t seed = 0);
 
-  Batch next();
+  Batch next() { return next(0, batch_size_); }
+  Batch next(std::int64_t first, std::int64_t count);  ///< of the streams [first, first + count) alone
 
   const Cursor& cursor() const noexcept { return cursor_; }
   void seek(Cursor cursor);  ///< throws Error (usage) if the cursor is out of range

@@ -52,10 +52,11 @@ std::string Vocabulary::text(std::int64_t id) const {
 }
 
 std::vector<std::int64_t> Vocabulary::encode(std::string_view text, std::string_view what) const {
-  return charnn::encode(*this, text, what, OnUnknown::error).ids;
+  return charnn::encode(*this, text, what, OnUnknown::error, "use only these, or leave it out").ids;
 }
 
-EncodedText encode(const Vocabulary& vocabulary, std::string_view text, std::string_view what, OnUnknown policy) {
+EncodedText encode(const Vocabulary& vocabulary, std::string_view text, std::string_view what, OnUnknown policy,
+                   std::string_view hint) {
   require_utf8(text, vocabulary.tokens(), what);
   EncodedText encoded;
   UnknownSymbols unknown;
@@ -66,10 +67,7 @@ EncodedText encode(const Vocabulary& vocabulary, std::string_view text, std::str
     if (!known) unknown.add(symbol, position);
     if (known || space) encoded.ids.push_back(known ? *known : *space);
   }
-  if (unknown.empty()) return encoded;
-  if (policy != OnUnknown::skip && !space) unknown.throw_if_any(vocabulary, what);
-  encoded.note = fmt::format("{} has characters that the model's vocabulary lacks; {}: {}", what,
-                             space ? "replaced by a space" : "left out", unknown.list());
+  encoded.note = unknown.settle(vocabulary, what, policy, hint);
   return encoded;
 }
 
@@ -89,12 +87,17 @@ std::string UnknownSymbols::list() const {
   return list;
 }
 
-void UnknownSymbols::throw_if_any(const Vocabulary& vocabulary, std::string_view what) const {
-  if (places_.empty()) return;
+std::string UnknownSymbols::settle(const Vocabulary& vocabulary, std::string_view what, OnUnknown policy,
+                                   std::string_view hint) const {
+  if (places_.empty()) return "";
+  const bool replaces = policy == OnUnknown::replace && vocabulary.id(U' ');
+  if (replaces || policy == OnUnknown::skip)
+    return fmt::format("{} has characters that the model's vocabulary lacks; {}: {}", what,
+                       replaces ? "replaced by a space" : "left out", list());
   fail_input(
       fmt::format("{} has {} that the model's vocabulary lacks: {}", what,
                   places_.size() == 1 ? "a character" : fmt::format("{} characters", places_.size()), list()),
       fmt::format("only the {} characters that the model was trained on (charnn info lists them)", vocabulary.size()),
-      "remove or replace them, or train a model on text that has them");
+      policy == OnUnknown::replace ? "there is no space among them to replace others: --unknown skip" : hint);
 }
 }  // namespace charnn

@@ -56,19 +56,26 @@ struct EncodedText {
   std::string note;  ///< which symbols were left out or replaced; empty: none
 };
 
+inline constexpr std::string_view unknown_may_be_left_out =
+    "sample, eval and score can leave them out: --unknown skip; a network learns them by charnn train --init-from RUN "
+    "--extend-vocab";
+
 /// Like Vocabulary::encode(), with a policy for unknown symbols. `replace` needs a space in the vocabulary.
-EncodedText encode(const Vocabulary& vocabulary, std::string_view text, std::string_view what, OnUnknown policy);
+EncodedText encode(const Vocabulary& vocabulary, std::string_view text, std::string_view what, OnUnknown policy,
+                   std::string_view hint = unknown_may_be_left_out);
 
 /// Collects the symbols of a text that a vocabulary lacks, for one message about all of them.
 class UnknownSymbols {
  public:
   void add(char32_t symbol, std::int64_t position);
-  bool empty() const noexcept { return places_.empty(); }
-  std::string list() const;  ///< each with its first position and count
-  /// Throws Error (usage) with the list unless it is empty.
-  void throw_if_any(const Vocabulary& vocabulary, std::string_view what) const;
+  /// Says what became of them under a policy; empty if there are none. Throws Error (usage) with their list if the
+  /// policy is `error`, or `replace` without a space in the vocabulary.
+  /// `hint` is part of the message.
+  std::string settle(const Vocabulary& vocabulary, std::string_view what, OnUnknown policy,
+                     std::string_view hint = unknown_may_be_left_out) const;
 
  private:
+  std::string list() const;                                           ///< each with its first position and count
   std::map<char32_t, std::pair<std::int64_t, std::int64_t>> places_;  ///< first position and count
 };
 }  // namespace charnn

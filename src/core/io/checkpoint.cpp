@@ -56,6 +56,15 @@ class CheckpointReader {
     return all;
   }
 
+  std::vector<std::int64_t> opening(const Vocabulary& vocabulary) const {
+    const std::string* text = file_.find_metadata("opening");  // older ones have none
+    if (text == nullptr) return {};
+    auto ids = parse_strict(*text).get<std::vector<std::int64_t>>();
+    if (std::any_of(ids.begin(), ids.end(), [&](std::int64_t id) { return id < 0 || id >= vocabulary.size(); }))
+      refuse("opening: a symbol outside the vocabulary", "its symbols");
+    return ids;
+  }
+
   State state(const ModelConfig& config) {
     const Tensor* tensor = file_.find("state.h");
     const std::int64_t streams = tensor != nullptr && tensor->shape.size() == 3 ? tensor->shape[1] : 1;
@@ -109,38 +118,8 @@ class CheckpointReader {
   std::string what_;
   std::set<std::string> used_;  ///< names of tensors
 };
-}  // namespace
 
-std::vector<Tensor> weight_tensors(const std::string& prefix, const NetworkLayout& layout,
-                                   std::span<const float> flat) {
-  std::vector<Tensor> tensors;
-  for (const WeightInfo& weight : layout.weights())
-    tensors.push_back(
-        {prefix + weight.name, Dtype::f32, weight.shape, bytes_of(flat.subspan(weight.offset, weight.size))});
-  return tensors;
-}
-
-void save_checkpoint(const std::string& path, const Checkpoint& c) {
-  std::vector<Tensor> tensors = weight_tensors(model_prefix, c.layout, c.weights);
-  std::ranges::move(weight_tensors(exp_avg_prefix, c.layout, c.exp_avg), std::back_inserter(tensors));
-  std::ranges::move(weight_tensors(exp_avg_sq_prefix, c.layout, c.exp_avg_sq), std::back_inserter(tensors));
-  if (!c.average.empty())
-    std::ranges::move(weight_tensors(average_prefix, c.layout, c.average), std::back_inserter(tensors));
-  const std::vector<std::int64_t> shape{c.state.layers, c.state.streams, c.state.hidden};
-  tensors.push_back({"state.h", Dtype::f32, shape, bytes_of(to_rows(c.state, c.state.h))});
-  if (c.state.has_c) tensors.push_back({"state.c", Dtype::f32, shape, bytes_of(to_rows(c.state, c.state.c))});
-  for (const auto& [name, bytes] : c.generators)
-    tensors.push_back({std::string(rng_prefix) + name, Dtype::u8, {static_cast<std::int64_t>(bytes.size())}, bytes});
-  write_file(path, encode_safetensors(tensors, {{"format", format_name},
-                                                {"charnn_version", version},
-                                                {"config", c.config},
-                                                {"vocab", vocabulary_to_json(c.vocabulary).dump()},
-                                                {"train_state", train_state_to_json(c.train).dump()}}));
-}
-
-Checkpoint load_checkpoint(const std::string& path) {
-  const std::string what = "checkpoint " + path;
-  const SafeTensors file = read_safetensors(path, "checkpoint");
+Checkpoint checkpoint_of(const SafeTensors& file, const std::string& what) {
   CheckpointReader reader(file, what);
   if (reader.metadata("format") != format_name)
     fail_input(fmt::format("{}: format \"{}\"", what, reader.metadata("format")), fmt::format("\"{}\"", format_name),
@@ -154,12 +133,19 @@ Checkpoint load_checkpoint(const std::string& path) {
                  train_state_from_json(parse_strict(reader.metadata("train_state")), what),
                  layout,
                  reader.flat(model_prefix, layout),
-                 reader.flat(exp_avg_prefix, layout),
-                 reader.flat(exp_avg_sq_prefix, layout),
+                 reader.flat(exp_avg_prefix, layout, /*optional=*/true),
+                 reader.flat(exp_avg_sq_prefix, layout, /*optional=*/true),
                  reader.state(layout.config()),
                  reader.generators(),
-                 reader.flat(average_prefix, layout, /*optional=*/true)};
+                 reader.flat(average_prefix, layout, /*optional=*/true),
+                 reader.opening(vocabulary)};
     reader.require_all_used();
+    if (c.exp_avg.empty() && c.exp_avg_sq.empty()) {  // weights alone: Adam starts anew
+      c.exp_avg = c.exp_avg_sq = std::vector<float>(c.weights.size());
+      c.train.optimizer_step = 0;
+    }
+    if (c.exp_avg.size() != c.weights.size() || c.exp_avg_sq.size() != c.weights.size())
+      fail_input(what + ": one of Adam's moments is missing", "both or none", "the file is damaged; use another");
     return c;
   } catch (const Error&) {
     throw;
@@ -167,6 +153,47 @@ Checkpoint load_checkpoint(const std::string& path) {
     fail_input(fmt::format("{}: {}", what, error.what()), "metadata as charnn writes it",
                "the file is damaged; use another checkpoint");
   }
+}
+}  // namespace
+
+std::vector<Tensor> weight_tensors(const std::string& prefix, const NetworkLayout& layout,
+                                   std::span<const float> flat) {
+  std::vector<Tensor> tensors;
+  for (const WeightInfo& weight : layout.weights())
+    tensors.push_back(
+        {prefix + weight.name, Dtype::f32, weight.shape, bytes_of(flat.subspan(weight.offset, weight.size))});
+  return tensors;
+}
+
+std::string encode_checkpoint(const Checkpoint& c) {
+  std::vector<Tensor> tensors = weight_tensors(model_prefix, c.layout, c.weights);
+  for (const auto& [prefix, flat] : {std::pair(exp_avg_prefix, &c.exp_avg), std::pair(exp_avg_sq_prefix, &c.exp_avg_sq),
+                                     std::pair(average_prefix, &c.average)})
+    if (!flat->empty()) std::ranges::move(weight_tensors(prefix, c.layout, *flat), std::back_inserter(tensors));
+  const std::vector<std::int64_t> shape{c.state.layers, c.state.streams, c.state.hidden};
+  tensors.push_back({"state.h", Dtype::f32, shape, bytes_of(to_rows(c.state, c.state.h))});
+  if (c.state.has_c) tensors.push_back({"state.c", Dtype::f32, shape, bytes_of(to_rows(c.state, c.state.c))});
+  for (const auto& [name, bytes] : c.generators)
+    tensors.push_back({std::string(rng_prefix) + name, Dtype::u8, {static_cast<std::int64_t>(bytes.size())}, bytes});
+  std::vector<std::pair<std::string, std::string>> metadata{{"format", format_name},
+                                                            {"charnn_version", version},
+                                                            {"config", c.config},
+                                                            {"vocab", vocabulary_to_json(c.vocabulary).dump()},
+                                                            {"train_state", train_state_to_json(c.train).dump()}};
+  if (!c.opening.empty()) metadata.emplace_back("opening", json(c.opening).dump());
+  return encode_safetensors(tensors, metadata);
+}
+
+void save_checkpoint(const std::string& path, const Checkpoint& checkpoint) {
+  write_file(path, encode_checkpoint(checkpoint));
+}
+
+Checkpoint load_checkpoint(const std::string& path) {
+  return checkpoint_of(read_safetensors(path, "checkpoint"), "checkpoint " + path);
+}
+
+Checkpoint decode_checkpoint(std::string_view bytes, const std::string& what) {
+  return checkpoint_of(decode_safetensors(bytes, what), what);
 }
 
 ordered_json vocabulary_to_json(const Vocabulary& vocabulary) {

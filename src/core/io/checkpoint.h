@@ -18,10 +18,12 @@ struct Checkpoint {
   Vocabulary vocabulary;
   TrainState train;
   NetworkLayout layout;
-  std::vector<float> weights, exp_avg, exp_avg_sq;  ///< weights and Adam's moments, in the layout's order
+  std::vector<float> weights, exp_avg, exp_avg_sq;  ///< weights and Adam's moments, in the layout's order. A file of
+                                                    ///< weights alone has no moments: saved if empty, read as zeros
   State state;
   GeneratorStates generators;
-  std::vector<float> average = {};  ///< of the weights (optimizer.average_decay); may be empty
+  std::vector<float> average = {};         ///< of the weights (optimizer.average_decay); may be empty
+  std::vector<std::int64_t> opening = {};  ///< see Corpus::opening()
 
   /// The weights to use the network with: the average, if there is one.
   const std::vector<float>& best_weights() const noexcept { return average.empty() ? weights : average; }
@@ -29,6 +31,10 @@ struct Checkpoint {
 
 /// Writes the file atomically; see base/files.h for the errors.
 void save_checkpoint(const std::string& path, const Checkpoint& checkpoint);
+
+/// The file's bytes, and a checkpoint from them; `what` names them in messages.
+std::string encode_checkpoint(const Checkpoint& checkpoint);
+Checkpoint decode_checkpoint(std::string_view bytes, const std::string& what);
 
 /// Throws Error (usage) if the file is not a complete and valid checkpoint of charnn.
 Checkpoint load_checkpoint(const std::string& path);

@@ -19,6 +19,7 @@ Checkpoint extend_vocabulary(Checkpoint checkpoint, const Vocabulary& wider, con
   const Vocabulary& narrow = checkpoint.vocabulary;
   if (!std::ranges::includes(wider.symbols(), narrow.symbols()))
     fail_input("the wider vocabulary lacks a symbol of the checkpoint", "all symbols of the checkpoint and more", "");
+  checkpoint.opening.clear();  // of another numbering
   for (auto* flat : {&checkpoint.weights, &checkpoint.average, &checkpoint.exp_avg, &checkpoint.exp_avg_sq}) {
     if (flat->empty()) continue;
     std::vector<float> wide;  // in the order of the wider layout

@@ -5,6 +5,7 @@
 #include <type_traits>
 #include <fmt/format.h>
 #include "core/base/error.h"
+#include "core/base/utf8.h"
 
 namespace charnn {
 namespace {
@@ -128,7 +129,7 @@ KeySet read_config(std::string_view json_text, const std::string& source, std::v
       for (const Section& section : sections) names += (names.empty() ? "" : ", ") + section.name;
       const std::size_t dot = std::min(meant.find('.'), meant.size());
       fail_input(fmt::format("{}: unknown section", text.where(name)), "one of " + names,
-                 dot == meant.size() ? fmt::format("did you mean \"{}\"?", meant)
+                 dot == meant.size() ? did_you_mean(meant)
                                      : fmt::format("this is an option of a section: write \"{}\": {{\"{}\": ...}}",
                                                    meant.substr(0, dot), meant.substr(dot + 1)));
     }
@@ -138,7 +139,7 @@ KeySet read_config(std::string_view json_text, const std::string& source, std::v
       Field& field = find_field(sections, path, text.position(path));
       const auto value = to_value(json(item));
       if (!value || std::holds_alternative<std::monostate>(*value))
-        fail_input(fmt::format("{} = {}", text.where(path), item.dump()), field.allowed_text(), field.help);
+        fail_input(fmt::format("{} = {}", text.where(path), item.dump()), field.allowed_text(), "");
       assign(field, *value, text.where(path));
       given.insert(path);
     }
@@ -151,7 +152,7 @@ Field& find_field(std::vector<Section>& sections, const std::string& key, const 
     for (Field& field : section.fields)
       if (section.name + "." + field.name == key) return field;
   fail_input(fmt::format("{}: unknown key \"{}\"", where, key), "a key of docs/config.md (charnn schema --markdown)",
-             fmt::format("did you mean \"{}\"?", suggestion(sections, key)));
+             did_you_mean(suggestion(sections, key)));
 }
 
 json to_json(const Value& value) {
@@ -161,6 +162,29 @@ json to_json(const Value& value) {
         return json();
       },
       value);
+}
+
+namespace {
+std::string base64(std::string_view bytes) {
+  constexpr std::string_view digits = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+  std::string text;
+  for (std::size_t i = 0; i < bytes.size(); i += 3) {
+    std::uint32_t three = 0;
+    for (std::size_t j = i; j < i + 3; ++j)
+      three = three << 8 | (j < bytes.size() ? static_cast<unsigned char>(bytes[j]) : 0U);
+    for (std::size_t j = 0; j < 4; ++j) text += i + j <= bytes.size() ? digits[three >> (18 - 6 * j) & 63U] : '=';
+  }
+  return text;
+}
+}  // namespace
+
+std::string to_ascii(const nlohmann::ordered_json& json) {
+  return json.dump(-1, ' ', /*ensure_ascii=*/true, nlohmann::ordered_json::error_handler_t::replace);
+}
+
+void put_text(nlohmann::ordered_json& line, const char* key, const std::string& text) {
+  line[key] = text;
+  if (find_invalid_utf8(text)) line["base64"] = base64(text);
 }
 
 std::optional<Value> to_value(const json& item) {

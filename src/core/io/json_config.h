@@ -24,6 +24,12 @@ Field& find_field(std::vector<Section>& sections, const std::string& key, const 
 nlohmann::ordered_json config_to_json(const std::vector<Section>& sections);
 
 nlohmann::json to_json(const Value& value);
+
+/// On one line, in ASCII, so that no reader can mistake the encoding; bytes that are not UTF-8 become U+FFFD.
+std::string to_ascii(const nlohmann::ordered_json& json);
+/// Sets line[key]. JSON holds no bytes that are not UTF-8: they become U+FFFD, and line["base64"] has all of them.
+void put_text(nlohmann::ordered_json& line, const char* key, const std::string& text);
+
 std::optional<Value> to_value(const nlohmann::json& item);  ///< empty for types that no field has: true, an object, ...
 
 /// Parses untrusted JSON. Throws std::invalid_argument for invalid JSON, a repeated key (of which nlohmann would

@@ -8,6 +8,7 @@
 #include <stdexcept>
 #include <fmt/format.h>
 #include "core/base/error.h"
+#include "core/base/file_kind.h"
 #include "core/base/files.h"
 #include "core/base/hash.h"
 #include "core/io/json_config.h"
@@ -203,6 +204,11 @@ SafeTensors decode_safetensors(std::string_view bytes, const std::string& what) 
 
 SafeTensors read_safetensors(const std::string& path, const std::string& kind) {
   const InputFile file(path, kind);
+  std::string begin(std::min<std::size_t>(file.size(), 512), '\0');
+  file.read(0, begin);
+  if (begin.size() > 8 && begin[8] != '{')
+    if (const auto [name, cure] = kind_of_file(begin, path); !cure.empty())
+      fail_input(fmt::format("{} {} is {}", kind, path, name), "a safetensors file", cure);
   return decode(
       file.size(), [&](auto offset, auto out) { file.read(offset, out); }, kind + " " + path);
 }

@@ -67,6 +67,7 @@ torch::Tensor CharRnn::run_layer(std::int64_t layer, const torch::Tensor& input,
   std::vector<torch::Tensor> weights(layers_.begin() + 4 * layer, layers_.begin() + 4 * (layer + 1));
   if (!factors.weight_hh.empty() && factors.weight_hh[layer].defined())
     weights[1] = weights[1] * factors.weight_hh[layer];
+  for (torch::Tensor& weight : weights) weight = weight.to(input.scalar_type());
   torch::Tensor output;
   const auto run = [&](auto function, auto state) {
     return function(input, state, weights, /*has_biases=*/true, /*num_layers=*/1, /*dropout=*/0.0, is_training(),
@@ -83,21 +84,23 @@ torch::Tensor CharRnn::run_layer(std::int64_t layer, const torch::Tensor& input,
 }
 
 CharRnn::Output CharRnn::forward(const torch::Tensor& ids, const State& state, const torch::Tensor& starts,
-                                 const DropoutFactors& factors) {
+                                 const DropoutFactors& factors, std::optional<torch::ScalarType> given) {
+  const torch::ScalarType own = encoder_->weight.scalar_type(), type = given.value_or(own);
   torch::Tensor input = encoder_->forward(ids);  // [T, B, E]
   if (factors.symbols.defined()) input = input * torch::embedding(factors.symbols, ids);
   if (factors.input.defined()) input = input * factors.input;
+  input = input.to(type);
   std::vector<torch::Tensor> h, c(static_cast<std::size_t>(layout_.config().layers));
   for (std::int64_t l = 0; l < layout_.config().layers; ++l) {
-    h.push_back(state.h.slice(0, l, l + 1));
-    if (state.c.defined()) c[l] = state.c.slice(0, l, l + 1);
+    h.push_back(state.h.slice(0, l, l + 1).to(type));
+    if (state.c.defined()) c[l] = state.c.slice(0, l, l + 1).to(type);
   }
   std::vector<torch::Tensor> outputs;  // of the steps from one at which documents start to the next
   const std::int64_t steps = ids.size(0);
   const auto starts_at = [&](std::int64_t t) { return starts.defined() && starts[t].any().item<bool>(); };
   for (std::int64_t begin = 0, end; begin < steps; begin = end) {
     for (end = begin + 1; end < steps && !starts_at(end);) ++end;
-    torch::Tensor output = input.slice(0, begin, end);
+    torch::Tensor output = input.slice(0, begin, end), sum;
     for (std::int64_t l = 0; l < layout_.config().layers; ++l) {
       if (starts_at(begin)) {
         const torch::Tensor keep = starts[begin].eq(0).to(input.device(), input.scalar_type()).unsqueeze(1);  // [B, 1]
@@ -106,12 +109,14 @@ CharRnn::Output CharRnn::forward(const torch::Tensor& ids, const State& state, c
       }
       output = run_layer(l, output, factors, h[l], c[l]);
       if (!factors.outputs.empty() && factors.outputs[l].defined())
-        output = output * steps_of(factors.outputs[l], begin, end);
+        output = output * steps_of(factors.outputs[l], begin, end).to(type);
+      sum = sum.defined() ? sum + output : output;
     }
-    outputs.push_back(output);
+    outputs.push_back(layout_.config().sums_layers() ? sum : output);
   }
   const torch::Tensor top = outputs.size() == 1 ? outputs[0] : torch::cat(outputs);
-  return {decoder_->forward(top), {torch::cat(h), state.c.defined() ? torch::cat(c) : torch::Tensor()}};
+  const torch::Tensor logits = torch::linear(top, decoder_->weight.to(type), decoder_->bias.to(type));
+  return {logits.to(own), {torch::cat(h).to(own), state.c.defined() ? torch::cat(c).to(own) : torch::Tensor()}};
 }
 
 void CharRnn::move_into(const FlatArray& weights, const FlatArray& gradients) {

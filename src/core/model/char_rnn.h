@@ -1,4 +1,5 @@
 #pragma once
+#include <optional>
 #include <vector>
 #include "core/model/flat_array.h"
 #include "core/model/network_layout.h"
@@ -36,8 +37,9 @@ class CharRnn : public torch::nn::Module {
 
   /// `ids` [T, B] int64. `starts` [T, B] uint8 on the CPU, or undefined: where it is 1, a document starts with that
   /// symbol, from a zero state; neither state nor gradient passes from before it.
+  /// The layers and the decoder calculate in `type`, by default that of the weights, which logits and state have.
   Output forward(const torch::Tensor& ids, const State& state, const torch::Tensor& starts = {},
-                 const DropoutFactors& factors = {});
+                 const DropoutFactors& factors = {}, std::optional<torch::ScalarType> type = {});
 
   State zero_state(std::int64_t streams) const;
 

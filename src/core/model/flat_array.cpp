@@ -37,6 +37,20 @@ void FlatArray::assign(std::span<const float> values) const {
   tensor_->copy_(torch::from_blob(const_cast<float*>(values.data()), {static_cast<std::int64_t>(values.size())}));
 }
 
+void FlatArray::assign(const FlatArray& other) const { tensor_->copy_(other.tensor()); }
+
+void add(const FlatArray& values, const FlatArray& sum, ThreadPool& pool) {
+  if (!values.tensor().is_cpu()) {
+    sum.tensor().add_(values.tensor());
+    return;
+  }
+  const float* from = values.data();
+  float* to = sum.data();
+  pool.run_ranges(values.size(), grain, [&](std::int64_t begin, std::int64_t end) {
+    for (std::int64_t i = begin; i < end; ++i) to[i] += from[i];
+  });
+}
+
 void blend(float share, const FlatArray& values, const FlatArray& average, ThreadPool& pool) {
   if (!values.tensor().is_cpu()) {
     average.tensor().lerp_(values.tensor(), share);

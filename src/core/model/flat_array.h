@@ -28,6 +28,7 @@ class FlatArray {
   std::vector<float> to_host() const;
   /// Throws Error (usage) if there are not size() values.
   void assign(std::span<const float> values) const;
+  void assign(const FlatArray& other) const;  ///< of the same size and device
   const at::Tensor& tensor() const { return *tensor_; }
 
  private:
@@ -38,6 +39,9 @@ class FlatArray {
 struct FlatRange {
   std::int64_t begin, end;
 };
+
+/// sum += values.
+void add(const FlatArray& values, const FlatArray& sum, ThreadPool& pool);
 
 /// average += share (values - average).
 void blend(float share, const FlatArray& values, const FlatArray& average, ThreadPool& pool);

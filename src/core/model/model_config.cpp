@@ -5,13 +5,23 @@ Section describe(ModelConfig& c) {
   return {
       "model",
       "The network",
-      {Field::choice("cell", c.cell, cell_names, "kind of recurrent cell (rnn: tanh)").fixed_for_run(),
-       Field::integer("layers", c.layers, from_to(1, 64), "recurrent layers, one on top of the other").fixed_for_run(),
-       Field::integer("hidden", c.hidden, from_to(1, 65536), "hidden units of each layer").fixed_for_run(),
+      {Field::choice("cell", c.cell, cell_names, "kind of recurrent cell (rnn: tanh)").shown_first().fixed_for_run(),
+       Field::integer("layers", c.layers, from_to(1, 64), "recurrent layers, one on top of the other")
+           .shown_first()
+           .fixed_for_run(),
+       Field::integer("hidden", c.hidden, from_to(1, 65536), "hidden units of each layer")
+           .shown_first()
+           .fixed_for_run(),
        Field::integer("embedding", c.embedding, from_to(1, 65536), "size of the vector that stands for a character")
            .fixed_for_run(),
+       Field::choice(
+           "decoder_input", c.decoder_input, decoder_input_names,
+           "which layers the decoder reads: the last one, or the sum of all (skip connections: Graves 2013), the "
+           "default in a new run")
+           .fixed_for_run(),
        Field::real("dropout", c.dropout, from_to_below(0, 1),
-                   "share of units dropped between layers and before the decoder, in training only"),
+                   "share of units dropped between layers and before the decoder, in training only")
+           .shown_first(),
        Field::real("output_dropout", c.output_dropout, from_to_below(-1, 1),
                    "share dropped before the decoder; negative: as dropout"),
        Field::real("input_dropout", c.input_dropout, from_to_below(0, 1),

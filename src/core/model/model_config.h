@@ -8,9 +8,10 @@
 namespace charnn {
 inline constexpr std::array<const char*, 3> cell_names{"rnn", "gru", "lstm"};
 
-/// Number format of the products in training: bf16 rounds their factors to bfloat16 and sums in float.
-enum class Precision { fp32, bf16 };
-inline constexpr std::array<const char*, 2> precision_names{"fp32", "bf16"};
+/// Number format of the products in training: bf16 rounds their factors to bfloat16 and sums in float. On a GPU only:
+/// tf32 rounds them to 11 bits, fp16 to IEEE's half. Weights, gradients and moments are float in each.
+enum class Precision { fp32, bf16, tf32, fp16 };
+inline constexpr std::array<const char*, 4> precision_names{"fp32", "bf16", "tf32", "fp16"};
 
 /// How a network's weights are kept for sampling: as they are, or rounded to bfloat16, which halves what must be read
 /// for each character. automatic: bf16 only where a core's cache cannot hold the weights, and reading them is what
@@ -22,6 +23,11 @@ inline constexpr std::array<const char*, 3> step_weights_names{"auto", "fp32", "
 /// theoretically grounded application of dropout in recurrent neural networks").
 enum class DropoutMask { step, window };
 inline constexpr std::array<const char*, 2> dropout_mask_names{"step", "window"};
+
+/// What the decoder reads: the last layer, or the sum of all (skip connections: Graves 2013, "Generating sequences with
+/// recurrent neural networks").
+enum class DecoderInput { last, sum };
+inline constexpr std::array<const char*, 2> decoder_input_names{"last", "sum"};
 
 /// The members are explained in model_config.cpp, where --help takes its texts from.
 struct ModelConfig {
@@ -35,12 +41,14 @@ struct ModelConfig {
   double embedding_dropout = 0;
   double weight_dropout = 0;
   DropoutMask dropout_mask = DropoutMask::step;
+  DecoderInput decoder_input = DecoderInput::last;
   double forget_bias = 0.0;
 
   /// Dropout of the output of a layer.
   double dropout_after(std::int64_t layer) const {
     return layer == layers - 1 && output_dropout >= 0 ? output_dropout : dropout;
   }
+  bool sums_layers() const { return decoder_input == DecoderInput::sum && layers > 1; }
   void drop_nothing() { dropout = output_dropout = input_dropout = embedding_dropout = weight_dropout = 0; }
   bool drops_out() const {
     return std::max({dropout, output_dropout, input_dropout, embedding_dropout, weight_dropout}) > 0;

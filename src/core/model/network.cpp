@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <numeric>
 #include <vector>
+#include <fmt/format.h>
 #include "core/base/error.h"
 #include "core/model/char_rnn.h"
 #include "core/model/torch_runtime.h"
@@ -47,6 +48,9 @@ void copy_to(const torch::Tensor& losses, std::span<float> nats) {
 }  // namespace
 
 void require_supported(Precision precision) {
+  if (precision == Precision::tf32 || precision == Precision::fp16)
+    fail_input(fmt::format("train.precision = \"{}\" on a CPU", name_of(precision, precision_names)),
+               "fp32 or bf16; the others are a GPU's", "use --precision fp32");
   if (precision == Precision::bf16 && bf16_unit() == Bf16Unit::none)
     fail_input("train.precision = \"bf16\": this CPU has no instructions for bfloat16",
                "AMX or AVX-512 BF16 (Intel since 2020, AMD since 2022)",
@@ -79,9 +83,11 @@ void Network::make_module() {
 
 Network::~Network() = default;
 
-void Network::configure_cpu(const CpuOptions& options) {
-  require_supported(options.training);
-  require_supported(options.evaluation);
+void Network::configure(const Options& options) {
+  if (device_ == Device::cpu) {
+    require_supported(options.training);
+    require_supported(options.evaluation);
+  }
   paths_.clear();  // they use the pool
   options_ = options;
   pool_ = std::make_unique<ThreadPool>(options.threads);
@@ -99,19 +105,20 @@ FastNetwork& Network::path(Precision precision) {
   return *path;
 }
 
-double Network::train_window(const Batch& batch, State& state, std::span<float> nats) {
+double Network::train_window(const Batch& batch, State& state, std::span<float> nats, std::optional<Step> step) {
+  if (!step) step = {std::ssize(batch.input), config().drops_out() && device_ == Device::cpu ? draw_seed() : 0};
   std::vector<float> own(nats.empty() ? batch.input.size() : 0);
   if (nats.empty()) nats = own;
-  if (device_ != Device::cpu) return train_by_torch(batch, state, nats);
+  if (device_ != Device::cpu) return train_by_torch(batch, state, nats, *step);
   FastWindow window = window_of(batch);
   window.training = true;
-  window.gradient_scale = 1.0F / static_cast<float>(batch.input.size());
-  if (config().drops_out()) window.dropout_seed = draw_seed();
+  window.gradient_scale = 1.0F / static_cast<float>(step->symbols);
+  window.dropout_seed = step->dropout_seed;
   FastNetwork& network = path(options_.training);
   network.forward(weights_.data(), window, state);
   network.copy_nats(nats);
   network.backward(gradients_.data());
-  return std::accumulate(nats.begin(), nats.end(), 0.0) / static_cast<double>(nats.size());
+  return std::accumulate(nats.begin(), nats.end(), 0.0) / static_cast<double>(step->symbols);
 }
 
 void Network::score_window(const Batch& batch, State& state, std::span<float> nats) {
@@ -121,28 +128,38 @@ void Network::score_window(const Batch& batch, State& state, std::span<float> na
   network.copy_nats(nats);
 }
 
-double Network::train_by_torch(const Batch& batch, State& state, std::span<float> nats) {
+double Network::train_by_torch(const Batch& batch, State& state, std::span<float> nats, const Step& step) {
   gradients_.tensor().zero_();
   module_->train();
-  const torch::Tensor losses =
-      run_module(batch, state, module_->draw_dropout(batch.steps, batch.streams, weights_.tensor().device()));
-  const torch::Tensor loss = losses.mean();
-  loss.backward();
+  const auto symbols = static_cast<double>(step.symbols);
+  if (step.dropout_seed != 0) seed_generator(device_, step.dropout_seed);
+  const torch::Tensor losses = run_module(
+      batch, state, module_->draw_dropout(batch.steps, batch.streams, weights_.tensor().device()), options_.training);
+  const torch::Tensor sum = losses.sum();
+  // The gradient of the mean would be too small for fp16.
+  const bool later = options_.training == Precision::fp16;
+  (later ? sum : sum / symbols).backward();
+  if (later) gradients_.tensor().div_(symbols);
   copy_to(losses, nats);
-  return loss.item<double>();
+  return sum.item<double>() / symbols;
 }
 
 void Network::score_by_torch(const Batch& batch, State& state, std::span<float> nats) {
   const torch::NoGradGuard no_grad;
   module_->eval();
-  copy_to(run_module(batch, state, {}), nats);
+  copy_to(run_module(batch, state, {}, options_.evaluation), nats);
 }
 
-torch::Tensor Network::run_module(const Batch& batch, State& state, const DropoutFactors& factors) {
+torch::Tensor Network::run_module(const Batch& batch, State& state, const DropoutFactors& factors,
+                                  Precision precision) {
   const torch::Device device = weights_.tensor().device();
+  allow_tf32(precision == Precision::tf32);
+  const torch::ScalarType type = precision == Precision::bf16   ? torch::kBFloat16
+                                 : precision == Precision::fp16 ? torch::kHalf
+                                                                : torch::kFloat;
   auto [logits, next] =
       module_->forward(tensor_of(batch, batch.input, torch::kInt64).to(device), to_torch(state, device),
-                       tensor_of(batch, batch.starts, torch::kUInt8), factors);
+                       tensor_of(batch, batch.starts, torch::kUInt8), factors, type);
   const torch::Tensor targets = tensor_of(batch, batch.target, torch::kInt64).to(device).reshape({-1});
   from_torch(next, state);
   const auto options = torch::nn::functional::CrossEntropyFuncOptions().ignore_index(-1).reduction(torch::kNone);

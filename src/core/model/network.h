@@ -2,6 +2,7 @@
 #include <cstdint>
 #include <map>
 #include <memory>
+#include <optional>
 #include <span>
 #include "core/data/batcher.h"
 #include "core/model/flat_array.h"
@@ -27,17 +28,23 @@ class Network {
   Network(const Network&) = delete;
   Network& operator=(const Network&) = delete;
 
-  struct CpuOptions {
+  struct Options {
     Precision training = Precision::fp32;    ///< number format of the products in train_window()
     Precision evaluation = Precision::fp32;  ///< and in score_window()
-    int threads = 1;
+    int threads = 1;                         ///< of a CPU
   };
-  /// Until this is called: fp32, one thread. Throws as require_supported().
-  void configure_cpu(const CpuOptions& options);
+  /// Until this is called: fp32, one thread. On a CPU throws as require_supported().
+  void configure(const Options& options);
 
-  /// One window of training, with dropout: returns the mean loss in nats per symbol, fills gradients(), and moves
-  /// `state` on; no gradient flows into it. Also writes to `nats`, unless empty, as score_window() does.
-  double train_window(const Batch& batch, State& state, std::span<float> nats = {});
+  /// The step that a window of training belongs to, where others train on more streams of it.
+  struct Step {
+    std::int64_t symbols;        ///< of all streams: the loss is the mean over them
+    std::uint64_t dropout_seed;  ///< of this window's masks
+  };
+  /// One window of training, with dropout: returns the mean loss in nats per symbol, or this window's share in it,
+  /// fills gradients(), and moves `state` on; no gradient flows into it. Also writes to `nats`, unless empty, as
+  /// score_window() does. Without a `step`, draws the seed.
+  double train_window(const Batch& batch, State& state, std::span<float> nats = {}, std::optional<Step> step = {});
   /// Writes -log p of each target to `nats` [T, B] (0 where a target is negative) and moves `state` on. No dropout.
   void score_window(const Batch& batch, State& state, std::span<float> nats);
 
@@ -56,8 +63,8 @@ class Network {
  private:
   void make_module();
   /// Windows go through the LibTorch module: -log p of the targets [T B], 0 where a target is negative.
-  at::Tensor run_module(const Batch& batch, State& state, const DropoutFactors& factors);
-  double train_by_torch(const Batch& batch, State& state, std::span<float> nats);
+  at::Tensor run_module(const Batch& batch, State& state, const DropoutFactors& factors, Precision precision);
+  double train_by_torch(const Batch& batch, State& state, std::span<float> nats, const Step& step);
   void score_by_torch(const Batch& batch, State& state, std::span<float> nats);
   /// The CPU path for products in `precision`, with the present weights.
   FastNetwork& path(Precision precision);
@@ -68,11 +75,11 @@ class Network {
   Device device_;
   FlatArray weights_, gradients_;
   std::unique_ptr<CharRnn> module_;  ///< on a GPU only
-  CpuOptions options_;
+  Options options_;
   std::unique_ptr<ThreadPool> pool_;
   std::map<Format, std::unique_ptr<FastNetwork>> paths_;
 };
 
-/// Throws Error (usage) if this CPU has no instructions for products in that precision.
+/// Throws Error (usage) if this CPU cannot multiply in that precision.
 void require_supported(Precision precision);
 }  // namespace charnn

@@ -1,5 +1,6 @@
 #include "core/model/state.h"
 #include <algorithm>
+#include <numeric>
 #include "kernels/gemm.h"
 
 namespace charnn {
@@ -51,6 +52,21 @@ State State::gather(std::span<const std::int64_t> from) const {
   copy(h, gathered.h);
   if (has_c) copy(c, gathered.c);
   return gathered;
+}
+
+State State::columns(std::int64_t first, std::int64_t count) const {
+  std::vector<std::int64_t> from(static_cast<std::size_t>(count));
+  std::iota(from.begin(), from.end(), first);
+  return gather(from);
+}
+
+void State::put(std::int64_t first, const State& part) {
+  const auto copy = [&](const AlignedFloats& in, AlignedFloats& out) {
+    for (std::int64_t block = 0; block < layers * blocks(); ++block)
+      std::copy_n(in.begin() + block * part.streams * W, part.streams * W, out.begin() + (block * streams + first) * W);
+  };
+  copy(part.h, h);
+  if (has_c) copy(part.c, c);
 }
 
 std::vector<float> to_rows(const State& s, const AlignedFloats& part) {

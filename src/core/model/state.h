@@ -18,6 +18,8 @@ struct State {
   void clear(std::int64_t stream);                                         ///< sets one stream to zeros
   /// A state whose stream i is this one's stream from[i], or zeros where from[i] is -1.
   State gather(std::span<const std::int64_t> from) const;
+  State columns(std::int64_t first, std::int64_t count) const;  ///< some of the streams, in a row
+  void put(std::int64_t first, const State& part);              ///< the inverse of columns()
 };
 
 /// h or c in PyTorch's order, [layers, streams, hidden], and back.

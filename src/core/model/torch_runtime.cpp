@@ -1,7 +1,9 @@
 #include "core/model/torch_runtime.h"
+#include <cstdlib>
 #include <cstring>
 #include <limits>
 #include <ATen/Context.h>
+#include <c10/core/impl/DeviceGuardImplInterface.h>
 #include <fmt/format.h>
 #include <torch/version.h>
 #include "core/base/error.h"
@@ -28,19 +30,30 @@ class NoWarnings : public c10::WarningHandler {
 
 const char* torch_version() { return TORCH_VERSION; }
 
-bool cuda_available() { return torch::cuda::is_available(); }
+int cuda_devices() { return torch::cuda::is_available() ? static_cast<int>(torch::cuda::device_count()) : 0; }
 
-void set_up_torch(Device device) {
+void set_up_torch(Device device, int gpu) {
   torch::set_num_threads(1);
   if (device != Device::cuda) return;
+  ::setenv("CUBLAS_WORKSPACE_CONFIG", ":4096:8", /*overwrite=*/0);  // cuBLAS is deterministic with that only
+  c10::impl::getDeviceGuardImpl(torch::kCUDA)
+      ->setDevice(torch::Device(torch::kCUDA, static_cast<torch::DeviceIndex>(gpu)));
   at::globalContext().setDeterministicCuDNN(true);
+  at::globalContext().setDeterministicAlgorithms(true, /*warn_only=*/true);
 #if TORCH_VERSION_MAJOR >= 2
   static NoWarnings no_warnings;
   c10::WarningUtils::set_warning_handler(&no_warnings);
 #endif
 }
 
+void allow_tf32(bool allowed) {
+  at::globalContext().setAllowTF32CuBLAS(allowed);
+  at::globalContext().setAllowTF32CuDNN(allowed);
+}
+
 void seed_generators(std::uint64_t seed) { torch::manual_seed(seed); }
+
+void seed_generator(Device device, std::uint64_t seed) { generator(device).set_current_seed(seed); }
 
 std::uint64_t draw_seed() {
   constexpr std::int64_t below = std::numeric_limits<std::int64_t>::max();

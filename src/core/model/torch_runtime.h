@@ -9,14 +9,17 @@ namespace charnn {
 /// What charnn needs of LibTorch itself, without its headers.
 
 const char* torch_version();
-bool cuda_available();
+int cuda_devices();
 /// To be called before anything is computed on `device`: LibTorch's own threads, which wait by spinning, stay out of
-/// the way of charnn's, and cuDNN keeps to deterministic algorithms.
-void set_up_torch(Device device);
+/// the way of charnn's; GPU number `gpu` is the one that is used, by deterministic algorithms.
+void set_up_torch(Device device, int gpu = 0);
+/// Whether a GPU may round the factors of float products to TF32.
+void allow_tf32(bool allowed);
 
 /// LibTorch's default generators; initial weights and dropout come from them.
 void seed_generators(std::uint64_t seed);
-std::uint64_t draw_seed();  ///< 63 random bits from the CPU's generator
+void seed_generator(Device device, std::uint64_t seed);  ///< that of one device
+std::uint64_t draw_seed();                               ///< 63 random bits from the CPU's generator
 /// Their states: "torch_cpu" and, on a GPU, "torch_cuda".
 using GeneratorStates = std::vector<std::pair<std::string, std::string>>;
 GeneratorStates capture_generators(Device device);

@@ -128,4 +128,17 @@ std::int64_t draw_from(std::span<const float> row, Random& random, float shift, 
 }
 
 std::int64_t likeliest(std::span<const float> row) { return std::max_element(row.begin(), row.end()) - row.begin(); }
+
+std::vector<std::pair<std::int64_t, double>> most_likely(std::span<const float> logits, std::int64_t count) {
+  std::vector<float> row(logits.begin(), logits.end());
+  normalize(row);
+  std::vector<std::pair<std::int64_t, double>> all;
+  for (const float p : row) all.emplace_back(std::ssize(all), std::exp(static_cast<double>(p)));
+  const auto end = all.begin() + std::min(count, std::ssize(all));
+  std::partial_sort(all.begin(), end, all.end(), [](const auto& a, const auto& b) {
+    return a.second > b.second || (a.second == b.second && a.first < b.first);
+  });
+  all.erase(end, all.end());
+  return all;
+}
 }  // namespace charnn

@@ -1,6 +1,8 @@
 #pragma once
 #include <cstdint>
 #include <span>
+#include <utility>
+#include <vector>
 #include "core/base/random.h"
 
 namespace charnn {
@@ -43,4 +45,7 @@ std::int64_t draw_from(std::span<const float> row, Random& random, float shift =
 
 /// The most likely symbol.
 std::int64_t likeliest(std::span<const float> row);
+
+/// The `count` most likely symbols (or all) for these logits, with their probabilities.
+std::vector<std::pair<std::int64_t, double>> most_likely(std::span<const float> logits, std::int64_t count);
 }  // namespace charnn

@@ -9,7 +9,9 @@
 #include "core/sample/stops.h"
 
 namespace charnn {
-std::vector<std::int64_t> beginning(const Vocabulary& vocabulary, const std::string& separator) {
+std::vector<std::int64_t> beginning(const Vocabulary& vocabulary, const std::string& separator,
+                                    const std::vector<std::int64_t>& opening) {
+  if (separator.empty() && !opening.empty()) return opening;
   const bool newline = separator.empty() && vocabulary.id(U'\n');
   std::vector<std::int64_t> ids = vocabulary.encode(newline ? "\n" : separator, "data.document_separator");
   if (!ids.empty()) ids.erase(ids.begin(), ids.end() - 1);
@@ -115,6 +117,8 @@ std::vector<Generator::Ended> Generator::step() {
   });
   std::vector<Ended> ended;
   for (Text& text : texts_) {
+    if (text.job.on_symbol && (text.reads_prompt() || text.written < text.job.length))
+      text.job.on_symbol({text.id, text.reads_prompt(), std::span(logits_).subspan(text.stream * V, V), text.recent});
     text.advance(vocabulary_);
     if (text.end) ended.push_back({text.number, *text.end});
   }

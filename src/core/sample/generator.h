@@ -12,15 +12,24 @@
 #include "fast/stepper.h"
 
 namespace charnn {
-/// The symbol fed before every prompt, and not shown: the last one of the document separator, so that the prompt begins
-/// like a document, else a newline. (A network trained on one continuous text hardly knows the zero state, and does
-/// badly on a prompt without context.) Empty if the vocabulary has no newline.
-std::vector<std::int64_t> beginning(const Vocabulary& vocabulary, const std::string& separator);
+/// What is fed before every prompt, and not shown: the last symbol of the document separator, so that the prompt begins
+/// like a document; else `opening`, some of the text that the network was trained on (see Corpus::opening()), since
+/// such a network hardly knows the zero state; else a newline, if the vocabulary has one.
+std::vector<std::int64_t> beginning(const Vocabulary& vocabulary, const std::string& separator,
+                                    const std::vector<std::int64_t>& opening);
 
 /// The next piece of a text.
 struct TextPiece {
   std::span<const std::int64_t> ids;
   std::string_view text;  ///< UTF-8, of complete characters only; with bytes as symbols it may lag behind `ids`
+};
+
+/// What the network expected where `id` stands.
+struct Prediction {
+  std::int64_t id;
+  bool in_prompt;
+  std::span<const float> logits;  ///< [V]; all the same before anything is read
+  const RecentSymbols& recent;
 };
 
 /// One text to write.
@@ -32,6 +41,8 @@ struct TextJob {
   double max_seconds = 0;                             ///< since add(), including the prompt; 0: no limit
   std::uint64_t seed = 0;
   std::function<bool(const TextPiece&)> on_text = {};  ///< false: ends the text
+  /// Receives every symbol that is read or drawn, also those that on_text has not got yet.
+  std::function<void(const Prediction&)> on_symbol = {};
 };
 
 enum class TextEnd { length, stop, time, cancelled };

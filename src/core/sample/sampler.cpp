@@ -13,11 +13,14 @@ Section describe(SampleConfig& c) {
   return {"sample",
           "Writing text",
           {Field::real("temperature", c.temperature, from_to(0, 100),
-                       "below 1 favours likely characters, above 1 makes text more random; 0: always the most likely"),
-           Field::integer("length", c.length, at_least(0), "characters to write"),
-           Field::integer("top_k", c.top_k, at_least(0), "draw from the K most likely characters only; 0: from all"),
+                       "below 1 favours likely characters, above 1 makes text more random; 0: always the most likely")
+               .shown_first(),
+           Field::integer("length", c.length, at_least(0), "characters to write").shown_first(),
+           Field::integer("top_k", c.top_k, at_least(0), "draw from the K most likely characters only; 0: from all")
+               .shown_first(),
            Field::real("top_p", c.top_p, share,
-                       "nucleus sampling: draw from the fewest characters that have this share of the probability"),
+                       "nucleus sampling: draw from the fewest characters that have this share of the probability")
+               .shown_first(),
            Field::real("min_p", c.min_p, from_to(0, 1),
                        "draw only from characters at least this share as likely as the most likely one"),
            Field::real("typical", c.typical, share,
@@ -101,6 +104,22 @@ void Sampler::score(std::span<const float> logits, const RecentSymbols& recent, 
   if (config_.frequency_penalty != 0) penalize_frequency(row, recent.counts(), config_.frequency_penalty);
 }
 
+void Sampler::weigh(std::span<const float> logits, const RecentSymbols& recent, std::span<float> row) const {
+  const SampleConfig& c = config_;
+  score(logits, recent, row);
+  if (c.temperature == 0) {
+    const std::int64_t best = likeliest(row);
+    std::ranges::fill(row, -INFINITY);
+    row[best] = 0;
+    return;
+  }
+  if (c.temperature != 1) apply_temperature(row, c.temperature);
+  if (c.top_k > 0) keep_top_k(row, c.top_k);
+  if (c.top_p < 1) keep_top_p(row, c.top_p);
+  if (c.min_p > 0) keep_min_p(row, c.min_p);
+  if (c.typical < 1) keep_typical(row, c.typical);
+}
+
 std::int64_t Sampler::operator()(std::span<const float> logits, const RecentSymbols& recent, Random& random) const {
   const SampleConfig& c = config_;
   const bool plain = bias_.empty() && c.repetition_penalty == 1 && c.frequency_penalty == 0 && c.top_k == 0 &&
@@ -108,13 +127,7 @@ std::int64_t Sampler::operator()(std::span<const float> logits, const RecentSymb
   if (plain) return draw(logits, c.temperature, random);
   thread_local std::vector<float> row;
   row.resize(logits.size());
-  score(logits, recent, row);
-  if (c.temperature == 0) return likeliest(row);
-  if (c.temperature != 1) apply_temperature(row, c.temperature);
-  if (c.top_k > 0) keep_top_k(row, c.top_k);
-  if (c.top_p < 1) keep_top_p(row, c.top_p);
-  if (c.min_p > 0) keep_min_p(row, c.min_p);
-  if (c.typical < 1) keep_typical(row, c.typical);
-  return draw_from(row, random);
+  weigh(logits, recent, row);
+  return c.temperature == 0 ? likeliest(row) : draw_from(row, random);
 }
 }  // namespace charnn

@@ -58,6 +58,9 @@ class Sampler {
   /// Writes log p of the symbols, in nats, before temperature and filters; beam search uses it.
   void score(std::span<const float> logits, const RecentSymbols& recent, std::span<float> row) const;
 
+  /// Writes log p of the symbols, in nats, with which one is drawn: after temperature and filters.
+  void weigh(std::span<const float> logits, const RecentSymbols& recent, std::span<float> row) const;
+
  private:
   SampleConfig config_;
   std::int64_t symbols_;

@@ -1,12 +1,15 @@
 #include "core/train/checkpoint_saver.h"
 #include <tuple>
 #include <fmt/format.h>
+#include "core/dist/link.h"
 
 namespace charnn {
 bool CheckpointSaver::store(CheckpointKind kind, const Checkpoint& checkpoint, const char* consequence) {
   try {
     write_(kind, checkpoint);
     return true;
+  } catch (const LinkError&) {  // not the disk, but another process
+    throw;
   } catch (const Error& error) {
     if (error.code() != ExitCode::failure) throw;
     if (kind != CheckpointKind::kept) failure_ = error;

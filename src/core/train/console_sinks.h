@@ -2,6 +2,7 @@
 #include <chrono>
 #include <cstdio>
 #include <memory>
+#include <optional>
 #include <string>
 #include <spdlog/logger.h>
 #include "core/base/clock.h"
@@ -25,13 +26,14 @@ class ConsoleSink : public Sink {
   static std::string time_left(const StepInfo& step);  ///< "3 min 20 s left"; empty if unknown
 
   std::int64_t last_step_ = 0;
-  double val_loss_ = 0;
+  std::optional<double> best_loss_;  ///< of validation
 };
 
 /// One line on a terminal, redrawn in place; evaluations and samples scroll above it.
 class BarSink : public ConsoleSink {
  public:
-  BarSink(std::FILE* terminal, bool color) : terminal_(terminal), color_(color) {}
+  /// `blocks`: the terminal shows Unicode's block elements.
+  BarSink(std::FILE* terminal, bool color, bool blocks) : terminal_(terminal), color_(color), blocks_(blocks) {}
   ~BarSink() override { erase(); }
 
   void step(const StepInfo& step) override;
@@ -41,10 +43,12 @@ class BarSink : public ConsoleSink {
   void print(const std::string& text, const char* style) override;  ///< above the bar
   void draw(const std::string& activity);
   void erase();
+  std::string bar(double done) const;
+  void put(const std::string& text);
   std::size_t width() const { return terminal_columns(::fileno(terminal_)).value_or(80); }
 
   std::FILE* terminal_;
-  bool color_;
+  bool color_, blocks_;
   std::size_t drawn_ = 0;  ///< width of the line on the terminal
   StepInfo latest_;
   RunningAverage loss_;

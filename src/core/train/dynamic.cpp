@@ -36,19 +36,30 @@ void DynamicNetwork::score_and_learn(const Batch& segment, State& state, std::sp
 
 std::optional<EvalResult> evaluate_dynamic(DynamicNetwork& dynamic, const Corpus& corpus, Split split,
                                            const EvalOptions& options) {
-  const std::int64_t predictions = require_predictions(split);
-  Batcher batcher(corpus, split, 1, std::min(dynamic.options().segment, predictions));
+  const std::int64_t predictions = require_predictions(split, options), begin = first_predicted(options);
   State state = dynamic.network().zero_state(1);
   EvalResult result;
   std::vector<float> nats;
-  while (result.chars < predictions) {
-    if (options.stop && options.stop()) return std::nullopt;
-    const Batch segment = batcher.next();
+  const auto take = [&](const Batch& segment) {
     nats.resize(segment.input.size());
     dynamic.score_and_learn(segment, state, nats);
-    if (options.each) options.each(result.chars + 1, nats);
+    if (options.each) options.each(result.chars + begin, nats);
     result.nats = std::accumulate(nats.begin(), nats.end(), result.nats);
     result.chars += segment.steps;
+    if (options.progress) options.progress(segment.steps);
+  };
+  if (begin == 0) {
+    state = state_after(dynamic.network(), std::span(options.opening).first(options.opening.size() - 1));
+    Batch first(1, 1, false);
+    first.input = {options.opening.back()};
+    corpus.copy(split.begin, first.target);
+    take(first);
+    if (predictions == 1) return result;
+  }
+  Batcher batcher(corpus, split, 1, std::min(dynamic.options().segment, split.size() - 1));
+  while (result.chars < predictions) {
+    if (options.stop && options.stop()) return std::nullopt;
+    take(batcher.next());
   }
   return result;
 }

@@ -16,6 +16,7 @@ MetricsSink::MetricsSink(const std::string& path, const TrainState& progress, Wa
   std::string kept;
   if (progress.step > 0 && std::filesystem::exists(path))
     read_records(path, [&](const json& record, std::string_view line) {
+      if (text_in(record, "event") == "end") return false;  // it goes on
       const std::int64_t last = text_in(record, "event") == "eval" ? progress.evaluated_step : progress.step;
       // The events after such a record, for example a warning about it, will happen again as well.
       if (number_in(record, "step") > static_cast<double>(last)) return false;
@@ -31,8 +32,6 @@ void MetricsSink::write(std::int64_t step, const ordered_json& record) {
   file_.append(step, record.dump(-1, ' ', false, json::error_handler_t::replace) + "\n");
 }
 
-void MetricsSink::end(const EndInfo&) { file_.finish(); }
-
 // clang-format off
 void MetricsSink::begin(const RunInfo& run) {
   if (has_run_record_) return;
@@ -44,11 +43,19 @@ void MetricsSink::begin(const RunInfo& run) {
 }
 
 void MetricsSink::record(const StepInfo& s) {
-  write(s.step, {{"event", "step"}, {"step", s.step}, {"epoch", s.epoch}, {"chars", s.chars},
+  ordered_json record = {{"event", "step"}, {"step", s.step}, {"epoch", s.epoch}, {"chars", s.chars},
                  {"loss", s.loss}, {"bits_per_char", bits(s.loss)}, {"lr", s.lr}, {"grad_norm", s.grad_norm},
                  {"update_ratio", s.update_ratio}, {"hidden_rms", s.hidden_rms},
                  {"hidden_saturated", s.hidden_saturated}, {"skipped", s.skipped},
-                 {"chars_per_second", s.chars_per_second}, {"elapsed_seconds", s.elapsed_seconds}});
+                 {"chars_per_second", s.chars_per_second}, {"elapsed_seconds", s.elapsed_seconds},
+                 {"last_step", s.last_step}, {"seconds_left", s.seconds_left}};
+  if (s.exchange_share > 0) record["exchange_share"] = s.exchange_share;
+  write(s.step, record);
+}
+
+void MetricsSink::end(const EndInfo& e) {
+  write(e.step, {{"event", "end"}, {"step", e.step}, {"reason", e.reason}});
+  file_.finish();
 }
 
 void MetricsSink::warn(const Warning& w) {

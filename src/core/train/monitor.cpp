@@ -108,27 +108,21 @@ void TrainingMonitor::eval(const EvalInfo& e, double best_loss, std::int64_t bes
   // By more than the noise of a constant rate, or an easier part of the text, can explain.
   const bool rising = !e.best && e.result.loss() > 1.01 * best_loss && train < 0.98 * state_.train_loss_at_best;
   state_.rising_evals = rising ? state_.rising_evals + 1 : 0;
+  const std::string more_dropout =
+      dropout_ < 0.5 ? fmt::format("--dropout {:.1f}, ", dropout_ < 0.2 ? 0.3 : dropout_ + 0.2) : "";
   if (state_.rising_evals >= 3)
     warn_once(warnings, e.step, "overfitting",
               fmt::format("the validation loss has risen from {:.4f} (step {}) to {:.4f} while the training loss fell "
                           "from {:.4f} to {:.4f}: the network is memorizing the training text. The best checkpoint is "
-                          "kept. Try --dropout 0.3, a smaller --hidden, more text, or --patience 5 to stop in time",
-                          best_loss, best_step, e.result.loss(), state_.train_loss_at_best, train));
+                          "kept. Try {}a smaller --hidden, or more text{}",
+                          best_loss, best_step, e.result.loss(), state_.train_loss_at_best, train, more_dropout,
+                          patience_ > 0 ? "" : "; --patience 5 ends in time"));
 }
 
 double unigram_entropy(const Corpus& corpus, Split split) {
-  constexpr std::int64_t most = 1 << 20, piece = 1 << 14;
-  const std::int64_t pieces = std::max<std::int64_t>(std::min(split.size(), most) / piece, 1);
-  std::vector<std::int64_t> text(std::min(split.size(), piece));
-  std::vector<double> counts(corpus.vocabulary().size());
-  for (std::int64_t i = 0; i < pieces; ++i) {
-    corpus.copy(split.begin + (split.size() - std::ssize(text)) / pieces * i, text);
-    for (const std::int64_t id : text) ++counts[id];
-  }
-  const auto total = static_cast<double>(pieces * std::ssize(text));
   double entropy = 0;
-  for (const double occurrences : counts)
-    if (occurrences > 0) entropy -= occurrences / total * std::log(occurrences / total);
+  for (const double share : corpus.frequencies(split, 0))
+    if (share > 0) entropy -= share * std::log(share);
   return entropy;
 }
 }  // namespace charnn

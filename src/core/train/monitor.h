@@ -56,9 +56,15 @@ class DivergenceGuard {
 ///   overfitting         the validation loss rises while the training loss falls
 class TrainingMonitor {
  public:
-  /// `unigram`: see unigram_entropy().
-  TrainingMonitor(const OptimizerConfig& optimizer, const ScheduleConfig& schedule, WatchState& state, double unigram)
-      : optimizer_(optimizer), schedule_(schedule), state_(state), unigram_(unigram) {}
+  /// `unigram`: see unigram_entropy(). `dropout` and `patience` are those of training, for advice.
+  TrainingMonitor(const OptimizerConfig& optimizer, const ScheduleConfig& schedule, WatchState& state, double unigram,
+                  double dropout, std::int64_t patience)
+      : optimizer_(optimizer),
+        schedule_(schedule),
+        state_(state),
+        unigram_(unigram),
+        dropout_(dropout),
+        patience_(patience) {}
 
   // For every step that was not skipped, every record, and every evaluation, which `best_loss` and `best_step` already
   // include. `smoothed`: see DivergenceGuard.
@@ -74,7 +80,8 @@ class TrainingMonitor {
   const OptimizerConfig& optimizer_;
   const ScheduleConfig& schedule_;
   WatchState& state_;
-  double unigram_;
+  double unigram_, dropout_;
+  std::int64_t patience_;
 };
 
 /// Entropy of the character frequencies of `split`, in nats: the best loss that is possible without context. For a long

@@ -78,6 +78,15 @@ std::int64_t plan_steps(const TrainConfig& train, std::int64_t windows_per_epoch
   return std::min(by_epochs, train.max_steps);
 }
 
+std::int64_t evaluated_chars(const TrainConfig& train, Split val) {
+  std::int64_t most = train.eval_max_chars;
+  if (most < 0)
+    most = train.eval_every > 0
+               ? std::max<std::int64_t>(10'000, train.eval_every * train.batch_size * train.sequence_length / 4)
+               : 0;
+  return most > 0 ? std::min(val.size(), most + 1) : val.size();  // the first symbol is not predicted
+}
+
 bool ends_by_time(const TrainConfig& train, const ScheduleConfig& schedule) {
   return train.max_minutes > 0 && schedule.total_steps == 0 && needs_horizon(schedule);
 }

@@ -1,6 +1,7 @@
 #pragma once
 #include <cstdint>
 #include <functional>
+#include <optional>
 #include <string>
 #include <string_view>
 #include "core/base/files.h"
@@ -13,8 +14,9 @@ struct RunInfo {
   std::string title = {};   ///< e.g. "lstm 2 x 128, 224,834 parameters, vocabulary 65"
   std::string config = {};  ///< JSON
   std::int64_t parameters = 0, vocabulary = 0, train_chars = 0, val_chars = 0;
-  std::int64_t first_step = 0;  ///< above 0 for a resumed run
-  std::int64_t last_step = 0;   ///< the plan's end as known now; 0: not known
+  std::int64_t first_step = 0;           ///< above 0 for a resumed run
+  std::optional<double> best_loss = {};  ///< of validation, in a resumed run
+  std::int64_t last_step = 0;            ///< the plan's end as known now; 0: not known
 };
 
 /// Where training stands after a step.
@@ -31,6 +33,7 @@ struct StepInfo {
   // Measured for records only:
   double update_ratio = 0;      ///< norm of the weights' last change, divided by their norm
   double hidden_rms = 0;        ///< root mean square of the hidden state, of the layer where it is smallest
+  double exchange_share = 0;    ///< of the time, spent exchanging gradients with other processes
   double hidden_saturated = 0;  ///< share of hidden units beyond 0.98, of the layer where it is largest
 };
 

@@ -4,7 +4,7 @@ namespace charnn {
 Section describe(OptimizerConfig& c) {
   return {"optimizer",
           "Adam (Kingma, Ba 2014)",
-          {Field::real("lr", c.lr, from_to(0, 10), "learning rate at its peak"),
+          {Field::real("lr", c.lr, from_to(0, 10), "learning rate at its peak").with_value_name("RATE").shown_first(),
            Field::real("beta1", c.beta1, from_to_below(0, 1), "decay of the first moment (mean of the gradient)"),
            Field::real("beta2", c.beta2, from_to_below(0, 1), "decay of the second moment (mean of its square)"),
            Field::real("eps", c.eps, above(0), "added to the denominator"),
@@ -51,18 +51,25 @@ Section describe(TrainConfig& c) {
       "train",
       "Training",
       {Field::integer("batch_size", c.batch_size, from_to(1, 1 << 20), "number of parallel text streams")
+           .shown_first()
            .fixed_for_run(),
        Field::integer("sequence_length", c.sequence_length, from_to(1, 1 << 20),
                       "characters per stream and step that gradients flow back through (truncated BPTT)")
+           .fixed_for_run(),
+       Field::integer("shards", c.shards, from_to(1, 1024),
+                      "parts of the batch, a power of two, whose gradients are added in a fixed order: any of 1, 2, 4 "
+                      "... processes, up to so many, train the same bits; a new run with N processes takes N")
            .fixed_for_run(),
        Field::real("window_jitter", c.window_jitter, from_to_below(0, 1),
                    "share of sequence_length by which windows are longer or shorter at random; the rate of a step is "
                    "scaled with its length")
            .fixed_for_run(),
-       Field::integer("epochs", c.epochs, at_least(0), "passes over the training text; 0: no such limit"),
+       Field::integer("epochs", c.epochs, at_least(0), "passes over the training text; 0: no such limit").shown_first(),
        Field::integer("max_steps", c.max_steps, at_least(0), "optimizer steps; 0: no such limit"),
        Field::real("max_minutes", c.max_minutes, at_least(0),
-                   "minutes, over all resumptions; 0: no such limit. The schedule is made to end in time"),
+                   "minutes, over all resumptions; 0: no such limit. The schedule is made to end in time")
+           .with_value_name("MINUTES")
+           .shown_first(),
        Field::choice("state", c.state, carried_state_names,
                      "initial state of each window of text: carried over from the window before it, or reset to zeros"),
        Field::real("drop_state_probability", c.drop_state_probability, from_to_below(0, 1),
@@ -70,20 +77,28 @@ Section describe(TrainConfig& c) {
        Field::integer("patience", c.patience, at_least(0),
                       "evaluations without a new best after which training ends early; 0: never"),
        Field::integer("eval_every", c.eval_every, at_least(0), "steps between evaluations; 0: only at the end"),
-       Field::integer("eval_max_chars", c.eval_max_chars, at_least(0),
-                      "characters of the validation part that evaluations during training use; 0: all"),
+       Field::integer("eval_max_chars", c.eval_max_chars, at_least(-1),
+                      "characters of the validation part that evaluations during training use; 0: all; -1: all, or as "
+                      "many as take about a tenth of the time"),
        Field::integer("checkpoint_every", c.checkpoint_every, at_least(0),
                       "steps between checkpoints; 0: only with evaluations and at the end"),
+       Field::real("checkpoint_minutes", c.checkpoint_minutes, at_least(0),
+                   "longest time between checkpoints, whatever the steps; 0: no such limit"),
        Field::integer("keep_every", c.keep_every, at_least(0),
                       "steps between checkpoints that stay, as step-N.safetensors beside last and best; 0: none"),
        Field::integer("keep", c.keep, at_least(0), "how many of those to keep (the newest); 0: all"),
        Field::integer("log_every", c.log_every, at_least(1), "steps between records in metrics.jsonl"),
        Field::integer("seed", c.seed, from_to(0, 9007199254740992.0), "seed of initial weights, dropout and samples")
+           .shown_first()
            .fixed_for_run(),
-       Field::choice("device", c.device, device_names, "auto: a CUDA GPU if LibTorch has one, else the CPU"),
+       Field::choice(
+           "device", c.device, device_names,
+           "auto: a CUDA GPU if LibTorch has one, else the CPU; cuda: each local process takes a GPU of its own"),
        Field::integer("threads", c.threads, from_to(0, 1024), "CPU threads; 0: one per core, fewer for small networks"),
-       Field::choice("precision", c.precision, precision_names,
-                     "number format of matrix products; bf16 is faster, but needs a CPU with AMX or AVX-512 BF16")
+       Field::choice(
+           "precision", c.precision, precision_names,
+           "number format of matrix products; bf16 is faster, but needs a CPU with AMX or AVX-512 BF16; on a GPU also "
+           "tf32 and fp16")
            .fixed_for_run(),
        Field::choice("on_divergence", c.on_divergence, on_divergence_names,
                      "if the loss explodes: roll back to the best weights so far, at half the rate; stop with exit "

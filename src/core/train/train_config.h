@@ -42,8 +42,10 @@ struct ScheduleConfig {
   std::int64_t plateau_patience = 3;
 };
 
-enum class DeviceChoice { automatic, cpu, cuda };
-inline constexpr std::array<const char*, 3> device_names{"auto", "cpu", "cuda"};
+/// cuda: of several processes on a machine, each takes another GPU.
+enum class DeviceChoice { automatic, cpu, cuda, cuda0 };
+inline constexpr std::array<const char*, 11> device_names{"auto",   "cpu",    "cuda",   "cuda:0", "cuda:1", "cuda:2",
+                                                          "cuda:3", "cuda:4", "cuda:5", "cuda:6", "cuda:7"};
 enum class CarriedState { carried, reset };
 inline constexpr std::array<const char*, 2> carried_state_names{"carried", "reset"};
 enum class OnDivergence { rollback, stop, ignore };
@@ -51,14 +53,16 @@ inline constexpr std::array<const char*, 3> on_divergence_names{"rollback", "sto
 
 struct TrainConfig {
   std::int64_t batch_size = 50, sequence_length = 50;
+  std::int64_t shards = 1;
   double window_jitter = 0;
   std::int64_t epochs = 10, max_steps = 0;
   double max_minutes = 0;
   CarriedState state = CarriedState::carried;
   double drop_state_probability = 0;
   std::int64_t patience = 0;
-  std::int64_t eval_every = 500, eval_max_chars = 0;
+  std::int64_t eval_every = 500, eval_max_chars = -1;
   std::int64_t checkpoint_every = 500, keep_every = 0, keep = 0;
+  double checkpoint_minutes = 5;
   std::int64_t log_every = 10;
   std::int64_t seed = 1;
   DeviceChoice device = DeviceChoice::automatic;

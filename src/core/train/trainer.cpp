@@ -22,11 +22,15 @@ double Trainer::norm(std::span<const float> values) {
 Trainer::Trainer(TrainerParts parts)
     : parts_(std::move(parts)),
       guard_(parts_.train, state_.guard, std::log(static_cast<double>(parts_.network.vocabulary_size()))),
-      monitor_(parts_.optimizer, parts_.schedule, state_.watch, unigram_entropy(parts_.corpus, parts_.corpus.train())),
+      monitor_(parts_.optimizer, parts_.schedule, state_.watch, unigram_entropy(parts_.corpus, parts_.corpus.train()),
+               parts_.network.config().dropout, parts_.train.patience),
       saver_(parts_.save, [this](const Warning& warning) { warn({warning}); }),
-      recurrent_(parts_.network.zero_state(parts_.train.batch_size)),
+      team_(parts_.network, parts_.group, parts_.train.batch_size, parts_.train.shards),
+      recurrent_(team_.zero_state()),
+      opening_(parts_.corpus.opening()),
       pace_(parts_.train) {
   require_plan(parts_.train, parts_.schedule);
+  require_shards(parts_.train.shards, parts_.train.batch_size, parts_.group.size());
   state_.corpus = parts_.corpus.fingerprint();
 }
 
@@ -43,18 +47,12 @@ std::int64_t Trainer::total_steps() const {
   return unknown ? std::numeric_limits<std::int64_t>::max() / 2 : last_step();
 }
 
-std::int64_t Trainer::evaluated_chars() const {
-  const std::int64_t all = parts_.corpus.val().size(), most = parts_.train.eval_max_chars;
-  return most > 0 ? std::min(all, most + 1) : all;  // the first symbol is not predicted
-}
-
 void Trainer::plan_time() {
-  if (state_.planned_steps > 0 || !ends_by_time(parts_.train, parts_.schedule)) return;
+  if (state_.planned_steps > 0 || !parts_.group.leads() || !ends_by_time(parts_.train, parts_.schedule)) return;
   const double limit = 60 * parts_.train.max_minutes;
-  if (!pace_.known() || (pace_.measured() < std::min(10.0, limit / 50) && elapsed() < limit / 4)) return;
-  if (pace_.evaluation() == 0 && evaluated_chars() > 0)
-    pace_.evaluation(evaluation_seconds(parts_.network, evaluated_chars()));
-  state_.planned_steps = state_.step + pace_.steps_in(limit - elapsed());
+  if (!pace_.known() || (pace_.measured() < std::min(10.0, limit / 20) && elapsed() < limit / 4)) return;
+  constexpr double spared = 0.98;  // machines get slower when they get warm
+  state_.planned_steps = state_.step + pace_.steps_in(spared * (limit - elapsed()));
 }
 
 double Trainer::seconds_left() const {
@@ -72,20 +70,31 @@ bool Trainer::out_of_patience() const {
   return parts_.train.patience > 0 && state_.evals_since_best >= parts_.train.patience;
 }
 
+Wishes Trainer::own_wishes() const {
+  const double minutes = parts_.train.checkpoint_minutes;
+  return {.stop = own_stop(),
+          .save = (parts_.save_now && parts_.save_now()) || (minutes > 0 && seconds_since(saved_) >= 60 * minutes),
+          .time_is_up = time_is_up(),
+          .long_evaluation = pace_.evaluation() > 2,
+          .planned_steps = state_.planned_steps};
+}
+
 StepInfo Trainer::step() {
   const Clock::time_point start = Clock::now();
-  const Batch batch = parts_.batcher.next();
+  const Batch batch = parts_.batcher.next(team_.own().first, team_.own().count);
   in_step_ = true;
   if (batch.starts_epoch || parts_.train.state == CarriedState::reset) reset_recurrent();
   drop_states();
   StepInfo info;
-  info.loss = parts_.network.train_window(batch, recurrent_);
+  if (in_company()) agreed_ = own_wishes();
+  info.loss = team_.train(batch, recurrent_, agreed_);
+  if (in_company()) state_.planned_steps = agreed_.planned_steps;
   info.grad_norm = parts_.adam.gradient_norm();
   info.lr = rate(state_.step, parts_.adam.steps());
   if (parts_.train.window_jitter > 0)
     info.lr *= static_cast<double>(batch.steps) / static_cast<double>(parts_.train.sequence_length);
   verdict_ = guard_.judge(info.loss, info.grad_norm);
-  const std::int64_t chars = batch.steps * batch.streams;
+  const std::int64_t chars = batch.steps * parts_.train.batch_size;
   info.step = ++state_.step;
   info.chars = state_.chars += chars;
   info.epoch = epoch_of(parts_.batcher);
@@ -112,8 +121,10 @@ void Trainer::drop_states() {
   const double probability = parts_.train.drop_state_probability;
   if (probability == 0) return;
   Random random(draw_seed());
-  for (std::int64_t b = 0; b < recurrent_.streams; ++b)
-    if (random.uniform() < probability) recurrent_.clear(b);
+  for (std::int64_t b = 0; b < parts_.train.batch_size; ++b)
+    if (const std::int64_t own = b - team_.own().first;
+        random.uniform() < probability && own >= 0 && own < recurrent_.streams)
+      recurrent_.clear(own);
 }
 
 void Trainer::update(StepInfo& info) {
@@ -124,11 +135,12 @@ void Trainer::update(StepInfo& info) {
   std::vector<float> change = parts_.network.weights().to_host();
   for (std::size_t i = 0; i < change.size(); ++i) change[i] -= before[i];
   info.update_ratio = norm(change) / norm(before);
-  const std::size_t layer = recurrent_.h.size() / static_cast<std::size_t>(recurrent_.layers);
-  const auto units = static_cast<double>(recurrent_.streams * recurrent_.hidden);
+  const State all = team_.whole(recurrent_);
+  const std::size_t layer = all.h.size() / static_cast<std::size_t>(all.layers);
+  const auto units = static_cast<double>(all.streams * all.hidden);
   info.hidden_rms = INFINITY;
-  for (std::size_t begin = 0; begin < recurrent_.h.size(); begin += layer) {
-    const std::span<const float> h(&recurrent_.h[begin], layer);
+  for (std::size_t begin = 0; begin < all.h.size(); begin += layer) {
+    const std::span<const float> h(&all.h[begin], layer);
     const auto saturated = std::count_if(h.begin(), h.end(), [](float value) { return std::abs(value) > 0.98F; });
     info.hidden_rms = std::min(info.hidden_rms, norm(h) / std::sqrt(units));
     info.hidden_saturated = std::max(info.hidden_saturated, static_cast<double>(saturated) / units);
@@ -149,6 +161,8 @@ void Trainer::report_step(const StepInfo& info) {
     StepInfo mean = info;
     mean.loss = state_.loss_chars > 0 ? state_.loss_sum / static_cast<double>(state_.loss_chars) : NAN;
     mean.chars_per_second = chars_per_second_ = static_cast<double>(training_chars_) / training_seconds_;
+    mean.exchange_share =
+        (parts_.group.seconds() - std::exchange(exchanged_before_, parts_.group.seconds())) / training_seconds_;
     training_chars_ = state_.loss_chars = 0;
     training_seconds_ = state_.loss_sum = 0;
     for (Sink* sink : parts_.sinks) sink->record(mean);
@@ -162,14 +176,21 @@ void Trainer::warn(const std::vector<Warning>& warnings) {
     for (Sink* sink : parts_.sinks) sink->warn(warning);
 }
 
+bool Trainer::save_due() { return due(parts_.train.checkpoint_every) || due(parts_.train.keep_every) || agreed_.save; }
+
+void Trainer::save_first() {
+  if (agreed_.long_evaluation && !guard_.suspicious() && !saver_.saved(state_.step)) save(CheckpointKind::last);
+}
+
 bool Trainer::evaluate_now() {
   for (Sink* sink : parts_.sinks) sink->activity("validating");
   const Clock::time_point start = Clock::now();
   Split split = parts_.corpus.val();
-  split.end = split.begin + evaluated_chars();
+  split.end = split.begin + evaluated_chars(parts_.train, split);
   const auto result = [&] {
     const AveragedWeights averaged(parts_.network, parts_.adam);
-    return evaluate(parts_.network, parts_.corpus, split, {.stop = parts_.stop});
+    const auto stop = [this] { return (agreed_.stop = parts_.group.most(own_stop())) != 0; };
+    return evaluate(parts_.network, parts_.corpus, split, {.stop = stop, .group = &parts_.group});
   }();
   if (!result) return false;
   const bool finite = std::isfinite(result->nats);
@@ -211,6 +232,7 @@ Outcome Trainer::run() {
   try {
     return train();
   } catch (const std::exception& exception) {
+    if (in_company()) throw;  // a checkpoint takes the states of all processes
     const auto* error = dynamic_cast<const Error*>(&exception);
     if (error != nullptr && error->code() == ExitCode::diverged) throw;
     if (!in_step_ && !guard_.suspicious() && !saver_.saved(state_.step) && !saver_.tried(state_.step))
@@ -224,23 +246,31 @@ Outcome Trainer::run() {
 Outcome Trainer::train() {
   if (state_.step == 0) save(CheckpointKind::last);  // so that the run can be resumed from the start
   saver_.require_saved(state_.step);
+  if (const Split val = parts_.corpus.val(); val.size() > 0) {
+    const std::int64_t chars = evaluated_chars(parts_.train, val);
+    const double a_char = evaluation_seconds(parts_.network, 1 << 10) / (1 << 10);
+    pace_.evaluation(a_char * static_cast<double>(chars));
+    if (chars < val.size()) pace_.last(a_char * static_cast<double>(val.size()));
+  }
+  agreed_.time_is_up = parts_.group.most(parts_.group.leads() && time_is_up()) != 0;
   for (;;) {
-    bool done = (last_step() > 0 && state_.step >= last_step()) || out_of_patience() ||
-                (parts_.train.max_minutes > 0 && elapsed() >= 60 * parts_.train.max_minutes);
+    if (!in_company()) agreed_ = own_wishes();
+    bool done = (last_step() > 0 && state_.step >= last_step()) || out_of_patience() || agreed_.time_is_up;
     const bool eval_due = parts_.corpus.val().size() > 0 && (due(parts_.train.eval_every) || done) &&
                           state_.evaluated_step != state_.step;
+    if (eval_due && !done) save_first();
     const bool complete = !eval_due || evaluate_now();
-    if ((eval_due || due(parts_.train.checkpoint_every) || due(parts_.train.keep_every)) && !guard_.suspicious())
-      save(CheckpointKind::last);
+    if ((eval_due || save_due()) && !guard_.suspicious()) save(CheckpointKind::last);
     done = done || out_of_patience();
-    if (done || stop_requested() || (parts_.stop_at > 0 && state_.step >= parts_.stop_at)) {
+    if (!in_company() && agreed_.stop == 0) agreed_.stop = own_stop();
+    if (done || agreed_.stop != 0 || (parts_.stop_at > 0 && state_.step >= parts_.stop_at)) {
       if (guard_.suspicious() && !done)
         warn({{state_.step, "not_saved", "the loss is exploding: not saved, the last good checkpoint is kept"}});
       else if (!saver_.saved(state_.step))
         save(CheckpointKind::last, /*at_end=*/true);
       saver_.require_saved(state_.step);
       if (done && complete) return out_of_patience() ? Outcome::early : Outcome::finished;
-      return stop_requested() ? Outcome::stopped : Outcome::stop_at;
+      return agreed_.stop != 0 ? Outcome::stopped : Outcome::stop_at;
     }
     const Clock::time_point start = Clock::now();
     const StepInfo info = step();

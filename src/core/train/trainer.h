@@ -8,6 +8,7 @@
 #include "core/train/checkpoint_saver.h"
 #include "core/train/monitor.h"
 #include "core/train/pace.h"
+#include "core/train/team.h"
 
 namespace charnn {
 /// What a trainer works with. It does not own the objects that are referred to.
@@ -19,11 +20,13 @@ struct TrainerParts {
   Adam& adam;
   Batcher& batcher;
   const Corpus& corpus;
+  Group& group;
   std::vector<Sink*> sinks = {};
   CheckpointSaver::Write save = {};                           ///< empty: nothing is saved
   std::function<Checkpoint(CheckpointKind)> load = {};        ///< empty: no rolling back
   std::function<std::string(std::int64_t step)> sample = {};  ///< text to show with an evaluation
-  std::function<bool()> stop = {};                            ///< true: finish the step, save, return
+  std::function<int()> stop = {};                             ///< not 0: finish the step, save, return
+  std::function<bool()> save_now = {};                        ///< true: finish the step, save, go on
   std::string config_json = "{}";                             ///< for checkpoints
   double elapsed_before = 0;                                  ///< seconds spent by earlier processes of this run
   std::int64_t stop_at = 0;                                   ///< end this process at that step; 0: at the plan's end
@@ -51,17 +54,21 @@ class Trainer {
 
   /// Trains until the plan (epochs, max_steps, max_minutes, patience) is done, or until stop_at or stop(). Then saves;
   /// throws Error (failure) if that fails. If training diverges and is not rolled back, leaves a good last checkpoint
-  /// and throws Error (diverged). If anything else fails between two steps, saves before passing the exception on.
+  /// and throws Error (diverged). If anything else fails between two steps, saves before passing the exception on,
+  /// unless there are several processes.
   Outcome run();
   /// Trains on the next window. If loss or gradient is not finite, the weights stay as they are.
   StepInfo step();
 
-  Checkpoint snapshot() const;
+  Checkpoint snapshot() const;          ///< of several processes all must call it
+  Checkpoint network_snapshot() const;  ///< without the recurrent state, to write text with
   void restore(const Checkpoint& checkpoint, RestoreOptions options = {});
 
   std::int64_t last_step() const;    ///< see plan_steps(); with max_minutes, known after some steps
   std::int64_t total_steps() const;  ///< length of the schedule
   const TrainState& state() const noexcept { return state_; }
+  int stopped_by() const noexcept { return agreed_.stop; }  ///< what stop() has returned, in whichever process
+  bool save_failed() const noexcept { return saver_.failure().has_value(); }
   bool saved() const noexcept { return saver_.saved(state_.step); }
   double elapsed() const { return parts_.elapsed_before + seconds_since(start_); }  ///< seconds, over all resumptions
 
@@ -69,12 +76,16 @@ class Trainer {
   Outcome train();
   bool out_of_patience() const;
   bool due(std::int64_t every) const { return every > 0 && state_.step > 0 && state_.step % every == 0; }
-  bool stop_requested() const { return parts_.stop && parts_.stop(); }
+  bool in_company() const { return parts_.group.size() > 1; }
+  int own_stop() const { return parts_.stop ? parts_.stop() : 0; }
+  bool time_is_up() const { return parts_.train.max_minutes > 0 && elapsed() >= 60 * parts_.train.max_minutes; }
+  Wishes own_wishes() const;
   double rate(std::int64_t step, std::int64_t optimizer_steps) const;
-  void reset_recurrent() { recurrent_ = parts_.network.zero_state(parts_.train.batch_size); }
+  void reset_recurrent() { recurrent_ = team_.zero_state(); }
   void drop_states();  ///< drop_state_probability
   void update(StepInfo& info);
-  std::int64_t evaluated_chars() const;  ///< of the validation part
+  bool save_due();    ///< between evaluations
+  void save_first();  ///< before an evaluation that takes long
   /// With max_minutes, fixes the end of the schedule once the speed is known; it is saved, so that resuming is exact.
   void plan_time();
   double seconds_left() const;                        ///< see StepInfo
@@ -91,12 +102,16 @@ class Trainer {
   TrainingMonitor monitor_;
   CheckpointSaver saver_;
   DivergenceGuard::Verdict verdict_ = DivergenceGuard::Verdict::good;  ///< on the latest step
-  State recurrent_;
-  bool in_step_ = false;  ///< state_ and the weights do not match
-  Clock::time_point start_ = Clock::now();
+  Team team_;
+  Wishes agreed_;                      ///< by all processes, in the latest step
+  State recurrent_;                    ///< of own streams
+  std::vector<std::int64_t> opening_;  ///< for checkpoints
+  bool in_step_ = false;               ///< state_ and the weights do not match
+  Clock::time_point start_ = Clock::now(), saved_ = start_;
   Pace pace_;
   double training_seconds_ = 0;  ///< spent in step() since the last record
   std::int64_t training_chars_ = 0;
   double chars_per_second_ = 0;
+  double exchanged_before_ = 0;  ///< Group::seconds() at the last record
 };
 }  // namespace charnn

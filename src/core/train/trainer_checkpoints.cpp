@@ -20,6 +20,7 @@ void Trainer::save(CheckpointKind kind, bool at_end) {
   else
     saver_.last(std::move(checkpoint), due(parts_.train.keep_every), at_end);
   pace_.save(seconds_since(start));
+  saved_ = Clock::now();
 }
 
 void Trainer::recover(const std::string& found) {
@@ -52,6 +53,12 @@ void Trainer::recover(const std::string& found) {
 }
 
 Checkpoint Trainer::snapshot() const {
+  Checkpoint c = network_snapshot();
+  c.state = team_.whole(recurrent_);
+  return c;
+}
+
+Checkpoint Trainer::network_snapshot() const {
   Checkpoint c{parts_.config_json,
                parts_.corpus.vocabulary(),
                state_,
@@ -59,9 +66,10 @@ Checkpoint Trainer::snapshot() const {
                parts_.network.weights().to_host(),
                parts_.adam.exp_avg().to_host(),
                parts_.adam.exp_avg_sq().to_host(),
-               recurrent_,
+               {},
                capture_generators(parts_.network.device())};
   if (const FlatArray* average = parts_.adam.average()) c.average = average->to_host();
+  c.opening = opening_;
   c.train.optimizer_step = parts_.adam.steps();
   c.train.cursor = parts_.batcher.cursor();
   return c;
@@ -78,7 +86,7 @@ void Trainer::restore(const Checkpoint& c, RestoreOptions options) {
   if (!options.reset_optimizer) parts_.adam.restore(c.exp_avg, c.exp_avg_sq, c.train.optimizer_step);
   parts_.adam.restore_average(options.reset_optimizer ? std::span<const float>() : c.average);
   parts_.batcher.seek(c.train.cursor);
-  recurrent_ = c.state;
+  recurrent_ = team_.part_of(c.state);
   restore_generators(c.generators, parts_.network.device());
   state_ = c.train;
   saver_.resume(state_);

@@ -165,12 +165,8 @@ void add_bench_command(CLI::App& app, const Globals& globals, Action& action) {
   CLI::App* command = app.add_subcommand("bench", "measure how fast this machine trains and samples");
   command->add_option("config", options->config.file, "sizes to measure; default: a small and a large network")
       ->type_name("CONFIG.json");
-  command->add_option("--vocabulary", options->vocabulary, "vocabulary size")
-      ->check(CLI::Range(2, 1 << 20))
-      ->capture_default_str();
-  command->add_option("--seconds", options->seconds, "time per figure")
-      ->check(CLI::Range(0.01, 600.0))
-      ->capture_default_str();
+  add_number(*command, "--vocabulary", options->vocabulary, from_to(2, 1 << 20), "vocabulary size");
+  add_number(*command, "--seconds", options->seconds, from_to(0.01, 600), "time per figure");
   command->add_option("--only", options->only, "measure only train or sample")
       ->check(CLI::IsMember({"train", "sample"}));
   command->add_flag("--json", options->json, "print the figures as JSON");

@@ -76,7 +76,7 @@ template <class Done>
 double train(const BenchCase& b, Precision precision, int threads, const Done& done) {
   const OptimizerConfig optimizer;
   Network network(b.model, b.vocabulary);
-  network.configure_cpu({.training = precision, .threads = threads});
+  network.configure({.training = precision, .threads = threads});
   Adam adam(network, optimizer);
   Batch batch(b.sequence_length, b.batch_size, /*has_documents=*/false);
   Random random(1);

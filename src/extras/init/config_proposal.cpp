@@ -33,10 +33,16 @@ class Proposer {
     set("data.files", facts_.files, "paths are relative to the folder charnn runs in");
     set("data.tokens", name_of(facts_.tokens, token_names),
         facts_.tokens == Tokens::chars ? "valid UTF-8: a symbol is a character" : "not UTF-8: a symbol is a byte");
+    if (facts_.list) {
+      set("data.document_separator", facts_.windows ? "\r\n" : "\n", "a list: each line stands for itself");
+      set("data.order", name_of(Order::shuffled, order_names),
+          facts_.sorted ? "the list is sorted: unshuffled, training would never see its end"
+                        : "lines in a random order");
+    }
     const double fraction = facts_.chars >= 1'000'000 ? 0.05 : 0.1;
     val_chars_ = fraction * static_cast<double>(facts_.chars);
     set("data.val_fraction", fraction,
-        fmt::format("the last {:.0f} characters are held out to see whether training generalises", val_chars_));
+        fmt::format("{:.0f} characters are held out to see whether training generalises", val_chars_));
     train_chars_ = facts_.chars - static_cast<std::int64_t>(val_chars_) - 1;
     if (train_chars_ < 20)
       fail_input(fmt::format("the text has {} characters", facts_.chars), "at least 24",
@@ -55,17 +61,21 @@ class Proposer {
   }
 
   void duration() {
-    constexpr double most_passes = 40;
+    const auto length = static_cast<double>(train_chars_);
     const double budget = 0.93 * 60 * facts_.minutes * proposal_.chars_per_second;  // the rest goes to evaluations
-    chars_ = std::min(budget, most_passes * static_cast<double>(train_chars_));
-    passes_ = chars_ / static_cast<double>(train_chars_);
+    const auto loss = [&](double chars) { return expected_loss(facts_.yardsticks, size_, chars, length); };
+    chars_ = budget;
+    for (double fewer = budget / 1.1; fewer > 2 * length; fewer /= 1.1)  // more passes may only remember the text
+      if (loss(fewer) < 0.998 * loss(chars_)) chars_ = fewer;
+    chars_ = std::min(chars_, 40 * length);
+    passes_ = chars_ / length;
     set("train.max_minutes", facts_.minutes, "the learning rate comes down in time for this");
-    set("train.epochs", chars_ < budget ? static_cast<std::int64_t>(most_passes) : std::int64_t{0},
+    set("train.epochs", chars_ < budget ? static_cast<std::int64_t>(std::ceil(passes_)) : std::int64_t{0},
         chars_ < budget ? "more passes over this text would gain little"
                         : fmt::format("no limit: the time is enough for about {:.2g} passes over the text", passes_));
     proposal_.steps = std::max<std::int64_t>(1, static_cast<std::int64_t>(chars_ / chars_per_step_));
     proposal_.seconds = chars_ / proposal_.chars_per_second / 0.93;
-    proposal_.loss = facts_.yardstick_loss * relative_loss(size_, chars_, static_cast<double>(train_chars_));
+    proposal_.loss = loss(chars_);
   }
 
   void network() {
@@ -76,10 +86,14 @@ class Proposer {
                     network_sizes[0].hidden, network_sizes[1].hidden, network_sizes[2].hidden,
                     network_sizes[3].hidden));
     set("model.embedding", 64, "");
+    if (size_.layers > 1)
+      set("model.decoder_input", name_of(DecoderInput::sum, decoder_input_names),
+          "skip connections: learns faster than from the last layer alone");
     const double dropout = suitable_dropout(size_, passes_);
     set("model.dropout", std::round(100 * dropout) / 100,
-        dropout > 0 ? "against memorising: the text is seen several times"
-                    : "none: too few passes, or too small a network, to memorise the text");
+        dropout > 0.05 ? "against memorising: the text is seen several times"
+        : dropout > 0  ? "a little, against memorising"
+                       : "none: too few passes, or too small a network, to memorise the text");
     if (dropout > 0) set("model.dropout_mask", "window", "variational dropout: generalises better than a mask a step");
     set("optimizer.lr", size_.lr, "suits this size and batch; charnn lr-find tests others");
     if (facts_.bf16 && size_.hidden >= 256) set("train.precision", "bf16", "faster on this processor");

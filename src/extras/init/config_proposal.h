@@ -11,13 +11,15 @@ namespace charnn::cli {
 struct ProposalFacts {
   std::vector<std::string> files;
   Tokens tokens = Tokens::chars;
-  std::int64_t chars = 0;    ///< length of the text in symbols
-  double minutes = 10;       ///< that training may take
-  std::int64_t threads = 0;  ///< as train.threads
-  bool bf16 = false;         ///< the machine multiplies bf16
+  bool windows = false;               ///< lines end in CR and newline
+  bool list = false, sorted = false;  ///< see TextShape
+  std::int64_t chars = 0;             ///< length of the text in symbols
+  double minutes = 10;                ///< that training may take
+  std::int64_t threads = 0;           ///< as train.threads
+  bool bf16 = false;                  ///< the machine multiplies bf16
   /// Characters a second in training of each network of network_sizes, as measured; 0: not yet.
   std::array<double, network_sizes.size()> speeds = {};
-  double yardstick_loss = 0;  ///< see loss_law.h; nats per character
+  Yardsticks yardsticks = {};  ///< see loss_law.h
 };
 
 struct Proposal {

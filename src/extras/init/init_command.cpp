@@ -13,6 +13,7 @@
 #include "core/cli/extras.h"
 #include "core/cli/runtime.h"
 #include "core/cli/training_setup.h"
+#include "core/data/text_files.h"
 #include "core/model/torch_runtime.h"
 #include "core/train/trainer.h"
 #include "extras/init/config_proposal.h"
@@ -34,6 +35,7 @@ struct Options {
 struct Findings {
   TextShape shape;
   TextEntropy entropy;
+  std::string note;  ///< of the corpus
   std::int64_t vocabulary = 0;
   double memory_gb = 0;
   ProposalFacts facts;
@@ -46,8 +48,8 @@ struct Trial {
       : network(config.model, (seed_generators(1), corpus.vocabulary().size())),
         adam(network, config.optimizer),
         batcher(corpus, corpus.train(), config.train.batch_size, config.train.sequence_length) {
-    network.configure_cpu({.training = config.train.precision,
-                           .threads = training_threads(config.train, config.model, corpus.vocabulary().size())});
+    network.configure({.training = config.train.precision,
+                       .threads = training_threads(config.train, config.model, corpus.vocabulary().size())});
   }
   Network network;
   Adam adam;
@@ -73,10 +75,22 @@ double speed_of(const Config& config, const Corpus& corpus) {
   return chars / seconds_since(start);
 }
 
+/// The progress of a training, for `tell`.
+class Percent : public Sink {
+ public:
+  explicit Percent(std::function<void(std::int64_t)> tell) : tell_(std::move(tell)) {}
+  void step(const StepInfo& s) override { tell_(100 * s.step / s.last_step); }
+
+ private:
+  std::function<void(std::int64_t)> tell_;
+};
+
 /// See loss_law.h. Nothing if stopped.
-std::optional<double> yardstick_loss(const Config& proposed, const Corpus& corpus) {
-  Config config = proposed;
-  config.model.dropout = 0;
+std::optional<double> yardstick_loss(const ProposalFacts& facts, std::size_t size, const Corpus& corpus, Sink& sink) {
+  Config config = propose(facts, size).config;
+  config.model.dropout = suitable_dropout(
+      network_sizes[size], static_cast<double>(yardstick_chars) / static_cast<double>(corpus.train().size()));
+  config.model.dropout_mask = DropoutMask::window;
   config.schedule.warmup_steps = ScheduleConfig().warmup_steps;
   TrainConfig& train = config.train;
   train.max_steps = std::max<std::int64_t>(1, yardstick_chars / (train.batch_size * train.sequence_length));
@@ -84,6 +98,7 @@ std::optional<double> yardstick_loss(const Config& proposed, const Corpus& corpu
   train.max_minutes = 0;
   train.eval_max_chars = 200'000;
   Trial trial(config, corpus);
+  Group alone;
   Trainer trainer({.train = train,
                    .optimizer = config.optimizer,
                    .schedule = config.schedule,
@@ -91,15 +106,25 @@ std::optional<double> yardstick_loss(const Config& proposed, const Corpus& corpu
                    .adam = trial.adam,
                    .batcher = trial.batcher,
                    .corpus = corpus,
-                   .stop = [] { return StopSignals::received() != 0; }});
+                   .group = alone,
+                   .sinks = {&sink},
+                   .stop = [] { return StopSignals::received(); }});
   trainer.run();
   return trainer.state().best_loss;
 }
 
-Findings investigate(const ProposalFacts& facts) {
+Findings investigate(const ProposalFacts& facts, bool quiet) {
+  Progress progress(/*after=*/0);
+  const auto show = [&](const std::string& what) {
+    if (!quiet) progress.show(what);
+  };
+  show("reading the text");
   Findings found;
-  found.shape = shape_of(facts.files);
+  found.shape = shape_of(find_text_files(facts.files, Tokens::chars).paths);
   found.facts = facts;
+  found.facts.list = found.shape.is_list();
+  found.facts.windows = found.shape.ends_lines_as_windows();
+  found.facts.sorted = found.shape.is_sorted();
   found.facts.bf16 = bf16_unit() != Bf16Unit::none;
   DataConfig data;
   data.files = facts.files;
@@ -107,13 +132,22 @@ Findings investigate(const ProposalFacts& facts) {
   found.facts.chars = Corpus(data).size();
   found.proposal = propose(found.facts);
   const Corpus corpus(found.proposal.config.data);
+  found.note = corpus.note();
   found.vocabulary = corpus.vocabulary().size();
   found.entropy = entropy_of(corpus);
   found.memory_gb = static_cast<double>(::sysconf(_SC_PHYS_PAGES)) * static_cast<double>(::sysconf(_SC_PAGESIZE)) / 1e9;
   prepare_device(DeviceChoice::cpu);
-  found.facts.yardstick_loss = yardstick_loss(propose(found.facts, 0).config, corpus).value_or(0);
-  for (std::size_t size = 0; size < network_sizes.size() && StopSignals::received() == 0; ++size)
+  const auto name = [](std::size_t size) {
+    return fmt::format("{} x {}", network_sizes[size].layers, network_sizes[size].hidden);
+  };
+  for (std::size_t i = 0; i < found.facts.yardsticks.size() && StopSignals::received() == 0; ++i) {
+    Percent percent([&](std::int64_t done) { show(fmt::format("training {} for a moment, {} %", name(i), done)); });
+    found.facts.yardsticks[i] = yardstick_loss(found.facts, i, corpus, percent).value_or(0);
+  }
+  for (std::size_t size = 0; size < network_sizes.size() && StopSignals::received() == 0; ++size) {
+    show("measuring the speed of " + name(size));
     found.facts.speeds[size] = speed_of(propose(found.facts, size).config, corpus);
+  }
   found.proposal = propose(found.facts);
   return found;
 }
@@ -127,8 +161,14 @@ std::vector<std::string> summary(const Findings& f) {
                   shape.utf8 ? "characters (UTF-8)" : "bytes (not UTF-8)", shape.bytes, f.vocabulary),
       fmt::format("lines    {}, {:.1f} bytes on average, the longest {}{}{}{}", shape.lines,
                   static_cast<double>(shape.bytes) / static_cast<double>(std::max<std::int64_t>(shape.lines, 1)),
-                  shape.longest_line, shape.carriage_returns > 0 ? "; with carriage returns (Windows)" : "",
+                  shape.longest_line,
+                  shape.carriage_returns == 0     ? ""
+                  : shape.ends_lines_as_windows() ? "; with carriage returns (Windows)"
+                                                  : "; with carriage returns",
                   shape.nuls > 0 ? "; with NUL bytes" : "", shape.ends_with_newline ? "" : "; no trailing newline"),
+      fmt::format("kind     {}{}",
+                  f.facts.list ? "a list: each line becomes a document, in a random order" : "one text",
+                  f.facts.sorted ? "; the lines are sorted" : ""),
       fmt::format("entropy  {:.3f}, {:.3f}, {:.3f}, {:.3f} bits per character, given the 0, 1, 2, 3 before it",
                   e.bits[0], e.bits[1], e.bits[2], e.bits[3]),
       fmt::format("counted  {} characters, {} contexts of three; a 5-gram model predicts unseen text at {}", e.chars,
@@ -137,8 +177,7 @@ std::vector<std::string> summary(const Findings& f) {
                   available_cpus(), name_of(bf16_unit(), bf16_texts), f.memory_gb, f.proposal.chars_per_second),
       fmt::format("config   {} {} x {}, about {} steps, learning rate {:g}, dropout {:g}", name_of(m.cell, cell_names),
                   m.layers, m.hidden, f.proposal.steps, f.proposal.config.optimizer.lr, m.dropout),
-      fmt::format("expect   about {} of training, then a validation loss of about {:.2f} nats/char ({:.1f} bits/char); "
-                  "not English prose: often lower",
+      fmt::format("expect   about {} of training, then a validation loss of about {:.2f} nats/char ({:.1f} bits/char)",
                   describe_seconds(f.proposal.seconds), f.proposal.loss, bits(f.proposal.loss))};
 }
 
@@ -149,6 +188,8 @@ nlohmann::ordered_json report(const Findings& f, const std::string& out) {
           {"tokens", name_of(f.facts.tokens, token_names)},
           {"vocabulary", f.vocabulary},
           {"lines", f.shape.lines},
+          {"list", f.facts.list},
+          {"sorted", f.facts.sorted},
           {"longest_line", f.shape.longest_line},
           {"ends_with_newline", f.shape.ends_with_newline},
           {"carriage_returns", f.shape.carriage_returns},
@@ -181,15 +222,15 @@ void check_files(const Options& options, const std::string& out) {
 }
 
 int init(const Options& options, const Globals& globals) {
-  const std::string out =
-      !options.out.empty() ? options.out : std::filesystem::path(options.facts.files[0]).stem().string() + ".json";
+  const std::string out = !options.out.empty() ? options.out : run_name(options.facts.files) + ".json";
   const bool to_stdout = out == "-";
   if (to_stdout && options.json)
     fail_input("--json and --out -", "one of them on stdout", "name a file for the config: --out FILE");
   check_files(options, out);
   const StopSignals signals;
-  const Findings found = investigate(options.facts);
+  const Findings found = investigate(options.facts, globals.quiet);
   if (StopSignals::received() != 0) return 128 + StopSignals::received();
+  if (!found.note.empty() && !globals.quiet) say("charnn: {}", found.note);
   const std::vector<std::string> lines = summary(found);
   const std::string text = commented_json(found.proposal, lines), shown = fmt::format("{}", fmt::join(lines, "\n"));
   if (to_stdout) {
@@ -208,15 +249,12 @@ int init(const Options& options, const Globals& globals) {
 void add_init_command(CLI::App& app, const Globals& globals, Action& action) {
   auto options = std::make_shared<Options>();
   CLI::App* command = app.add_subcommand("init", "inspect a text and this machine, and write a config for them");
-  command->add_option("corpus", options->facts.files, "text files")->required()->type_name("CORPUS...");
+  command->add_option("corpus", options->facts.files, "text files")->required()->type_name("TEXT...");
   command->add_option("-o,--out", options->out, "config file to write; -: stdout; default: the text's name with .json")
       ->type_name("FILE");
   command->add_flag("--overwrite", options->overwrite, "replace an existing config");
-  command->add_option("--minutes", options->facts.minutes, "time that training may take")
-      ->check(CLI::Range(0.1, 100000.0))
-      ->capture_default_str();
-  command->add_option("--threads", options->facts.threads, "CPU threads to measure and train with; 0: one per core")
-      ->check(CLI::Range(0, 1024));
+  add_number(*command, "--minutes", options->facts.minutes, from_to(0.1, 100'000), "time that training may take");
+  add_threads(*command, options->facts.threads);
   command->add_flag("--json", options->json, "print the findings as JSON");
   on_chosen(command, action, [options, &globals] { return init(*options, globals); });
 }

@@ -4,19 +4,33 @@
 
 namespace charnn {
 namespace {
-/// Proportional to the loss.
+/// Of the recurrent layers, in units of hidden^2 of one matrix.
+double weights_of(const NetworkSize& size) {
+  return static_cast<double>(size.hidden * size.hidden * (2 * size.layers - 1));
+}
+
+/// S of the header; lower is better.
 double level(const NetworkSize& size, double chars, double train_chars) {
-  constexpr double b = 7.358, c = 0.03974, d = 2.154, e = 0.6612, worth_of_passes = 1.9;
+  constexpr double by_size = -0.3416, by_chars = -0.652, fades = 2.852, together = -0.05261, bend = 0.02044;
+  constexpr double worth_of_passes = 5.166;
   const double passes = chars / train_chars;
-  double worth = chars;
-  if (passes > 1) worth = train_chars * (1 + worth_of_passes * (1 - std::exp((1 - passes) / worth_of_passes)));
-  const auto hidden = static_cast<double>(size.hidden), layers = static_cast<double>(size.layers);
-  return b * std::pow(4 * hidden * hidden * (2 * layers - 1) / 1e5, -c) + d * std::pow(worth / 1e6, -e);
+  const double worth =
+      passes > 1 ? train_chars * (1 + worth_of_passes * (1 - std::exp((1 - passes) / worth_of_passes))) : chars;
+  const double n = std::log(weights_of(size) / weights_of(network_sizes[0]));
+  const double e = fades * (1 - std::exp(-std::log(worth / 1e6) / fades));  // each doubling gains less
+  return by_size * n + bend * n * n + (by_chars + together * n) * e;
 }
 }  // namespace
 
-double relative_loss(const NetworkSize& size, double chars, double train_chars) {
-  return level(size, chars, train_chars) / level(network_sizes[0], static_cast<double>(yardstick_chars), train_chars);
+double expected_loss(const Yardsticks& yardsticks, const NetworkSize& size, double chars, double train_chars) {
+  constexpr double begins = 266.2, power = 0.2093, floor = 0.7744;
+  const auto yardstick = static_cast<double>(yardstick_chars);
+  const double first = level(network_sizes[0], yardstick, train_chars);
+  const double slope = -std::log(1 - floor * std::log(yardsticks[0] / yardsticks[1])) /
+                       (first - level(network_sizes[1], yardstick, train_chars));
+  const double fallen = slope * (first - level(size, chars, train_chars));
+  const double remembers = chars / train_chars * 4 * weights_of(size) / train_chars / begins;
+  return yardsticks[0] * std::exp((std::exp(-fallen) - 1) / floor) * std::pow(std::max(1.0, remembers), power);
 }
 
 double suitable_dropout(const NetworkSize& size, double passes) {

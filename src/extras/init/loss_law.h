@@ -3,7 +3,8 @@
 #include <cstdint>
 
 namespace charnn {
-/// A network that charnn init may propose, and the learning rate that suits it at 32 streams of 64 characters.
+/// A network that charnn init may propose, and the learning rate that suits it at 32 streams of 64 characters. Those of
+/// two layers have skip connections.
 struct NetworkSize {
   std::int64_t layers, hidden;
   double lr;
@@ -11,16 +12,22 @@ struct NetworkSize {
 inline constexpr std::array<NetworkSize, 4> network_sizes{
     {{1, 64, 0.006}, {2, 128, 0.005}, {2, 256, 0.0035}, {2, 512, 0.0025}}};
 
-/// The validation loss of a text is foretold as a multiple of what the smallest network reaches on it in this many
-/// characters, which takes seconds to find out.
+/// What the two smallest networks reach on a text in a million characters, which takes seconds to find out: nats per
+/// character of validation.
 inline constexpr std::int64_t yardstick_chars = 1'000'000;
+using Yardsticks = std::array<double, 2>;
 
-/// Validation loss of a network of that size after training on `chars` characters from a text of `train_chars`, as a
-/// multiple of the yardstick's. Fitted to the runs in bench/results (bench/init_law.py; docs/quality.md):
-///   relative = (b N^-c + d E^-e) / the same for the yardstick
-/// N: weights of the recurrent layers in 100,000; E: the text's worth in millions of characters, where further passes
-/// are worth less and less (Muennighoff et al. 2023, "Scaling data-constrained language models").
-double relative_loss(const NetworkSize& size, double chars, double train_chars);
+/// Validation loss of a network of that size after training on `chars` characters from a text of `train_chars`, by a
+/// law fitted to the runs in bench/results (bench/init_law.py; docs/quality.md):
+///
+///   loss = first yardstick * exp((exp(-F) - 1) / 0.79) * (passes * weights / train_chars / 268)^0.21
+///   F = s (S of the first yardstick - S(n, E))
+///
+/// where s is such that the second yardstick comes out, and the last factor counts only where it is above 1 (a network
+/// that remembers the text). The loss can fall to exp(-1 / 0.79) of the first yardstick. n: logarithm of the weights,
+/// relative to the smallest network's. E: the text's worth in millions of characters, where further passes are worth
+/// less and less (Muennighoff et al. 2023, "Scaling data-constrained language models").
+double expected_loss(const Yardsticks& yardsticks, const NetworkSize& size, double chars, double train_chars);
 
 /// Dropout, with masks of a window, for so many passes over the text; as in those runs.
 double suitable_dropout(const NetworkSize& size, double passes);

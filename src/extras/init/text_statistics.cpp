@@ -103,7 +103,17 @@ double held_out_loss(const Corpus& corpus) {
 
 TextShape shape_of(const std::vector<std::string>& files) {
   TextShape shape;
-  std::int64_t line = 0;
+  std::string line, before;  // at most `most` bytes of each
+  constexpr std::size_t most = 1 << 12;
+  std::int64_t length = 0;
+  const auto end_line = [&] {
+    ++shape.lines;
+    shape.blank_lines += length == 0 ? 1 : 0;
+    shape.rising_lines += line >= before ? 1 : 0;
+    std::swap(before, line);
+    line.clear();
+    length = 0;
+  };
   for (const std::string& path : files) {
     std::string unfinished;  // the beginning of a character that the next piece ends
     TextFile(path).read_pieces(Tokens::bytes, [&](std::string_view text) {
@@ -112,9 +122,12 @@ TextShape shape_of(const std::vector<std::string>& files) {
       for (const char c : text) {
         shape.carriage_returns += c == '\r' ? 1 : 0;
         shape.nuls += c == '\0' ? 1 : 0;
-        shape.lines += c == '\n' ? 1 : 0;
-        line = c == '\n' ? 0 : line + 1;
-        shape.longest_line = std::max(shape.longest_line, line);
+        if (c == '\n') {
+          end_line();
+          continue;
+        }
+        shape.longest_line = std::max(shape.longest_line, ++length);
+        if (line.size() < most) line += c;
       }
       const std::string joined = unfinished.append(text);
       unfinished = joined.substr(joined.size() - unfinished_utf8(joined));
@@ -123,7 +136,7 @@ TextShape shape_of(const std::vector<std::string>& files) {
     });
     shape.utf8 = shape.utf8 && unfinished.empty();
   }
-  if (shape.bytes > 0 && !shape.ends_with_newline) ++shape.lines;
+  if (shape.bytes > 0 && !shape.ends_with_newline) end_line();
   return shape;
 }
 

@@ -12,9 +12,16 @@ struct TextShape {
   bool utf8 = true;
   std::int64_t lines = 0;         ///< including a last line without a newline
   std::int64_t longest_line = 0;  ///< in bytes
+  std::int64_t blank_lines = 0;
+  std::int64_t rising_lines = 0;  ///< that do not come before the line above them in the order of bytes
   bool ends_with_newline = false;
   std::int64_t carriage_returns = 0;
   std::int64_t nuls = 0;
+
+  /// Many short lines and hardly a blank one: names, words, records.
+  bool is_list() const { return lines >= 50 && 100 * blank_lines <= lines && bytes <= 40 * lines; }
+  bool ends_lines_as_windows() const { return carriage_returns > 0 && carriage_returns + 1 >= lines; }
+  bool is_sorted() const { return lines >= 50 && 100 * rising_lines >= 95 * lines; }
 };
 
 /// Reads the files once, in constant memory. Throws as InputFile.

@@ -7,6 +7,7 @@
 #include <editline/readline.h>
 #include <fmt/format.h>
 #include "core/base/error.h"
+#include "core/base/terminal.h"
 #include "core/cli/extras.h"
 #include "core/cli/runtime.h"
 
@@ -35,18 +36,6 @@ std::optional<std::string> read_line(bool terminal) {
   std::free(typed);
   if (!line.empty()) ::add_history(line.c_str());
   return line;
-}
-
-/// Replaces \n, \t and \\ by the characters they stand for.
-std::string unescaped(const std::string& typed) {
-  constexpr std::string_view letters = "nt\\", meanings = "\n\t\\";
-  std::string text;
-  for (std::size_t i = 0; i < typed.size(); ++i) {
-    const auto code = typed[i] == '\\' && i + 1 < typed.size() ? letters.find(typed[i + 1]) : letters.npos;
-    text += code == letters.npos ? typed[i] : meanings[code];
-    if (code != letters.npos) ++i;
-  }
-  return text;
 }
 
 /// The options that can still change: the weights are loaded, and a beam search shows nothing before it ends.
@@ -83,12 +72,19 @@ class Conversation {
       for (const Field& field : settable(options_.config))
         say("  :{} {}   {}", field.flag, to_text(field.get()), field.help);
     } else if (name == "stop") {
-      options_.stops.clear();
-      if (!value.empty()) options_.stops.push_back(unescaped(value));
+      TextOptions changed = options_;
+      changed.stops.clear();
+      if (!value.empty()) changed.stops.push_back(unescaped(value));
+      take(changed);
     } else {
       set(name, value);
     }
     return true;
+  }
+
+  void take(const TextOptions& changed) {
+    maker_.prepare(changed);  // throws if the options do not fit together
+    options_ = changed;
   }
 
   void set(const std::string& name, const std::string& value) {
@@ -104,19 +100,19 @@ class Conversation {
         assign(field, Value(std::vector<std::string>()), ":" + name);
       else
         assign_text(field, field.type == Field::Type::text ? unescaped(value) : value, ":" + name);
-      maker_.prepare(changed);  // throws if the options do not fit together
-      options_ = changed;
+      take(changed);
       if (seed >= 0) seed_ = static_cast<std::uint64_t>(seed);
       return;
     }
     fail_input(fmt::format(":{}: unknown command", name), "a command (:help shows them)",
-               fmt::format("did you mean :{}?", nearest(name, names)));
+               did_you_mean(nearest(name, names)));
   }
 
   void answer(const std::string& prompt, bool echo) {
-    options_.prompt = prompt;
-    options_.prompt_name = "the line";
-    PreparedText prepared = maker_.prepare(options_);
+    TextOptions text = options_;
+    text.prompt = prompt;
+    text.prompt_name = "the line";
+    PreparedText prepared = maker_.prepare(text);
     if (!prepared.note.empty()) say("charnn: {}", prepared.note);
     TextOutput output(raw_);
     last_text_ = prepared.shown_prompt;

@@ -16,6 +16,18 @@ double round_up(double size) {
 std::vector<double> all_values(const Panel& panel, std::vector<double> Series::*axis) {
   std::vector<double> all;
   for (const Series& series : panel.series) all.insert(all.end(), (series.*axis).begin(), (series.*axis).end());
+  if (axis == &Series::y)
+    for (double& value : all) value = std::min(value, panel.y.top);  // a gap stays one
+  return all;
+}
+
+std::vector<double> shared_values(const Chart& chart, const Panel& panel) {
+  std::vector<double> all;
+  for (const Panel& other : chart.panels)
+    if (other.x.label == panel.x.label) {
+      const std::vector<double> values = all_values(other, &Series::x);
+      all.insert(all.end(), values.begin(), values.end());
+    }
   return all;
 }
 }  // namespace
@@ -93,8 +105,8 @@ Series thinned(const Series& series, std::size_t buckets) {
   return thin;
 }
 
-Axes::Axes(const Panel& panel, std::size_t x_ticks, std::size_t y_ticks)
-    : x(all_values(panel, &Series::x), panel.x.log, x_ticks), y(all_values(panel, &Series::y), panel.y.log, y_ticks) {}
+Axes::Axes(const Chart& chart, const Panel& panel, std::size_t x_ticks, std::size_t y_ticks)
+    : x(shared_values(chart, panel), panel.x.log, x_ticks), y(all_values(panel, &Series::y), panel.y.log, y_ticks) {}
 
 std::vector<std::vector<PlotPoint>> lines_of(const Series& series, const Axes& axes) {
   std::vector<std::vector<PlotPoint>> lines;
@@ -102,7 +114,7 @@ std::vector<std::vector<PlotPoint>> lines_of(const Series& series, const Axes& a
   for (std::size_t i = 0; i < series.x.size(); ++i) {
     const bool shown = axes.x.shows(series.x[i]) && axes.y.shows(series.y[i]);
     if (shown && begins) lines.emplace_back();
-    if (shown) lines.back().push_back({axes.x.place(series.x[i]), axes.y.place(series.y[i])});
+    if (shown) lines.back().push_back({axes.x.place(series.x[i]), std::min(1.0, axes.y.place(series.y[i]))});
     begins = !shown || series.style == Series::Style::dots;
   }
   return lines;

@@ -1,5 +1,6 @@
 #pragma once
 #include <cmath>
+#include <limits>
 #include <string>
 #include <vector>
 
@@ -20,9 +21,16 @@ struct Mark {
   std::string text;
 };
 
+/// A point with a label beside it.
+struct Note {
+  double x = 0, y = 0;
+  std::string text;
+};
+
 struct ChartAxis {
-  std::string label;  ///< with its unit: "loss (nats per character)"
-  bool log = false;   ///< base 10; values of 0 and below are gaps
+  std::string label;                                     ///< with its unit: "loss (nats per character)"
+  bool log = false;                                      ///< base 10; values of 0 and below are gaps
+  double top = std::numeric_limits<double>::infinity();  ///< the axis ends here; what is above lies on its end
 };
 
 /// One pair of axes.
@@ -31,6 +39,8 @@ struct Panel {
   ChartAxis y = {};
   std::vector<Series> series = {};
   std::vector<Mark> marks = {};
+  std::vector<Note> notes = {};
+  double height = 1;  ///< of the usual one
 };
 
 /// Panels, one below the other.
@@ -42,7 +52,8 @@ struct Chart {
 /// An SVG picture, readable on a light and on a dark background (it follows prefers-color-scheme).
 std::string to_svg(const Chart& chart);
 
-/// A sketch in Unicode characters, at most `columns` wide, `rows` lines per panel; `color`: with ANSI colours.
+/// A sketch in Unicode characters, at most `columns` wide, `rows` lines for a panel of the usual height, and the first
+/// panel last, where the eye of a person at a terminal is; `color`: with ANSI colours.
 std::string to_terminal(const Chart& chart, std::size_t columns, std::size_t rows, bool color);
 
 /// Maps the values of an axis to positions and chooses its ticks.
@@ -76,7 +87,8 @@ Series thinned(const Series& series, std::size_t buckets);
 
 /// The scales of a panel, from the values of all its series.
 struct Axes {
-  Axes(const Panel& panel, std::size_t x_ticks, std::size_t y_ticks);
+  /// `chart`: panels with the same label on their x axis have the same axis.
+  Axes(const Chart& chart, const Panel& panel, std::size_t x_ticks, std::size_t y_ticks);
   Scale x, y;
 };
 

@@ -9,7 +9,7 @@ namespace charnn {
 namespace {
 // Sizes in pixels.
 constexpr double width = 800, left = 70, right = 780, plot_width = right - left;
-constexpr double panel_height = 250, panel_gap = 62, title_height = 34;
+constexpr double full_height = 250, panel_gap = 62, title_height = 34;
 constexpr double legend_row = 20, letter_width = 7;  // average, at a font size of 12 pixels
 
 // Okabe and Ito's colours (2008, "Color Universal Design"), which colour-blind readers can tell apart; lightened for a
@@ -60,7 +60,7 @@ std::string line_classes(const Series& series) {
   return fmt::format("c{}{}", series.color % colors, styles[static_cast<std::size_t>(series.style)]);
 }
 
-std::string curve_svg(const Series& series, const Axes& axes) {
+std::string curve_svg(const Series& series, const Axes& axes, double panel_height) {
   std::string svg;
   for (const std::vector<PlotPoint>& line : lines_of(thinned(series, 500), axes)) {
     std::string points;
@@ -73,8 +73,9 @@ std::string curve_svg(const Series& series, const Axes& axes) {
 }
 
 /// A panel, with the top left corner of its plotting area at the origin.
-std::string panel_svg(const Panel& panel) {
-  const Axes axes(panel, 8, 5);
+std::string panel_svg(const Chart& chart, const Panel& panel) {
+  const double panel_height = full_height * panel.height;
+  const Axes axes(chart, panel, 8, panel.height < 1 ? 3 : 5);
   std::string svg;
   for (const double tick : axes.y.ticks()) {
     const double at = panel_height * (1 - axes.y.place(tick));
@@ -91,7 +92,12 @@ std::string panel_svg(const Panel& panel) {
                      text_at(0, 0, "middle", panel.y.label));
   for (const bool faint : {true, false})  // faint curves go beneath the others
     for (const Series& series : panel.series)
-      if ((series.style == Series::Style::faint) == faint) svg += curve_svg(series, axes);
+      if ((series.style == Series::Style::faint) == faint) svg += curve_svg(series, axes, panel_height);
+  for (const Note& note : panel.notes) {
+    const double x = plot_width * axes.x.place(note.x), y = panel_height * (1 - axes.y.place(note.y));
+    svg += fmt::format(R"(<circle class="c1" r="4" cx="{:.1f}" cy="{:.1f}"/>)", x, y) +
+           text_at(x, y - 9, x > plot_width / 2 ? "end" : "start", note.text);
+  }
   double taken = 0, row = 0;  // by the latest label, which the next one must not touch
   for (const Mark& mark : panel.marks) {
     if (!axes.x.shows(mark.x)) continue;
@@ -124,8 +130,8 @@ std::string to_svg(const Chart& chart) {
   }
   y += legend.empty() ? 6 : legend_row + 12;
   for (const Panel& panel : chart.panels) {
-    body += fmt::format("<g transform=\"translate({} {})\">\n{}</g>\n", left, y, panel_svg(panel));
-    y += panel_height + panel_gap;
+    body += fmt::format("<g transform=\"translate({} {})\">\n{}</g>\n", left, y, panel_svg(chart, panel));
+    y += full_height * panel.height + panel_gap;
   }
   return fmt::format(
       R"(<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {0} {1}" width="{0}" height="{1}" role="img">

@@ -57,8 +57,8 @@ std::string x_numbers(const Scale& x, std::size_t columns) {
   return line;
 }
 
-std::string draw_panel(const Panel& panel, std::size_t columns, std::size_t rows, bool color) {
-  const Axes axes(panel, columns / 12, rows / 3);
+std::string draw_panel(const Chart& chart, const Panel& panel, std::size_t columns, std::size_t rows, bool color) {
+  const Axes axes(chart, panel, columns / 12, rows / 3);
   Grid grid(rows, std::vector<Cell>(columns));
   for (const Series& series : panel.series) {
     if (series.style == Series::Style::faint) continue;  // would only blur a sketch; a smoothed version is there
@@ -93,11 +93,16 @@ std::string to_terminal(const Chart& chart, std::size_t columns, std::size_t row
     const std::string name = cut(safe_for_terminal(entry.name), columns - 3);
     const auto width = static_cast<std::size_t>(count_code_points(name)) + 2;
     const bool fits = used + 3 + width <= columns;
-    text += (fits ? "   " : "\n") + painted("━", entry.color, color) + " " + name;
+    text += (fits ? "   " : "\n") + painted(entry.style == Series::Style::dashed ? "╌" : "━", entry.color, color) +
+            " " + name;
     used = fits ? used + 3 + width : width;
   }
   text += "\n";
-  for (const Panel& panel : chart.panels) text += "\n" + draw_panel(panel, columns - margin, rows, color);
+  for (auto panel = chart.panels.rbegin(); panel != chart.panels.rend(); ++panel) {
+    const auto height = static_cast<std::size_t>(std::lround(panel->height * static_cast<double>(rows)));
+    text += "\n" + draw_panel(chart, *panel, columns - margin, std::max<std::size_t>(height, 3), color);
+    for (const Note& note : panel->notes) text += note.text + "\n";
+  }
   return text;
 }
 }  // namespace charnn

@@ -4,7 +4,6 @@
 #include <fmt/format.h>
 #include "core/base/error.h"
 #include "core/base/files.h"
-#include "core/base/running_average.h"
 #include "core/train/schedule.h"
 
 namespace charnn {
@@ -22,18 +21,45 @@ Series series_of(const std::vector<Point>& points, double Point::*x, double Poin
   return series;
 }
 
-/// Exponential average over about a 30th of the curve, debiased (see RunningAverage); gaps stay.
-Series smoothed(Series series, const std::string& name = "", Style style = Style::line) {
-  const double keep = 1 - 1 / std::max(2.0, static_cast<double>(series.y.size()) / 30);
-  RunningAverage average;
-  for (double& y : series.y) {
-    if (!std::isfinite(y)) continue;
-    average.add(y, keep);
-    y = average.value();
+/// Mean of the values within 150 steps on both sides, fewer near the ends: a running average would lag behind, and a
+/// window that grows with the run would show the same steps differently in a longer run. Gaps stay.
+Series smoothed(Series series, const std::vector<MetricsPoint>& points, const std::string& name = "",
+                Style style = Style::line) {
+  constexpr double reach = 150;
+  const std::vector<double> raw = series.y;
+  std::size_t begin = 0, end = 0;
+  for (std::size_t i = 0; i < raw.size(); ++i) {
+    const double step = points[i].step;
+    const double near = std::min({reach, step - points.front().step, points.back().step - step});
+    while (points[begin].step < step - reach) ++begin;
+    while (end < raw.size() && points[end].step <= step + reach) ++end;
+    double sum = 0, count = 0;
+    for (std::size_t j = begin; j < end; ++j)
+      if (std::isfinite(raw[j]) && std::abs(points[j].step - step) <= near) {
+        sum += raw[j];
+        ++count;
+      }
+    if (std::isfinite(raw[i])) series.y[i] = sum / count;
   }
   series.name = name;
   series.style = style;
   return series;
+}
+
+/// Where the loss axis ends: the first steps, which fall from the loss of guessing, may leave it if they would take
+/// more than half of the picture.
+double top_of(const std::vector<std::pair<std::string, Metrics>>& runs) {
+  double low = INFINITY, later = -INFINITY, first = -INFINITY;
+  for (const auto& [name, run] : runs)
+    for (const std::vector<MetricsPoint>* points : {&run.steps, &run.evals})
+      for (std::size_t i = 0; i < points->size(); ++i) {
+        const MetricsPoint& point = (*points)[i];
+        if (!std::isfinite(point.loss)) continue;
+        low = std::min(low, point.loss);
+        first = std::max(first, point.loss);
+        if (point.step > points->back().step / 20) later = std::max(later, point.loss);
+      }
+  return first - low > 2 * (later - low) && later > low ? later : INFINITY;
 }
 
 /// True if the curves' peaks differ so much that a linear axis would flatten some of them.
@@ -65,9 +91,11 @@ void thin_out(std::vector<MetricsPoint>& points) {
 Chart curves_of(const std::vector<std::pair<std::string, Metrics>>& runs, const CurveOptions& options) {
   const bool single = runs.size() == 1;
   const auto x = options.x.value;
+  std::string title = runs[0].first;
   Panel loss{.x = {options.x.label}, .y = {"loss (nats per character)", options.log_loss}};
-  Panel lr{.x = {options.x.label}, .y = {"learning rate"}};
-  Panel norm{.x = {options.x.label}, .y = {"gradient norm", true}};
+  loss.y.top = options.log_loss ? INFINITY : top_of(runs);
+  Panel lr{.x = {options.x.label}, .y = {"learning rate"}, .height = 0.5};
+  Panel norm{.x = {options.x.label}, .y = {"gradient norm", true}, .height = 0.5};
   for (std::size_t i = 0; i < runs.size(); ++i) {
     const auto& [name, run] = runs[i];
     const std::string prefix = single ? "" : name + " ";
@@ -75,19 +103,25 @@ Chart curves_of(const std::vector<std::pair<std::string, Metrics>>& runs, const 
     if (!options.val_only) {
       const Series raw = series_of(run.steps, x, &MetricsPoint::loss, i, Style::faint);
       loss.series.push_back(raw);
-      loss.series.push_back(smoothed(raw, prefix + "training, smoothed", single ? Style::line : Style::dashed));
+      loss.series.push_back(
+          smoothed(raw, run.steps, prefix + "training, smoothed", single ? Style::line : Style::dashed));
     }
     loss.series.push_back(series_of(run.evals, x, &MetricsPoint::loss, val_color, Style::line, prefix + "validation"));
     if (run.evals.size() <= 60)
       loss.series.push_back(series_of(run.evals, x, &MetricsPoint::loss, val_color, Style::dots));
+    const auto best = std::ranges::min_element(run.evals, {}, &MetricsPoint::loss);
+    if (single && best != run.evals.end()) {
+      loss.notes.push_back({(*best).*x, best->loss, fmt::format("best {:.4f}", best->loss)});
+      title += fmt::format(": validation loss {:.4f} at step {:.0f}", best->loss, best->step);
+    }
     lr.series.push_back(series_of(run.steps, x, &MetricsPoint::lr, i, Style::line));
     if (!single) continue;
     norm.series.push_back(series_of(run.steps, x, &MetricsPoint::grad_norm, 0, Style::faint));
-    norm.series.push_back(smoothed(norm.series[0]));
+    norm.series.push_back(smoothed(norm.series[0], run.steps));
     add_marks(loss, run, x);
   }
   lr.y.log = far_apart(lr);
-  if (single) return {runs[0].first, {std::move(loss), std::move(lr), std::move(norm)}};
+  if (single) return {title, {std::move(loss), std::move(lr), std::move(norm)}};
   return {fmt::format("charnn: {} runs", runs.size()), {std::move(loss), std::move(lr)}};
 }
 
@@ -100,16 +134,6 @@ Chart schedule_chart(const std::string& title, const ScheduleConfig& schedule, d
     rate.y.push_back(learning_rate(schedule, lr, step, total_steps));
   }
   return {title, {{.x = {"step"}, .y = {"learning rate"}, .series = {std::move(rate)}}}};
-}
-
-Chart range_test_chart(const RangeCurve& curve, const std::optional<LrSuggestion>& suggestion,
-                       const std::string& title) {
-  const Series raw = series_of(curve.points, &RangePoint::lr, &RangePoint::loss, 0, Style::faint);
-  const Series smooth{"training loss, smoothed", raw.x, smoothed_losses(curve.points), 0, Style::line};
-  Panel panel{.x = {"learning rate", true}, .y = {"loss (nats per character)"}, .series = {raw, smooth}};
-  if (suggestion)
-    panel.marks = {{suggestion->lr, fmt::format("suggested {:g}", suggestion->lr)}, {suggestion->lowest, "lowest"}};
-  return {title, {panel}};
 }
 
 void PlotSink::record(const StepInfo& s) {

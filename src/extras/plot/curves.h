@@ -4,7 +4,6 @@
 #include <utility>
 #include <vector>
 #include "core/base/clock.h"
-#include "core/train/lr_range_test.h"
 #include "core/train/sink.h"
 #include "core/train/train_config.h"
 #include "extras/plot/chart.h"
@@ -35,10 +34,6 @@ Chart curves_of(const std::vector<std::pair<std::string, Metrics>>& runs, const 
 /// The learning rate of a schedule in steps [0, steps).
 Chart schedule_chart(const std::string& title, const ScheduleConfig& schedule, double lr, std::int64_t steps,
                      std::int64_t total_steps);
-
-/// The loss over the learning rate in a learning-rate range test.
-Chart range_test_chart(const RangeCurve& curve, const std::optional<LrSuggestion>& suggestion,
-                       const std::string& title);
 
 /// Keeps a picture of the run's curves up to date: redraws it every few seconds, after warnings and at the end.
 class PlotSink : public Sink {

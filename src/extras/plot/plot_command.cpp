@@ -33,6 +33,7 @@ std::vector<std::pair<std::string, Metrics>> read_runs(const std::vector<std::st
   for (const std::string& run_or_file : typed) {
     const bool is_folder = std::filesystem::is_directory(run_or_file);
     const std::string file = is_folder ? RunFolder(run_or_file).metrics() : run_or_file;
+    if (is_folder && !std::filesystem::exists(file)) refuse_folder_of_runs(run_or_file);
     std::filesystem::path path = std::filesystem::absolute(file).lexically_normal();
     if (path.filename() == "metrics.jsonl") path = path.parent_path();
     runs.emplace_back(path.filename().string(), read_metrics(file));
@@ -54,17 +55,32 @@ Chart chart_of_schedule(const ConfigInput& input) {
     steps = plan_steps(config.train, batcher.windows_per_epoch());
   }
   if (steps == 0) steps = config.schedule.total_steps;
-  if (steps == 0) steps = std::max<std::int64_t>(1000, 5 * config.schedule.warmup_steps);  // limited by time only
+  const bool by_time = steps == 0;
+  if (by_time) steps = std::max<std::int64_t>(1000, 5 * config.schedule.warmup_steps);
   const std::int64_t total = config.schedule.total_steps > 0 ? config.schedule.total_steps : steps;
-  const std::string title = fmt::format("{}: {}, lr {:g}", input.file.empty() ? "schedule" : input.file,
-                                        name_of(config.schedule.kind, schedule_names), config.optimizer.lr);
+  const std::string name = std::filesystem::path(input.file).filename().string();
+  const std::string title =
+      fmt::format("{}: {}, lr {:g}{}", name.empty() ? "schedule" : name, name_of(config.schedule.kind, schedule_names),
+                  config.optimizer.lr, by_time ? fmt::format(" (limited by time: drawn for {} steps)", steps) : "");
   return schedule_chart(title, config.schedule, config.optimizer.lr, steps, total);
 }
 
-/// As wide as the terminal that stdout is, and in colour if it is one.
-std::string terminal_sketch(const Chart& chart) {
-  return to_terminal(chart, std::min<std::size_t>(terminal_columns(STDOUT_FILENO).value_or(80), 120), 12,
-                     wants_color(STDOUT_FILENO));
+/// As large as the terminal that stdout is, and in colour if it is one.
+/// The lower panels are left out where there is no room for them.
+std::string terminal_sketch(Chart chart) {
+  const auto rows = static_cast<double>(terminal_rows(STDOUT_FILENO).value_or(40));
+  constexpr double least = 6, most = 20;
+  const auto room = [&] {
+    double heights = 0, others = 5;  // lines of title, legend and prompt
+    for (const Panel& panel : chart.panels) {
+      heights += panel.height;
+      others += 5 + static_cast<double>(panel.notes.size());
+    }
+    return (rows - others) / heights;
+  };
+  while (chart.panels.size() > 1 && room() < least) chart.panels.pop_back();
+  return to_terminal(chart, std::min<std::size_t>(terminal_columns(STDOUT_FILENO).value_or(80), 120),
+                     static_cast<std::size_t>(std::clamp(room(), least, most)), wants_color(STDOUT_FILENO));
 }
 
 int plot(Options options, bool of_schedule) {
@@ -108,6 +124,14 @@ void add_plot_command(CLI::App& app, const Globals&, Action& action) {
   on_chosen(command, action, [options, schedule] { return plot(*options, schedule->count() > 0); });
 }
 
+Chart chart_of(const CurvePicture& curve) {
+  Panel panel{.x = {curve.x_label, true}, .y = {"loss (nats per character)"}};
+  panel.series = {{"training loss", curve.x, curve.loss, 0, Series::Style::faint},
+                  {"training loss, smoothed", curve.x, curve.smoothed, 0, Series::Style::line}};
+  for (const auto& [x, text] : curve.marks) panel.marks.push_back({x, text});
+  return {curve.title, {panel}};
+}
+
 /// Draws loss.svg in the run folder.
 std::unique_ptr<Sink> make_plot_sink(const SinkContext& context) {
   Metrics history;
@@ -123,7 +147,7 @@ std::unique_ptr<Sink> make_plot_sink(const SinkContext& context) {
 void add_plot(Extras& extras) {
   extras.commands.emplace_back(add_plot_command);
   extras.sinks.emplace_back(make_plot_sink);
-  extras.range_test_svg = [](const auto&... test) { return to_svg(range_test_chart(test...)); };
-  extras.range_test_sketch = [](const auto&... test) { return terminal_sketch(range_test_chart(test...)); };
+  extras.draw_svg = [](const CurvePicture& curve) { return to_svg(chart_of(curve)); };
+  extras.draw_sketch = [](const CurvePicture& curve) { return terminal_sketch(chart_of(curve)); };
 }
 }  // namespace charnn::cli

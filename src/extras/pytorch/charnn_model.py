@@ -2,7 +2,7 @@
 
     python charnn_model.py --prompt "Once " --length 200 --temperature 0.8
 """
-import argparse, collections, json, os, pathlib, sys
+import argparse, collections, json, os, pathlib, re, sys
 
 import torch
 from torch import nn
@@ -39,22 +39,28 @@ class CharRnn(nn.Module):
         super().__init__()
         self.encoder = nn.Embedding(len(IDS), MODEL["embedding"])
         cell = {"rnn": nn.RNN, "gru": nn.GRU, "lstm": nn.LSTM}[MODEL["cell"]]
-        self.rnn = cell(MODEL["embedding"], MODEL["hidden"], MODEL["layers"])
+        sizes = [MODEL["embedding"]] + [MODEL["hidden"]] * MODEL["layers"]
+        self.rnn = nn.ModuleList(cell(*pair) for pair in zip(sizes, sizes[1:]))
         self.decoder = nn.Linear(MODEL["hidden"], len(IDS))
-        self.load_state_dict(read_safetensors(FOLDER / "model.safetensors"))
+        # The file's names are those of one module with several layers: its weight_ih_l1 is the second's weight_ih_l0.
+        self.load_state_dict({re.sub(r"^rnn\.(\w+)_l(\d+)$", r"rnn.\2.\1_l0", name): weight
+                              for name, weight in read_safetensors(FOLDER / "model.safetensors").items()})
 
     def forward(self, ids, state=None):
         """Maps ids [T, B] to the logits [T, B, V] of the symbol after each, and the state after them."""
-        output, state = self.rnn(self.encoder(ids), state)
-        return self.decoder(output), state
+        output, total, after = self.encoder(ids), 0, []
+        for layer, before in zip(self.rnn, state or [None] * len(self.rnn)):
+            output, new = layer(output, before)
+            total = total + output
+            after.append(new)
+        return self.decoder(total if MODEL["sums_layers"] else output), after
 
     @torch.no_grad()
     def generate(self, prompt, length, temperature=0, seed=0):
         """Continues the prompt; temperature 0 always takes the most likely symbol."""
         random = torch.Generator().manual_seed(seed)
         separator = encode(MODEL["document_separator"])
-        beginning = separator[-1:] or [IDS[symbol] for symbol in ("\n", 10) if symbol in IDS]
-        fed, written = beginning + encode(prompt), []  # as at the start of a document or line
+        fed, written = MODEL["beginning"] + encode(prompt), []  # as at the start of a document or line
         logits, state, latest = torch.zeros(len(IDS)), None, collections.deque(maxlen=len(separator))
         for _ in range(length):
             for i in fed:

@@ -47,6 +47,17 @@ std::vector<char32_t> of_json(std::string_view text, const std::string& what) {
   } catch (const std::invalid_argument& error) {
     refuse(fmt::format("{} is {}", what, error.what()), forms);
   }
+  // As torch-rnn writes it (ids from 1), and nanoGPT's meta.pkl as JSON.
+  for (const char* key : {"idx_to_token", "itos", "stoi", "token_to_idx"})
+    if (value.is_object() && value.contains(key) && value[key].is_structured()) {
+      value = json(value[key]);
+      break;
+    }
+  if (value.is_object() && value.contains("1") && !value.contains("0")) {
+    json from_zero = json::object();
+    for (const auto& [key, item] : value.items()) from_zero[std::to_string(id_of(key, what) - 1)] = item;
+    value = std::move(from_zero);
+  }
   if (!value.is_structured()) refuse(fmt::format("{} holds neither an array nor an object", what), forms);
   std::map<std::size_t, char32_t> by_id;
   for (const auto& [key, item] : value.items()) {  // an array's keys are its indices

@@ -2,9 +2,11 @@
 #include <cmath>
 #include <limits>
 #include <numeric>
+#include <unordered_set>
 #include <CLI/CLI.hpp>
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
+#include "core/base/hash.h"
 #include "core/base/terminal.h"
 #include "core/cli/extras.h"
 #include "core/cli/runtime.h"
@@ -36,6 +38,56 @@ double nats_per_symbol(Network& network, const std::vector<std::int64_t>& prompt
   return last > first ? nats / static_cast<double>(last - first) : std::numeric_limits<double>::quiet_NaN();
 }
 
+/// Without line breaks at its ends.
+std::string_view trimmed(std::string_view text) {
+  const std::size_t begin = text.find_first_not_of("\r\n"), end = text.find_last_not_of("\r\n");
+  return begin == text.npos ? "" : text.substr(begin, end + 1 - begin);
+}
+
+/// Hashes of all documents of a text, or of its lines if it has no documents.
+std::unordered_set<std::uint64_t> parts_of(const Corpus& corpus, const std::string& document_separator) {
+  const std::string separator = document_separator.empty() ? "\n" : document_separator;
+  std::unordered_set<std::uint64_t> parts;
+  std::string text;
+  std::vector<std::int64_t> ids(1 << 16);
+  for (std::int64_t first = 0; first < corpus.size(); first += std::ssize(ids)) {
+    ids.resize(static_cast<std::size_t>(std::min<std::int64_t>(1 << 16, corpus.size() - first)));
+    corpus.copy(first, ids);
+    for (const std::int64_t id : ids) text += corpus.vocabulary().text(id);
+    std::size_t begin = 0;
+    for (std::size_t end; (end = text.find(separator, begin)) != text.npos; begin = end + separator.size())
+      parts.insert(hash64(trimmed(std::string_view(text).substr(begin, end - begin))));
+    text.erase(0, begin);
+  }
+  parts.insert(hash64(trimmed(text)));
+  return parts;
+}
+
+/// charnn sample --unique and --new-only
+class Fresh : public SampleExtra {
+ public:
+  void add_options(CLI::App& command) override {
+    command_ = &command;
+    command.add_flag("--unique", unique_, "with --num: no text twice");
+    command.add_flag("--new-only", new_only_, "with --num: no text that is a document, or a line, of the run's corpus");
+  }
+  void begin(const TextMaker& maker, const PreparedText&) override {
+    if (!new_only_) return;
+    const auto files = command_->get_option("--report-data")->results();
+    known_ = parts_of(open_text_of(maker.model(), files, OnUnknown::error, "--report-data"),
+                      maker.model().config.data.document_separator);
+  }
+  bool accepts(const std::string& text) override {
+    const std::uint64_t hash = hash64(trimmed(text));
+    return !known_.contains(hash) && (!unique_ || seen_.insert(hash).second);
+  }
+
+ private:
+  const CLI::App* command_ = nullptr;
+  bool unique_ = false, new_only_ = false;
+  std::unordered_set<std::uint64_t> known_, seen_;
+};
+
 /// charnn sample --report
 class Report : public SampleExtra {
  public:
@@ -43,9 +95,10 @@ class Report : public SampleExtra {
     auto* report = command.add_flag("--report", chosen_,
                                     "report the perplexity of the text, and how much of it is copied from the corpus");
     if (auto* interactive = command.get_option_no_throw("--interactive")) report->excludes(interactive);
-    command.add_option("--report-data", files_, "text to search for copies; default: the run's own corpus")
+    command
+        .add_option("--report-data", files_,
+                    "for --report and --new-only: the text to search for copies; default: the run's own corpus")
         ->allow_extra_args(false)
-        ->needs(report)
         ->type_name("FILE");
   }
 
@@ -53,7 +106,7 @@ class Report : public SampleExtra {
     if (!chosen_) return;
     maker_ = &maker;
     prompt_ = prepared.job.prompt;
-    corpus_.emplace(open_text_of(maker.model(), files_));
+    corpus_.emplace(open_text_of(maker.model(), files_, OnUnknown::error, "--report-data"));
     const Checkpoint& checkpoint = maker.model().checkpoint;
     network_ = std::make_unique<Network>(checkpoint.layout, checkpoint.best_weights());
   }
@@ -100,5 +153,6 @@ class Report : public SampleExtra {
 
 void add_report(Extras& extras) {
   extras.sample.emplace_back([] { return std::make_unique<Report>(); });
+  extras.sample.emplace_back([] { return std::make_unique<Fresh>(); });
 }
 }  // namespace charnn::cli

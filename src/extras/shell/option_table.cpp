@@ -18,18 +18,12 @@ Offer offer_for(const std::string& placeholder) {
 
 /// For an option that sets a field of the config.
 void read_field(OptionRow& row, const Field& field) {
-  // integer, real, text, text_list, choice, optional_real
-  constexpr std::array placeholders{"N", "NUMBER", "TEXT", "TEXT", "NAME", "NUMBER"};
-  row.value = field.value_name.empty() ? name_of(field.type, placeholders) : field.value_name;
+  row.value = field.placeholder();
   row.help = field.help;
   row.limits = field.range.text();
   row.values = field.choices;
   row.offer = row.values.empty() ? offer_for(row.value) : Offer::values;
-  const Value value = field.get();
-  if (const auto* text = std::get_if<std::string>(&value))
-    row.default_text = *text;
-  else if (field.type != Field::Type::text_list)
-    row.default_text = to_text(value);
+  row.default_text = field.default_text();
 }
 
 /// For any other option. CLI11 appends its checks to the placeholder: "N:INT in [1 - 9]", "TEXT:{a,b}".
@@ -86,7 +80,8 @@ OptionRow row_of(const CLI::Option& option, const std::vector<Section>& config) 
 CommandRow row_of(const CLI::App& app, const std::vector<Section>& config) {
   CommandRow command{app.get_name(), app.get_description(), {}, {}};
   for (const CLI::Option* option : app.get_options()) {
-    if (option == app.get_help_ptr() && app.get_parent() != nullptr) continue;  // the program's --help is enough
+    // The program's --help is enough.
+    if (app.get_parent() != nullptr && (option == app.get_help_ptr() || option == app.get_help_all_ptr())) continue;
     OptionRow row = row_of(*option, config);
     if (row.group == app.get_help_ptr()->get_group()) row.group.clear();
     (row.positional ? command.positionals : command.flags).push_back(std::move(row));

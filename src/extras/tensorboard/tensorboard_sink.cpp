@@ -5,6 +5,7 @@
 #include <filesystem>
 #include <unistd.h>
 #include <fmt/format.h>
+#include <nlohmann/json.hpp>
 #include <protozero/pbf_writer.hpp>
 #include "core/base/terminal.h"
 #include "core/cli/extras.h"
@@ -48,22 +49,70 @@ void add_scalar(std::string& event, const char* tag, double number) {
   add_value(event, tag, [&](pbf_writer& value) { value.add_float(2, static_cast<float>(number)); });
 }
 
-/// Adds the sample as a tensor of one string (tensor.proto) for the text plugin, which renders it as Markdown: indented
-/// text keeps its lines.
-void add_sample(std::string& event, const std::string& sample) {
-  std::string code = "    ";
-  for (const char c : safe_for_terminal(sample)) code += c == '\n' ? "\n    " : std::string(1, c);
-  add_value(event, "sample", [&](pbf_writer& value) {
+/// Adds what one of TensorBoard's plugins shows: `content` in the metadata, `text` as a tensor of one string
+/// (tensor.proto).
+void add_for_plugin(std::string& event, const char* tag, const char* name, const std::string& content,
+                    const std::string& text) {
+  add_value(event, tag, [&](pbf_writer& value) {
     {
       pbf_writer metadata(value, 9);
-      pbf_writer(metadata, 1).add_string(1, "text");  // the plugin
+      pbf_writer plugin(metadata, 1);
+      plugin.add_string(1, name);
+      plugin.add_bytes(2, content);
     }
     pbf_writer tensor(value, 8);
     tensor.add_enum(1, 7);  // dtype: DT_STRING
-    tensor.add_bytes(8, code);
+    tensor.add_bytes(8, text);
     pbf_writer shape(tensor, 2);
     pbf_writer(shape, 2).add_int64(1, 1);  // one dimension of size 1
   });
+}
+
+/// The text plugin renders Markdown: indented text keeps its lines.
+void add_text(std::string& event, const char* tag, const std::string& text) {
+  std::string code = "    ";
+  for (const char c : safe_for_terminal(text)) code += c == '\n' ? "\n    " : std::string(1, c);
+  add_for_plugin(event, tag, "text", "", code);
+}
+
+/// The numbers and choices of the config (plugins/hparams/plugin_data.proto), for the table that compares runs.
+void add_hparams(std::string& event, const nlohmann::json& config) {
+  std::string content;
+  pbf_writer data(content);
+  {
+    pbf_writer start(data, 3);  // session_start_info
+    for (const auto& [name, section] : config.items())
+      for (const auto& [key, setting] : section.items()) {
+        if (setting.is_array()) continue;
+        pbf_writer entry(start, 1);
+        entry.add_string(1, fmt::format("{}.{}", name, key));
+        pbf_writer value(entry, 2);  // google.protobuf.Value
+        if (setting.is_number())
+          value.add_double(2, setting.get<double>());
+        else if (setting.is_string())
+          value.add_string(3, setting.get<std::string>());
+        else
+          value.add_bool(4, setting == true);
+      }
+  }
+  add_for_plugin(event, "_hparams_/session_start_info", "hparams", content, "");
+}
+
+/// Charts with the curves of training and validation together (plugins/custom_scalar/layout.proto).
+void add_charts(std::string& event) {
+  std::string layout;
+  pbf_writer writer(layout);
+  {
+    pbf_writer category(writer, 2);
+    category.add_string(1, "training and validation");
+    for (const char* name : {"loss", "bits_per_char"}) {
+      pbf_writer chart(category, 2);
+      chart.add_string(1, name);
+      pbf_writer lines(chart, 2);
+      for (const char* part : {"train", "validation"}) lines.add_string(1, fmt::format("{}/{}", name, part));
+    }
+  }
+  add_for_plugin(event, "custom_scalars__config__", "custom_scalars", "", layout);
 }
 
 double now() { return std::chrono::duration<double>(std::chrono::system_clock::now().time_since_epoch()).count(); }
@@ -96,11 +145,13 @@ void TensorBoardSink::open() {
   std::string version;
   pbf_writer(version).add_string(Event::file_version, "brain.Event:2");
   write(first_step_, version);
-  if (first_step_ == 0) return;
-  std::string start;
-  pbf_writer writer(start);
-  pbf_writer(writer, Event::session_log).add_enum(1, 1);  // status: START
-  write(first_step_ + 1, start);                          // the first step that is trained again
+  if (first_step_ > 0) {
+    std::string start;
+    pbf_writer writer(start);
+    pbf_writer(writer, Event::session_log).add_enum(1, 1);  // status: START
+    write(first_step_ + 1, start);                          // the first step that is trained again
+  }
+  if (!about_.empty()) write(first_step_, about_);
 }
 
 void TensorBoardSink::write(std::int64_t step, const std::string& event) {
@@ -110,6 +161,18 @@ void TensorBoardSink::write(std::int64_t step, const std::string& event) {
   writer.add_double(Event::wall_time, now());
   writer.add_int64(Event::step, step);
   file_->append(step, tfrecord(header + event));
+}
+
+void TensorBoardSink::begin(const RunInfo& run) {
+  add_text(about_, "config", run.config);
+  add_hparams(about_, nlohmann::json::parse(run.config));
+  add_charts(about_);
+}
+
+void TensorBoardSink::warn(const Warning& w) {
+  std::string event;
+  add_text(event, "warning", w.message);
+  write(w.step, event);
 }
 
 void TensorBoardSink::record(const StepInfo& s) {
@@ -127,7 +190,7 @@ void TensorBoardSink::eval(const EvalInfo& e) {
   std::string event;
   add_scalar(event, "loss/validation", e.result.loss());
   add_scalar(event, "bits_per_char/validation", bits(e.result.loss()));
-  if (!e.sample.empty()) add_sample(event, e.sample);
+  if (!e.sample.empty()) add_text(event, "sample", e.sample);
   write(e.step, event);
 }
 }  // namespace charnn

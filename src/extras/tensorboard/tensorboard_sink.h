@@ -5,7 +5,8 @@
 #include "core/train/sink.h"
 
 namespace charnn {
-/// Event file for TensorBoard (https://www.tensorflow.org/tensorboard) with scalars and samples. Every process of a run
+/// Event file for TensorBoard (https://www.tensorflow.org/tensorboard) with scalars, samples, warnings and the
+/// config. Every process of a run
 /// writes its own file, since a running TensorBoard continues to read where it was. The file of a resumed run begins
 /// with a session log that makes TensorBoard discard the later steps of earlier files.
 class TensorBoardSink : public Sink {
@@ -14,6 +15,8 @@ class TensorBoardSink : public Sink {
   TensorBoardSink(std::string folder, std::int64_t first_step, Warn warn = {})
       : folder_(std::move(folder)), first_step_(first_step), warn_(std::move(warn)) {}
 
+  void begin(const RunInfo& run) override;
+  void warn(const Warning& warning) override;
   void record(const StepInfo& step) override;
   void eval(const EvalInfo& eval) override;
   void end(const EndInfo&) override {
@@ -26,6 +29,7 @@ class TensorBoardSink : public Sink {
 
   std::string folder_;
   std::int64_t first_step_;
+  std::string about_;  ///< the run: written when the file is made
   Warn warn_;
   std::optional<SinkFile> file_;
 };

@@ -24,7 +24,7 @@ TEST(AssignText, TakesWholeNumbersOnly) {
   assign_text(field, "42", "--batch-size");
   EXPECT_EQ(number, 42);
   for (const char* bad : {"4x", "", "1.5", "1e3", " 4", "99999999999999999999"})
-    expect_contains(error_of([&] { assign_text(field, bad, "--batch-size"); }), "an integer");
+    expect_contains(error_of([&] { assign_text(field, bad, "--batch-size"); }), "a whole number");
   expect_contains(error_of([&] { assign_text(field, "101", "--batch-size"); }), "from 1 to 100");
   EXPECT_EQ(number, 42) << "a refused value must not be set";
 }
@@ -53,8 +53,11 @@ TEST(Field, FlagComesFromTheName) {
   EXPECT_EQ(Field::real("val_fraction", number, {}, "").flag, "val-fraction");
 }
 
-TEST(Nearest, TakesTheSmallestEditDistance) {
+TEST(Nearest, FindsSlipsOnly) {
   EXPECT_EQ(nearest("batchsize", {"seed", "batch_size", "beta1"}), "batch_size");
+  EXPECT_EQ(nearest("trian", {"sample", "train", "trainer"}), "train") << "two swapped";
+  EXPECT_EQ(nearest("--TEMP", {"--seed", "--temperature"}), "--temperature") << "an abbreviation";
+  EXPECT_EQ(nearest("transformer", {"rnn", "gru", "lstm"}), "") << "far off";
   EXPECT_EQ(nearest("x", {}), "");
 }
 

@@ -127,7 +127,7 @@ TEST(Batcher, MarksWhereDocumentsStart) {
   const Corpus whole = corpus_of(folder, text);
   EXPECT_TRUE(Batcher(whole, whole.train(), 2, 5).next().starts.empty());
   config.document_separator = "+";
-  expect_contains(error_of([&] { Corpus other(config); }), "data.document_separator has a character");
+  expect_contains(error_of([&] { Corpus other(config); }), "never occurs in the text");
 }
 
 TEST(Batcher, SaysWhatFits) {

@@ -163,6 +163,50 @@ TEST(Corpus, SplitsAreContiguousAndComplete) {
   EXPECT_EQ(corpus.test().size(), 50);
 }
 
+TEST(Corpus, LeavesOutOrReplacesUnknownSymbols) {
+  const test::TemporaryFolder folder;
+  const Vocabulary known(Tokens::chars, {U' ', U'a', U'b', U'é'});
+  for (const bool wide : {false, true}) {
+    std::string text, kept, spaced;
+    for (std::uint32_t i = 0; i < 9000; ++i) {
+      const std::uint32_t kind = (i * 2654435761U) >> 29;
+      const std::string symbol = kind < 3 ? "x" : kind == 3 && wide ? "é" : kind < 6 ? "a" : "b";
+      text += i >= 3000 && i < 6000 ? "x" : symbol;  // more than two blocks of nothing known
+      if (text.back() != 'x') kept += symbol;
+      spaced += text.back() == 'x' ? " " : symbol;
+    }
+    DataConfig config;
+    config.files = {folder.write("text", text + "\n")};
+    for (const auto& [policy, expected] : {std::pair(OnUnknown::skip, kept), std::pair(OnUnknown::replace, spaced)}) {
+      const Corpus corpus(config, known, policy);
+      const std::vector<std::int64_t> ids = known.encode(expected, "expected");
+      EXPECT_EQ(ids_of(corpus), ids);
+      expect_contains(corpus.note(), "'x' (position 0");
+      for (const std::int64_t first : {1, 1023, 1500, 2047}) {
+        std::vector<std::int64_t> some(500);
+        corpus.copy(first, some);
+        EXPECT_TRUE(std::equal(some.begin(), some.end(), ids.begin() + first));
+      }
+    }
+    expect_contains(error_of([&] { Corpus(config, known, OnUnknown::error); }), "'x' (position 0");
+  }
+}
+
+TEST(Corpus, OnlyATrailingNewlineMayBeUnknown) {
+  const test::TemporaryFolder folder;
+  const Vocabulary known(Tokens::chars, {U'a', U'b'});
+  DataConfig config;
+  for (const char* end : {"\n", "\r\n", ""}) {
+    config.files = {folder.write("text", std::string("ab") + end)};
+    EXPECT_EQ(ids_of(Corpus(config, known, OnUnknown::error)), (std::vector<std::int64_t>{0, 1}));
+  }
+  config.files = {folder.write("text", "a\nb\n")};
+  expect_contains(error_of([&] { Corpus(config, known, OnUnknown::error); }), "'\\n' (position 1)");
+  expect_contains(error_of([&] { Corpus(config, known); }), "'\\n' (position 1, 2 times)");
+  config.files = {folder.write("text", "ab\rab")};
+  expect_contains(Corpus(config).note(), "CR alone");
+}
+
 TEST(Corpus, RefusesBadInput) {
   const test::TemporaryFolder folder;
   DataConfig config;

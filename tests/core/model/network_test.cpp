@@ -80,9 +80,17 @@ TEST(Network, BeginsWithTheModulesWeightsAndKeepsTrainedOnes) {
 TEST(Network, RefusesBf16WhereTheCpuHasNone) {
   Network network({.cell = Cell::rnn, .layers = 1, .hidden = 4, .embedding = 3}, 5);
   if (bf16_unit() == Bf16Unit::none)
-    expect_contains(error_of([&] { network.configure_cpu({.training = Precision::bf16}); }), "bfloat16");
+    expect_contains(error_of([&] { network.configure({.training = Precision::bf16}); }), "bfloat16");
   else
-    network.configure_cpu({.training = Precision::bf16});
+    network.configure({.training = Precision::bf16});
+}
+
+TEST(Network, RefusesOnACpuWhatIsAGpus) {
+  Network network({.cell = Cell::rnn, .layers = 1, .hidden = 4, .embedding = 3}, 5);
+  for (const Precision precision : {Precision::tf32, Precision::fp16}) {
+    expect_contains(error_of([&] { network.configure({.training = precision}); }), "on a CPU");
+    expect_contains(error_of([&] { network.configure({.evaluation = precision}); }), "a GPU's");
+  }
 }
 
 TEST(Network, CarriedStateContinuesTheSequence) {
@@ -104,6 +112,28 @@ TEST(Network, CarriedStateContinuesTheSequence) {
     EXPECT_TRUE(test::all_close(test::doubles(to_rows(carried, carried.h)), test::doubles(to_rows(at_once, at_once.h)),
                                 1e-5, 1e-6));
   }
+}
+
+TEST(CharRnn, CalculatesInBfloat16OnFloatWeights) {
+  for (const Cell cell : all_cells)
+    for (const DecoderInput decoder : {DecoderInput::last, DecoderInput::sum}) {
+      seed_generators(2);
+      const NetworkLayout layout({.cell = cell, .layers = 2, .hidden = 16, .embedding = 8, .decoder_input = decoder},
+                                 9);
+      CharRnn network(layout);
+      const torch::Tensor ids = torch::randint(9, {6, 3}, torch::kInt64);
+      const auto exact = network.forward(ids, network.zero_state(3));
+      const auto rounded = network.forward(ids, network.zero_state(3), {}, {}, torch::kBFloat16);
+      EXPECT_EQ(rounded.logits.scalar_type(), torch::kFloat);
+      EXPECT_EQ(rounded.state.h.scalar_type(), torch::kFloat);
+      EXPECT_TRUE(torch::allclose(rounded.logits, exact.logits, 0.05, 0.02));
+      EXPECT_FALSE(torch::equal(rounded.logits, exact.logits));
+      rounded.logits.square().sum().backward();
+      for (const auto& parameter : network.named_parameters()) {
+        ASSERT_TRUE(parameter.value().grad().defined()) << parameter.key();
+        EXPECT_EQ(parameter.value().grad().scalar_type(), torch::kFloat);
+      }
+    }
 }
 
 TEST(CharRnn, CarriedStateContinuesTheSequence) {

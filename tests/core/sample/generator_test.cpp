@@ -173,9 +173,10 @@ TEST(GenerateBytes, HandsOutWholeCharacters) {
 
 TEST(Beginning, WithoutAPromptATextBeginsAsADocumentOrALineDoes) {
   const Vocabulary letters(Tokens::chars, {U'a', U'b', U'c'}), lines(Tokens::chars, {U'\n', U'a', U'b'});
-  EXPECT_EQ(beginning(letters, ""), Ids());
-  EXPECT_EQ(beginning(lines, ""), Ids{0});
-  EXPECT_EQ(beginning(lines, "ab"), Ids{2});
+  EXPECT_EQ(beginning(letters, "", {}), Ids());
+  EXPECT_EQ(beginning(lines, "", {}), Ids{0});
+  EXPECT_EQ(beginning(lines, "", {1, 0}), (Ids{1, 0}));
+  EXPECT_EQ(beginning(lines, "ab", {1, 0}), Ids{2});
 }
 
 TEST_F(Generate, ThePromptConditionsTheState) {

@@ -69,7 +69,7 @@ TEST(Adam, FollowsItsFormulasWhateverTheThreads) {
   std::string bytes;
   for (const int threads : {1, 3}) {
     Network network(layout, first);
-    network.configure_cpu({.threads = threads});
+    network.configure({.threads = threads});
     Adam adam(network, config);
     for (std::int64_t step = 0; step < 5; ++step) {
       network.gradients().assign(gradient(count, step));
@@ -124,7 +124,7 @@ TEST(Adam, NormIsThatOfAllGradientsTogether) {
   network.gradients().assign(gradients);
   const double norm = Adam(network, config).gradient_norm();
   EXPECT_NEAR(norm, std::sqrt(30000 * 9.0 + 300 * 16.0), 1e-4);
-  network.configure_cpu({.threads = 3});
+  network.configure({.threads = 3});
   EXPECT_EQ(norm, Adam(network, config).gradient_norm());
 }
 

@@ -12,7 +12,7 @@ struct Story {
   OptimizerConfig optimizer{};
   ScheduleConfig schedule{};
   WatchState state{};
-  TrainingMonitor monitor{optimizer, schedule, state, 3.0};
+  TrainingMonitor monitor{optimizer, schedule, state, 3.0, 0.2, 0};
   std::vector<Warning> warnings{};
   StepInfo now{};
 

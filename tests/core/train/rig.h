@@ -51,7 +51,7 @@ struct Rig {
   }
 
   TrainerParts parts() {
-    TrainerParts parts{train, optimizer, schedule, *network, *adam, *batcher, *corpus};
+    TrainerParts parts{train, optimizer, schedule, *network, *adam, *batcher, *corpus, group};
     parts.config_json = config_json;
     return parts;
   }
@@ -61,6 +61,7 @@ struct Rig {
   ScheduleConfig schedule;
   TrainConfig train;
   std::string config_json;
+  Group group;
   std::unique_ptr<Corpus> corpus;
   std::unique_ptr<Network> network;
   std::unique_ptr<Adam> adam;

@@ -2,6 +2,7 @@
 #include <cstdio>
 #include <nlohmann/json.hpp>
 #include "core/base/files.h"
+#include "core/base/utf8.h"
 #include "core/train/console_sinks.h"
 #include "core/train/metrics_sink.h"
 #include "tests/support.h"
@@ -80,24 +81,27 @@ TEST(MetricsSink, ResumingLeavesNoGapAndNoRepeat) {
 }
 
 TEST(BarSink, DrawsOneLineThatFits) {
-  const test::TemporaryFolder folder;
-  const std::string path = folder / "terminal";
-  std::FILE* terminal = std::fopen(path.c_str(), "w");
-  {
-    BarSink bar(terminal, false);
-    bar.begin({.title = "lstm", .last_step = 1000});
-    bar.step(step_info(500));
-    bar.eval(eval_info(500));
-    bar.end({"finished", 1000, 61});
+  for (const bool blocks : {false, true}) {
+    const test::TemporaryFolder folder;
+    const std::string path = folder / "terminal";
+    std::FILE* terminal = std::fopen(path.c_str(), "w");
+    {
+      BarSink bar(terminal, false, blocks);
+      bar.begin({.title = "lstm", .last_step = 1000});
+      bar.step(step_info(530));
+      bar.eval(eval_info(500));
+      bar.end({"finished", 1000, 61});
+    }
+    std::fclose(terminal);
+    const std::string text = read_file(path, "terminal");
+    test::expect_contains(text, blocks ? "[█████▎    ] 53%  530/1000  loss 1.500  1:02 left"
+                                       : "[=====     ] 53%  530/1000  loss 1.500  1:02 left");
+    test::expect_contains(text, "validation loss 2.0000 nats/char (2.885 bits/char)");
+    test::expect_contains(text, "finished at step 1000 after 1 min 1 s");
+    EXPECT_EQ(text.find("\x1b[31m"), std::string::npos) << "the sample's escape sequence must not reach the terminal";
+    const auto bar = text.find(blocks ? "[█" : "[=");
+    EXPECT_LT(count_code_points(text.substr(bar, text.find("\r\x1b[J", bar) - bar)), 80);
   }
-  std::fclose(terminal);
-  const std::string text = read_file(path, "terminal");
-  test::expect_contains(text, "[==========          ] step 500 of 1000  loss 1.500  1 min 2 s left");
-  test::expect_contains(text, "validation loss 2.0000 nats/char (2.885 bits/char)");
-  test::expect_contains(text, "finished at step 1000 after 1 min 1 s");
-  EXPECT_EQ(text.find("\x1b[31m"), std::string::npos) << "the sample's escape sequence must not reach the terminal";
-  const auto bar = text.find("[=");
-  EXPECT_LT(text.find("\r\x1b[J", bar) - bar, 80U);
 }
 
 TEST(Describe, Seconds) {

@@ -1,6 +1,7 @@
 #include "core/train/trainer.h"
 #include <cmath>
 #include "core/base/files.h"
+#include "core/train/schedule.h"
 #include "tests/core/train/rig.h"
 #include "tests/support.h"
 
@@ -49,12 +50,13 @@ TEST(Trainer, ResumesExactly) {
   EXPECT_TRUE(read_file(folder / "straight", "checkpoint") == read_file(folder / "resumed", "checkpoint"));
 }
 
-TEST(Trainer, ResumesExactlyWithEveryRegulariser) {
+TEST(Trainer, ResumesExactlyWithEveryRegulariserAndShards) {
   const auto rig = [] {
     auto made = std::make_unique<Rig>(Cell::lstm, 0.01, 0.2, test::sentence(), /*average_decay=*/0.9);
     made->optimizer.weight_decay = 0.1;
     made->train.window_jitter = 0.5;
     made->train.drop_state_probability = 0.3;
+    made->train.shards = 2;
     made->make({.layers = 2,
                 .hidden = 16,
                 .embedding = 8,
@@ -235,7 +237,7 @@ TEST(Trainer, StateIsCarriedAndBeginsAnewWithEachEpoch) {
 TEST(Trainer, SavesAtItsCadenceAndWhenStopped) {
   Rig rig;
   std::vector<std::int64_t> last, best;
-  int steps_until_stop = 17;
+  int steps_until_stop = 27;
   TrainerParts parts = rig.parts();
   parts.save = [&](CheckpointKind kind, const Checkpoint& c) {
     (kind == CheckpointKind::last ? last : best).push_back(c.train.step);
@@ -294,6 +296,35 @@ TEST(Trainer, EvaluationsLookAtNoMoreThanAsked) {
   rig.train.eval_max_chars = 1 << 20;
   Trainer(parts).run();
   EXPECT_EQ(seen.chars, rig.corpus->val().size() - 1);
+}
+
+TEST(Trainer, EvaluationsTakeATenthOfTheWork) {
+  TrainConfig train{.batch_size = 32, .sequence_length = 64, .eval_every = 500};
+  EXPECT_EQ(evaluated_chars(train, {0, 100'000}), 100'000);
+  EXPECT_EQ(evaluated_chars(train, {0, 5'000'000}), 256'001);
+  train.eval_max_chars = 0;
+  EXPECT_EQ(evaluated_chars(train, {0, 5'000'000}), 5'000'000) << "all, if asked";
+}
+
+TEST(Trainer, SavesWhenAskedAndInTime) {
+  for (const bool by_time : {false, true}) {
+    Rig rig;
+    rig.train.checkpoint_every = rig.train.eval_every = 0;
+    rig.train.max_steps = 9;
+    if (by_time) rig.train.checkpoint_minutes = 1e-9;
+    test::Disk disk;
+    TrainerParts parts = rig.parts();
+    parts.save = disk.writer();
+    std::int64_t step = 0;
+    parts.save_now = [&] { return !by_time && ++step == 5; };
+    Trainer trainer(parts);
+    disk.trainer = &trainer;
+    trainer.run();
+    std::vector<std::int64_t> steps;
+    for (const auto& [kind, at] : disk.saves)
+      if (kind == CheckpointKind::last && at < 9) steps.push_back(at);
+    EXPECT_EQ(steps.size(), by_time ? 10U : 2U) << "the first step's checkpoint twice, and the others";
+  }
 }
 
 TEST(Trainer, ResetStateForgetsWhatCameBefore) {

@@ -61,9 +61,10 @@ class Init(Case):
                     self.assertIn(b"carriage returns", done.stdout)
 
     def test_wrong_input(self):
-        self.refused("init", says=["corpus"])
+        self.refused("init", says=["TEXT"])
         self.refused("init", self.path("missing.txt"), says=["missing.txt"])
         self.refused("init", self.write("empty.txt", ""), says=["empty"])
         self.refused("init", self.write("short.txt", "abc"), says=["3 characters", "longer text"])
-        self.refused("init", str(self.folder), "--out", self.path("x.json"), says=["directory"])
+        (self.folder / "none").mkdir()
+        self.refused("init", self.path("none"), says=["no text files"])
         self.assertFalse((self.folder / "short.json").exists())

@@ -32,6 +32,9 @@ class Interactive(Case):
         self.assertEqual(out, f"{first}\n{more}\n{colder}\n")
         out, said = self.talk("The cat", "The ζ", "", ":quit")
         self.assertEqual(out, f"{first}\n{more}\n", "a line that is refused changes nothing")
+        out, said = self.talk("The ζ", ":temperature 0.3", ":stop ζ", "The cat")
+        self.assertEqual(out, f"{colder}\n", "nor do commands after it depend on it")
+        self.assertEqual(said.count("vocabulary lacks"), 2)
 
     def test_commands(self):
         out, said = self.talk(":length 5", "The", ":stop a", ":length 200", "The", ":stop", ":quit", "never")
@@ -40,7 +43,7 @@ class Interactive(Case):
         self.assertNotIn("a", stopped[3:])
         self.assertNotIn("never", out)
         out, said = self.talk(":help", ":options", ":tempratur 1", ":temperature x", ":only ac", ":top-k", ":bias q", "The\\ncat")
-        for part in ("Ctrl-C", ":top-p 1", "did you mean :temperature?", ":temperature", "sample.bias"):
+        for part in ("Ctrl-C", ":top-p 1", "did you mean \"temperature\"?", ":temperature", "sample.bias"):
             self.assertIn(part, said)
         self.assertTrue(out.startswith("The\ncat"))
         self.assertLessEqual(set(out.strip()[7:]), set("ac"))

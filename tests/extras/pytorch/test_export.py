@@ -51,17 +51,18 @@ class Export(Case):
                 self.train(cell, "--cell", cell, "--max-steps", "60")
                 description, weights = self.exported(cell, f"{cell}-out")
                 vocabulary = self.write("symbols.json", json.dumps(list(description["symbols"])))
-                self.run_charnn("import", self.path(f"{cell}-out/model.safetensors"), "--vocab", vocabulary, "--out", self.path(f"{cell}-back"))
+                self.run_charnn("import", self.path(f"{cell}-out/model.safetensors"), "--vocab", vocabulary, "--out", self.path(f"{cell}-back"),
+                                *(["--nonlinearity", "tanh"] if cell == "rnn" else []))
                 self.assertEqual(self.greedy(cell), self.greedy(f"{cell}-back"))
                 self.assertEqual(weights, self.exported(f"{cell}-back", f"{cell}-again")[1])
-                losses = [json.loads(self.out("eval", self.path(run), "--data", self.text, "--json"))["nats_per_char"]
+                losses = [json.loads(self.out("eval", self.path(run), "--data", self.text, "--window", "99", "--json"))["nats_per_char"]
                           for run in (cell, f"{cell}-back")]
                 self.assertEqual(*losses)
 
     def test_what_is_written(self):
         self.train("r", "--max-steps", "60", "--keep-every", "30", "--document-separator", "\n")
         description, weights = self.exported("r", "a")
-        self.assertEqual(sorted(os.listdir(self.path("a"))), ["charnn_model.py", "model.json", "model.safetensors"])
+        self.assertEqual(sorted(os.listdir(self.path("a"))), ["README.md", "charnn_model.py", "config.json", "model.json", "model.safetensors"])
         self.assertEqual((self.folder / "a/charnn_model.py").read_bytes(), (ROOT / "src/extras/pytorch/charnn_model.py").read_bytes())
         self.assertEqual(description["symbols"], "".join(sorted(set((self.folder / "text.txt").read_text()))))
         self.assertEqual({key: description[key] for key in ("cell", "layers", "hidden", "embedding", "document_separator")},
@@ -72,6 +73,16 @@ class Export(Case):
         self.assertNotEqual(weights, self.exported("r", "b", "--checkpoint", "30")[1])
         done = self.run_charnn("--quiet", "export", self.path("r"), "--out", self.path("c"))
         self.assertEqual((done.stdout, done.stderr), (b"", b""))
+
+    def test_weights_alone(self):
+        self.train("r", "--max-steps", "60")
+        self.run_charnn("export", self.path("r"), "--format", "weights", "--out", self.path("w.safetensors"))
+        self.assertLess(os.path.getsize(self.path("w.safetensors")), 0.5 * os.path.getsize(self.path("r/best.safetensors")))
+        same = ["--seed", "1", "--length", "100"]
+        self.assertEqual(self.out("sample", self.path("w.safetensors"), *same), self.out("sample", self.path("r"), *same))
+        self.run_charnn("train", "--data", self.text, "--init-from", self.path("w.safetensors"), "--epochs", "0", "--max-steps", "2",
+                        "--batch-size", "4", "--sequence-length", "20", "--out", self.path("on"))
+        self.refused("export", self.path("r"), "--format", "weights", "--out", self.path("w.safetensors"), says=["exists already"])
 
     def test_bytes_need_no_symbols(self):
         self.train("r", "--max-steps", "3", "--tokens", "bytes")
@@ -122,10 +133,12 @@ class Import(Case):
                               ("itos.json", json.dumps({i: symbol for i, symbol in enumerate(shuffled)})),
                               ("list.json", json.dumps(shuffled)), ("text.vocabulary", "".join(shuffled))):
             with self.subTest(name):
-                self.run_charnn("import", weights, "--vocab", self.write(name, content), "--out", self.path(name + "-run"))
+                self.run_charnn("import", weights, "--vocab", self.write(name, content), "--out", self.path(name + "-run"),
+                                "--decoder-input", "sum")
                 self.run_charnn("export", self.path(name + "-run"), "--out", self.path(name + "-out"))
-                for file in ("model.safetensors", "model.json"):
-                    self.same_file(f"a/{file}", f"{name}-out/{file}")
+                self.same_file("a/model.safetensors", f"{name}-out/model.safetensors")
+                a, b = (json.loads((self.folder / out / "model.json").read_text()) for out in ("a", f"{name}-out"))
+                self.assertEqual({**a, "beginning": None}, {**b, "beginning": None}, "where a text begins is not in the weights")
 
     def test_the_run_it_makes(self):
         done = self.run_charnn("import", self.path("a/model.safetensors"), "--vocab", self.vocabulary, "--out", self.path("i"))
@@ -160,7 +173,9 @@ class Import(Case):
         self.refused_import(unnamed, says=['"one.weight", "two.weight"', "--embedding-name"])
         self.refused_import(unnamed, "--decoder-name", "three", says=["--decoder-name", '"one.weight", "two.weight"'])
         weights = self.write("w.safetensors", write_safetensors(unnamed))
-        self.run_charnn("import", weights, "--vocab", self.vocabulary, "--out", self.path("i"), "--decoder-name", "two")
+        self.run_charnn("import", weights, "--vocab", self.vocabulary, "--out", self.path("i"), "--decoder-name", "two",
+                        "--nonlinearity", "tanh")
+        self.refused_import(unnamed, "--decoder-name", "two", says=["nonlinearity", "--nonlinearity tanh"])
         self.refused_import(rnn | {"other.weight_ih_l0": zeros(16, 16)}, says=['"other.", "rnn."', "--rnn-name"])
 
     def test_import_refuses(self):

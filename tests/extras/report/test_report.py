@@ -19,9 +19,21 @@ class Report(Case):
         whole = (self.folder / "text.txt").read_text()
         grams = [line["text"][i:i + 8] for i in range(400 - 7)]
         self.assertAlmostEqual(report["copied_8_grams"], sum(g in whole for g in grams) / len(grams), delta=1e-12)
-        self.write("sampled.txt", "\n" + line["text"])
+        self.write("sampled.txt", line["text"])
         evaluated = json.loads(self.out("eval", self.path("r"), "--data", self.path("sampled.txt"), "--split", "all", "--json"))
         self.assertAlmostEqual(report["bits_per_char"], evaluated["bits_per_char"], delta=1e-4, msg="as eval says")
         if "score" in EXTRAS:
-            scored = json.loads(self.out("score", self.path("r"), "-", "--json", stdin=b"\n" + line["text"].encode()))
+            scored = json.loads(self.out("score", self.path("r"), "-", "--json", stdin=line["text"].encode()))
             self.assertAlmostEqual(report["bits_per_char"], scored["bits_per_char"], delta=1e-4, msg="as score says")
+
+    def test_new_and_unique_texts(self):
+        self.text = self.write("names.txt", "\n".join(["ann", "ben", "cat"] * 60) + "\n")
+        self.train("n", "--document-separator", r"\n", "--lr", "0.01")
+        base = ["sample", self.path("n"), "--one-document", "--num", "30", "--seed", "1", "--temperature", "1.5"]
+        known = {"ann", "ben", "cat"}
+        def texts(*more):
+            return [json.loads(line)["text"] for line in self.out(*base, *more).splitlines()]
+        self.assertTrue(known & set(texts()))
+        self.assertFalse(known & set(texts("--new-only")))
+        unique = texts("--unique")
+        self.assertEqual(len(unique), len(set(unique)))

@@ -33,20 +33,19 @@ class Score(Case):
         chars = [json.loads(line) for line in self.score(self.some, "--chars", "--json").splitlines()]
         self.assertEqual("".join(c["char"] for c in chars), SOME)
         self.assertEqual([c["position"] for c in chars], list(range(len(SOME))))
-        self.assertIsNone(chars[0]["bits"])
-        bits = math.fsum(c["bits"] for c in chars[1:])
-        self.assertAlmostEqual(bits / (len(SOME) - 1), whole["bits_per_char"], delta=1e-5)
+        bits = math.fsum(c["bits"] for c in chars)
+        self.assertAlmostEqual(bits / len(SOME), whole["bits_per_char"], delta=1e-5)
         lines = [json.loads(line) for line in self.score(self.some, "--lines", "--json").splitlines()]
         self.assertEqual([line["text"] for line in lines], SOME.split("\n"))
         self.assertEqual([line["line"] for line in lines], [1, 2, 3, 4])
-        self.assertEqual(sum(line["chars"] for line in lines), len(SOME) - 1)
+        self.assertEqual(sum(line["chars"] for line in lines), len(SOME))
         self.assertAlmostEqual(sum(line["chars"] * line["bits_per_char"] for line in lines), bits, delta=1e-3)
         self.assertEqual(lines[1]["chars"], 1, "an empty line has its line break")
 
     def test_columns(self):
         rows = [row.split("\t") for row in self.score(self.some, "--chars").splitlines()]
         self.assertEqual(rows[0], ["position", "bits", "char"])
-        self.assertEqual(rows[1], ["0", "-", "T"])
+        self.assertEqual((rows[1][0], rows[1][2]), ("0", "T"))
         self.assertEqual([row[2] for row in rows[1:]], ["\\n" if c == "\n" else "\\t" if c == "\t" else c for c in SOME])
         rows = [row.split("\t") for row in self.score(self.some, "--lines").splitlines()]
         self.assertEqual([row[3] for row in rows], ["text", "The cat 5 sat on the mat,", "", "and the dog saw it.", "\\tand <the> & cat"])
@@ -55,9 +54,11 @@ class Score(Case):
         page = self.path("page.html")
         self.score(self.some, "--html", page)
         html = (self.folder / "page.html").read_text()
-        self.assertEqual(html.count("<span class=s"), len(SOME) - 1)
-        self.assertIn("&lt;</span>", html)
-        self.assertIn("&amp;</span>", html)
+        data = json.loads(html.split('type="application/json">')[1].split("</script>")[0])
+        self.assertEqual(data[0], SOME)
+        self.assertEqual((len(data[1]), len(data[2])), (len(SOME), 6 * len(SOME)))
+        self.assertIn("viewport", html)
+        self.assertIn("prefers-color-scheme:dark", html)
         self.assertNotIn("<the>", html)
         self.assertIn("bits per character", html)
         self.refused("score", self.path("r"), self.some, "--html", self.some, says=["exists already"])
@@ -76,8 +77,26 @@ class Score(Case):
 
     def test_refusals(self):
         self.refused("score", self.path("r"), self.write("odd", "The cät"), says=["'ä' (position 5)"])
+        odd = self.run_charnn("score", self.path("r"), self.path("odd"), "--unknown", "skip", "--json")
+        self.assertIn("left out: 'ä' (position 5)", odd.stderr.decode())
+        plain = json.loads(self.score(self.write("plain", "The ct"), "--json"))
+        self.assertEqual(json.loads(odd.stdout)["nats_per_char"], plain["nats_per_char"])
+        spaced = json.loads(self.score(self.path("odd"), "--unknown", "replace", "--json"))
+        self.assertEqual(spaced["nats_per_char"], json.loads(self.score(self.write("s", "The c t"), "--json"))["nats_per_char"])
         self.refused("score", self.path("r"), self.write("empty", ""), says=["empty"])
-        self.refused("score", self.path("r"), self.write("one", "T"), says=["1 characters", "at least 2"])
+        self.refused("score", self.path("r"), self.write("one", "T"), "--window", "5", says=["1 characters", "at least 2"])
+        self.assertEqual(json.loads(self.score(self.path("one"), "--json"))["chars"], 1)
         self.refused("score", self.path("r"), self.path("none"), says=["No such file"])
         self.refused("score", self.path("r"), self.some, "--lines", "--chars")
         self.refused("score", self.path("r"))
+
+    def test_next(self):
+        answer = json.loads(self.out("next", self.path("r"), "--prompt", "The c", "--top", "200", "--json"))
+        self.assertEqual(answer["prompt"], "The c")
+        probabilities = [one["probability"] for one in answer["next"]]
+        self.assertAlmostEqual(sum(probabilities), 1, delta=1e-4)
+        self.assertEqual(probabilities, sorted(probabilities, reverse=True))
+        scored = [json.loads(line) for line in self.score(self.write("c", "The ca"), "--chars", "--json").splitlines()]
+        bits = {one["text"]: one["bits"] for one in answer["next"]}
+        self.assertAlmostEqual(scored[-1]["bits"], bits["a"], delta=1e-3)
+        self.assertEqual(len(self.out("next", self.path("r"), "--top", "3").splitlines()), 3)

@@ -112,7 +112,7 @@ class Reference(Case):
 
     def test_every_option_has_its_flag(self):
         schema = json.loads(self.out("schema"))
-        help_text = self.out("train", "--help").decode()
+        help_text = self.out("train", "--help-all").decode()
         for line in self.out("schema", "--markdown").decode().splitlines()[2:]:
             flag = re.match(r"\| `[a-z_0-9.]+` \| `(--[a-z0-9-]+)`", line).group(1)
             self.assertIn(f"  {flag} ", help_text)

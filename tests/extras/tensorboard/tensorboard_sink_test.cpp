@@ -79,6 +79,18 @@ TEST(TensorBoardSink, WritesScalarsAndText) {
   test::expect_contains(records[2], "    first\n    second\\x1b");  // the escape code is disarmed
 }
 
+TEST(TensorBoardSink, BeginsWithConfigAndCharts) {
+  const test::TemporaryFolder folder;
+  TensorBoardSink sink(folder / "", 0);
+  sink.begin({.config = R"({"optimizer": {"lr": 0.5, "freeze": []}, "model": {"cell": "gru"}})"});
+  sink.warn({.step = 3, .name = "overfitting", .message = "it\nrises"});
+  const auto records = records_of(folder / "");
+  ASSERT_EQ(records.size(), 3U);
+  for (const char* part : {"optimizer.lr", "model.cell", "loss/validation"}) test::expect_contains(records[1], part);
+  EXPECT_EQ(records[1].find("optimizer.freeze"), std::string::npos) << "a list is no number or choice";
+  test::expect_contains(records[2], "    it\n    rises");
+}
+
 TEST(TensorBoardSink, AResumedRunGoesOnInALaterFile) {
   const test::TemporaryFolder folder;
   folder.write("notes.txt", "mine");

@@ -7,6 +7,7 @@
 #include "core/cli/extras.h"
 #include "core/cli/runtime.h"
 #include "core/cli/training_setup.h"
+#include "extras/lr_find/lr_range_test.h"
 
 namespace charnn::cli {
 namespace {
@@ -57,6 +58,18 @@ std::string explanation(const RangeCurve& curve, const LrSuggestion& s) {
   return text + fmt::format("\n\n  --lr {:g}\n", s.lr);
 }
 
+CurvePicture picture_of(const RangeCurve& curve, const std::optional<LrSuggestion>& suggestion,
+                        const std::string& title) {
+  CurvePicture picture{.title = title, .x_label = "learning rate", .smoothed = smoothed_losses(curve.points)};
+  for (const RangePoint& point : curve.points) {
+    picture.x.push_back(point.lr);
+    picture.loss.push_back(point.loss);
+  }
+  if (suggestion)
+    picture.marks = {{suggestion->lr, fmt::format("suggested {:g}", suggestion->lr)}, {suggestion->lowest, "lowest"}};
+  return picture;
+}
+
 int lr_find(const Options& options, const Globals& globals, const Extras& extras) {
   RangeTestConfig range = options.range;
   if (range.min_lr >= range.max_lr)
@@ -66,7 +79,9 @@ int lr_find(const Options& options, const Globals& globals, const Extras& extras
     fail_input("--json and --svg -", "only one of them on stdout", "name a file for the picture: --svg FILE");
   const StopSignals signals;
   Config config;
-  options.input.apply(config);
+  ConfigInput input = options.input;
+  input.take_words();
+  complete_new_run(config, input.apply(config));
   config.optimizer.lr = range.max_lr;  // the range replaces the rate and its schedule
   range.state = config.train.state;
   if (range.steps == 0) range.steps = range_test_steps(config.train.batch_size * config.train.sequence_length);
@@ -88,17 +103,17 @@ int lr_find(const Options& options, const Globals& globals, const Extras& extras
   if (curve.stopped) return 128 + StopSignals::received();
 
   const auto suggestion = suggest_lr(curve.points);
+  const CurvePicture drawn = picture_of(curve, suggestion, title);
   if (options.svg == "-") {
-    write_stdout(extras.range_test_svg(curve, suggestion, title));
+    write_stdout(extras.draw_svg(drawn));
   } else if (options.json) {
     write_json(report(curve, suggestion));
   } else {
-    if (!curve.points.empty() && extras.range_test_sketch)
-      write_stdout(extras.range_test_sketch(curve, suggestion, title));
+    if (!curve.points.empty() && extras.draw_sketch) write_stdout(extras.draw_sketch(drawn));
     if (suggestion) write_stdout("\n" + explanation(curve, *suggestion));
   }
   if (picture && !curve.points.empty()) {
-    picture->write(extras.range_test_svg(curve, suggestion, title));
+    picture->write(extras.draw_svg(drawn));
     picture->commit();
     if (!globals.quiet) say("wrote {}", options.svg);
   }
@@ -110,25 +125,28 @@ int lr_find(const Options& options, const Globals& globals, const Extras& extras
               curve.exploded ? "a lower --min-lr, for example 1e-5"
                              : "a higher --max-lr, more --steps, or a text with some structure");
 }
-}  // namespace
 
-void add_lr_find(CLI::App& app, const Globals& globals, Action& action, const Extras& extras) {
+void add_lr_find_command(CLI::App& app, const Globals& globals, Action& action, const Extras& extras) {
   auto options = std::make_shared<Options>();
   CLI::App* command = app.add_subcommand("lr-find", "find a learning rate with a short range test; nothing is saved");
-  command->add_option("config", options->input.file, "config file (JSON), as for train")->type_name("CONFIG.json");
-  command->add_option("--min-lr", options->range.min_lr, "rate of the first step")
-      ->check(CLI::PositiveNumber)
-      ->capture_default_str();
-  command->add_option("--max-lr", options->range.max_lr, "rate of the last step")
-      ->check(CLI::PositiveNumber)
-      ->capture_default_str();
-  command->add_option("--steps", options->range.steps, "steps of the test; default: 400, more where a step is small")
-      ->check(CLI::Range(20, 1'000'000));
-  if (extras.range_test_svg)
+  command->add_option("words", options->input.words, "config and texts, as for train")
+      ->type_name("CONFIG.json|TEXT...");
+  add_number(*command, "--min-lr", options->range.min_lr, above(0), "rate of the first step");
+  add_number(*command, "--max-lr", options->range.max_lr, above(0), "rate of the last step");
+  add_number(*command, "--steps", options->range.steps, from_to(20, 1'000'000),
+             "steps of the test; default: 400, more where a step is small");
+  if (extras.draw_svg)
     command->add_option("--svg", options->svg, "write the curve as a picture to this file; -: to stdout")
         ->type_name("FILE");
   command->add_flag("--json", options->json, "print suggestion and curve as JSON");
   add_config_flags(*command, options->input, {"data", "model", "optimizer", "schedule", "train"});
   on_chosen(command, action, [options, &globals, &extras] { return lr_find(*options, globals, extras); });
+}
+}  // namespace
+
+void add_lr_find(Extras& extras) {
+  extras.commands.emplace_back([&extras](CLI::App& app, const Globals& globals, Action& action) {
+    add_lr_find_command(app, globals, action, extras);
+  });
 }
 }  // namespace charnn::cli

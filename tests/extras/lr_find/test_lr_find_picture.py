@@ -1,9 +1,12 @@
 """The curve of charnn lr-find, on the terminal and as SVG."""
+import unittest
 import xml.etree.ElementTree as ElementTree
 
-from tests.cli.test_lr_find import NETWORK, LrFindCase
+from tests.cli.support import EXTRAS
+from tests.extras.lr_find.test_lr_find import NETWORK, LrFindCase
 
 
+@unittest.skipUnless("plot" in EXTRAS, "built without plot")
 class LrFindPicture(LrFindCase):
     def test_sketch(self):
         self.assertIn("learning rate", self.find().stdout.decode())

@@ -1,4 +1,4 @@
-#include "core/train/lr_range_test.h"
+#include "extras/lr_find/lr_range_test.h"
 #include <algorithm>
 #include <cmath>
 #include <cstdlib>
