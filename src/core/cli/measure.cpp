@@ -47,11 +47,12 @@ std::vector<LoadedModel> load_models(const ModelChoice& choice, const std::vecto
 
 std::unique_ptr<Network> make_network(const LoadedModel& model, const EvalChoice& choice) {
   const DeviceChoice device = model.config.train.device;
+  const bool on_cpu = device == DeviceChoice::cpu || device == DeviceChoice::torch;
   ModelConfig config = model.checkpoint.layout.config();
   config.drop_nothing();
-  auto network = std::make_unique<Network>(
-      NetworkLayout(config, model.checkpoint.layout.vocabulary_size()), model.checkpoint.best_weights(),
-      prepare_device(device == DeviceChoice::cpu ? device : DeviceChoice::automatic));
+  auto network = std::make_unique<Network>(NetworkLayout(config, model.checkpoint.layout.vocabulary_size()),
+                                           model.checkpoint.best_weights(),
+                                           prepare_device(on_cpu ? DeviceChoice::cpu : DeviceChoice::automatic));
   const int threads = choice.threads > 0 ? static_cast<int>(choice.threads) : available_cpus();
   network->configure({.training = choice.precision, .evaluation = choice.precision, .threads = threads});
   return network;

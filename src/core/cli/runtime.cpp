@@ -45,7 +45,8 @@ void StopSignals::accept_save_requests() { handle(SIGUSR1, on_save_signal, /*eve
 bool StopSignals::save_requested() noexcept { return std::exchange(save_signal, 0) != 0; }
 
 Device prepare_device(DeviceChoice choice, int local_rank) {
-  const int gpus = choice == DeviceChoice::cpu ? 0 : cuda_devices();
+  const bool on_cpu = choice == DeviceChoice::cpu || choice == DeviceChoice::torch;
+  const int gpus = on_cpu ? 0 : cuda_devices();
   const bool numbered = choice >= DeviceChoice::cuda0;
   const int gpu =
       numbered ? static_cast<int>(choice) - static_cast<int>(DeviceChoice::cuda0) : local_rank % std::max(gpus, 1);
@@ -54,7 +55,7 @@ Device prepare_device(DeviceChoice choice, int local_rank) {
                            gpus == 0 ? "no" : std::to_string(gpus), gpus > 1 ? "s" : ""),
                "a CUDA build of LibTorch and a GPU with its driver",
                "use --device auto or --device cpu, or build charnn against a CUDA build of LibTorch");
-  const Device device = gpus > 0 ? Device::cuda : Device::cpu;
+  const Device device = gpus > 0 ? Device::cuda : choice == DeviceChoice::torch ? Device::torch : Device::cpu;
   set_up_torch(device, gpu);
   return device;
 }

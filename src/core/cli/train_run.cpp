@@ -66,7 +66,7 @@ RunInfo run_info(const Config& config, const TrainingSetup& setup, const Trainer
   info.title = fmt::format(
       "{} {} x {}, {} parameters; {} training and {} validation characters, vocabulary {}; {}, {}{} thread{}{}",
       name_of(config.model.cell, cell_names), config.model.layers, config.model.hidden, info.parameters,
-      info.train_chars, info.val_chars, info.vocabulary, network.device() == Device::cuda ? "cuda" : "cpu", processes,
+      info.train_chars, info.val_chars, info.vocabulary, name_of(network.device(), device_kind_names), processes,
       threads, threads == 1 ? "" : "s",
       config.train.shards == 1 ? "" : fmt::format(", {} shards", config.train.shards));
   return info;
@@ -222,7 +222,7 @@ TrainEnd run_training(TrainRequest request, const TrainHooks& hooks) {
   });
   const Fingerprint& text = made->corpus.fingerprint();
   require_same(group, "text", fmt::format("{} bytes, hash {:016x}", text.bytes, text.hash));
-  require_same(group, "device", made->network->device() == Device::cpu ? "cpu" : "cuda");
+  require_same(group, "device", name_of(made->network->device(), device_kind_names));
   say_what_is_odd(start, made->corpus, hooks);
   together(group, [&] {
     if (!group.leads()) return;

@@ -1,4 +1,6 @@
 #include "core/model/char_rnn.h"
+#include <algorithm>
+#include <functional>
 #include <string>
 #include <tuple>
 #include <vector>
@@ -14,9 +16,43 @@ std::shared_ptr<torch::nn::Module> make_rnn(const ModelConfig& c) {
   return torch::nn::LSTM(torch::nn::LSTMOptions(c.embedding, c.hidden).num_layers(c.layers)).ptr();
 }
 
-/// Steps [begin, end) of a mask, which may last for all steps.
-torch::Tensor steps_of(const torch::Tensor& mask, std::int64_t begin, std::int64_t end) {
-  return mask.size(0) == 1 ? mask : mask.slice(0, begin, end);
+/// The pieces that documents cut a window into, as sequences of their own, in the order of PyTorch's PackedSequence:
+/// the longest piece first; all first symbols, then all second ones, and so on.
+struct Pieces {
+  torch::Tensor sizes;           ///< [longest], on the CPU: how many pieces have a first symbol, a second one, ...
+  torch::Tensor order, inverse;  ///< [T B]: where symbol i is in the window, t B + b; where the window's symbol i is
+  torch::Tensor first, last;     ///< [B]: the pieces that a stream begins and ends with
+};
+
+Pieces cut(const torch::Tensor& starts, torch::Device device) {
+  struct Piece {
+    std::int64_t stream, begin, length;
+  };
+  const std::int64_t steps = starts.size(0), streams = starts.size(1);
+  const auto start = starts.accessor<std::uint8_t, 2>();
+  std::vector<Piece> pieces;
+  for (std::int64_t b = 0; b < streams; ++b)
+    for (std::int64_t t = 0; t < steps; ++t) {
+      if (t == 0 || start[t][b] != 0) pieces.push_back({b, t, 0});
+      ++pieces.back().length;
+    }
+  std::ranges::stable_sort(pieces, std::greater(), &Piece::length);
+  std::vector<std::int64_t> sizes, order, inverse(steps * streams), first(streams), last(streams);
+  for (std::int64_t i = 0; i < std::ssize(pieces); ++i) {
+    if (pieces[i].begin == 0) first[pieces[i].stream] = i;
+    if (pieces[i].begin + pieces[i].length == steps) last[pieces[i].stream] = i;
+  }
+  for (std::int64_t n = 0; n < pieces[0].length; ++n) {
+    sizes.push_back(0);
+    for (; sizes[n] < std::ssize(pieces) && pieces[sizes[n]].length > n; ++sizes[n]) {
+      const Piece& piece = pieces[sizes[n]];
+      order.push_back((piece.begin + n) * streams + piece.stream);
+      inverse[order.back()] = std::ssize(order) - 1;
+    }
+  }
+  const auto tensor = [](const std::vector<std::int64_t>& values) { return torch::tensor(values, torch::kInt64); };
+  return {tensor(sizes), tensor(order).to(device), tensor(inverse).to(device), tensor(first).to(device),
+          tensor(last).to(device)};
 }
 }  // namespace
 
@@ -45,11 +81,12 @@ CharRnn::State CharRnn::zero_state(std::int64_t streams) const {
   return {make(), config.cell == Cell::lstm ? make() : torch::Tensor()};
 }
 
-DropoutFactors CharRnn::draw_dropout(std::int64_t steps, std::int64_t streams, torch::Device device) const {
+DropoutFactors CharRnn::draw_dropout(std::int64_t steps, std::int64_t streams, const at::Generator& generator) const {
   const ModelConfig& c = layout_.config();
   DropoutFactors factors;
   const auto draw = [&](double rate, torch::IntArrayRef shape) {
-    return rate > 0 ? torch::dropout(torch::ones(shape, device), rate, /*train=*/true) : torch::Tensor();
+    if (rate == 0) return torch::Tensor();
+    return torch::empty(shape, generator.device()).bernoulli_(1 - rate, generator).div_(1 - rate);
   };
   const std::int64_t lasting = c.dropout_mask == DropoutMask::window ? 1 : steps;
   factors.symbols = draw(c.embedding_dropout, {layout_.vocabulary_size(), 1});
@@ -61,17 +98,28 @@ DropoutFactors CharRnn::draw_dropout(std::int64_t steps, std::int64_t streams, t
   return factors;
 }
 
-/// A layer's output [T, B, H]; moves its state, h and c [1, B, H], on.
-torch::Tensor CharRnn::run_layer(std::int64_t layer, const torch::Tensor& input, const DropoutFactors& factors,
-                                 torch::Tensor& h, torch::Tensor& c) const {
+/// A layer's output for an input [T, B, n], or for packed symbols [T B, n] with these sizes; moves its state, h and c
+/// [1, B or pieces, H], on.
+torch::Tensor CharRnn::run_layer(std::int64_t layer, torch::Tensor input, const torch::Tensor& sizes,
+                                 const DropoutFactors& factors, torch::Tensor& h, torch::Tensor& c) const {
   std::vector<torch::Tensor> weights(layers_.begin() + 4 * layer, layers_.begin() + 4 * (layer + 1));
   if (!factors.weight_hh.empty() && factors.weight_hh[layer].defined())
     weights[1] = weights[1] * factors.weight_hh[layer];
-  for (torch::Tensor& weight : weights) weight = weight.to(input.scalar_type());
+  const torch::ScalarType type = input.scalar_type();
+  if (layer == 0 && type != weights[0].scalar_type()) {
+    // In half precision cuDNN has its fastest kernels for inputs of a multiple of 128.
+    const std::int64_t pad = -input.size(-1) & 127;
+    input = torch::constant_pad_nd(input, {0, pad});
+    weights[0] = torch::constant_pad_nd(weights[0], {0, pad});
+  }
+  for (torch::Tensor& weight : weights) weight = weight.to(type);
   torch::Tensor output;
   const auto run = [&](auto function, auto state) {
-    return function(input, state, weights, /*has_biases=*/true, /*num_layers=*/1, /*dropout=*/0.0, is_training(),
-                    /*bidirectional=*/false, /*batch_first=*/false);
+    constexpr std::int64_t layers = 1;
+    constexpr bool biases = true, bidirectional = false, batch_first = false;
+    return sizes.defined()
+               ? function(input, sizes, state, weights, biases, layers, 0.0, is_training(), bidirectional)
+               : function(input, state, weights, biases, layers, 0.0, is_training(), bidirectional, batch_first);
   };
   switch (layout_.config().cell) {
     case Cell::rnn: std::tie(output, h) = run([](auto&&... a) { return torch::rnn_tanh(a...); }, h); break;
@@ -86,37 +134,39 @@ torch::Tensor CharRnn::run_layer(std::int64_t layer, const torch::Tensor& input,
 CharRnn::Output CharRnn::forward(const torch::Tensor& ids, const State& state, const torch::Tensor& starts,
                                  const DropoutFactors& factors, std::optional<torch::ScalarType> given) {
   const torch::ScalarType own = encoder_->weight.scalar_type(), type = given.value_or(own);
-  torch::Tensor input = encoder_->forward(ids);  // [T, B, E]
-  if (factors.symbols.defined()) input = input * torch::embedding(factors.symbols, ids);
-  if (factors.input.defined()) input = input * factors.input;
-  input = input.to(type);
-  std::vector<torch::Tensor> h, c(static_cast<std::size_t>(layout_.config().layers));
+  const std::int64_t steps = ids.size(0), streams = ids.size(1);
+  Pieces pieces;
+  if (starts.defined() && starts.slice(0, 1, steps).any().item<bool>()) pieces = cut(starts, ids.device());
+  const bool packed = pieces.sizes.defined();
+  const auto masked = [&](const torch::Tensor& values, torch::Tensor mask) {
+    if (packed) mask = mask.expand({steps, streams, mask.size(2)}).flatten(0, 1).index_select(0, pieces.order);
+    return values * mask.to(values.scalar_type());
+  };
+  const torch::Tensor symbols = packed ? ids.reshape({-1}).index_select(0, pieces.order) : ids;
+  torch::Tensor output = encoder_->forward(symbols), sum;  // [T, B, E], or packed [T B, E]
+  if (factors.symbols.defined()) output = output * torch::embedding(factors.symbols, symbols);
+  if (factors.input.defined()) output = masked(output, factors.input);
+  output = output.to(type);
+  std::vector<torch::Tensor> h, c;
   for (std::int64_t l = 0; l < layout_.config().layers; ++l) {
-    h.push_back(state.h.slice(0, l, l + 1).to(type));
-    if (state.c.defined()) c[l] = state.c.slice(0, l, l + 1).to(type);
+    const auto begin = [&](const torch::Tensor& all) {
+      torch::Tensor part = all.slice(0, l, l + 1).to(type);
+      if (starts.defined()) part = part * starts[0].eq(0).to(part.device(), type).unsqueeze(1);
+      if (!packed) return part;
+      return part.new_zeros({1, pieces.sizes[0].item<std::int64_t>(), part.size(2)}).index_copy(1, pieces.first, part);
+    };
+    const auto end = [&](const torch::Tensor& part) { return packed ? part.index_select(1, pieces.last) : part; };
+    torch::Tensor own_h = begin(state.h), own_c = state.c.defined() ? begin(state.c) : torch::Tensor();
+    output = run_layer(l, output, pieces.sizes, factors, own_h, own_c);
+    h.push_back(end(own_h));
+    if (own_c.defined()) c.push_back(end(own_c));
+    if (!factors.outputs.empty() && factors.outputs[l].defined()) output = masked(output, factors.outputs[l]);
+    sum = sum.defined() ? sum + output : output;
   }
-  std::vector<torch::Tensor> outputs;  // of the steps from one at which documents start to the next
-  const std::int64_t steps = ids.size(0);
-  const auto starts_at = [&](std::int64_t t) { return starts.defined() && starts[t].any().item<bool>(); };
-  for (std::int64_t begin = 0, end; begin < steps; begin = end) {
-    for (end = begin + 1; end < steps && !starts_at(end);) ++end;
-    torch::Tensor output = input.slice(0, begin, end), sum;
-    for (std::int64_t l = 0; l < layout_.config().layers; ++l) {
-      if (starts_at(begin)) {
-        const torch::Tensor keep = starts[begin].eq(0).to(input.device(), input.scalar_type()).unsqueeze(1);  // [B, 1]
-        h[l] = h[l] * keep;
-        if (c[l].defined()) c[l] = c[l] * keep;
-      }
-      output = run_layer(l, output, factors, h[l], c[l]);
-      if (!factors.outputs.empty() && factors.outputs[l].defined())
-        output = output * steps_of(factors.outputs[l], begin, end).to(type);
-      sum = sum.defined() ? sum + output : output;
-    }
-    outputs.push_back(layout_.config().sums_layers() ? sum : output);
-  }
-  const torch::Tensor top = outputs.size() == 1 ? outputs[0] : torch::cat(outputs);
+  torch::Tensor top = layout_.config().sums_layers() ? sum : output;
+  if (packed) top = top.index_select(0, pieces.inverse).view({steps, streams, -1});
   const torch::Tensor logits = torch::linear(top, decoder_->weight.to(type), decoder_->bias.to(type));
-  return {logits.to(own), {torch::cat(h).to(own), state.c.defined() ? torch::cat(c).to(own) : torch::Tensor()}};
+  return {logits.to(own), {torch::cat(h).to(own), c.empty() ? torch::Tensor() : torch::cat(c).to(own)}};
 }
 
 void CharRnn::move_into(const FlatArray& weights, const FlatArray& gradients) {

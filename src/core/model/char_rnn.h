@@ -32,11 +32,11 @@ class CharRnn : public torch::nn::Module {
     torch::Tensor logits;  ///< [T, B, V]
     State state;           ///< after the last symbol
   };
-  /// As the config asks for, from the default generator of `device`.
-  DropoutFactors draw_dropout(std::int64_t steps, std::int64_t streams, torch::Device device) const;
+  /// As the config asks for, on the generator's device.
+  DropoutFactors draw_dropout(std::int64_t steps, std::int64_t streams, const at::Generator& generator) const;
 
   /// `ids` [T, B] int64. `starts` [T, B] uint8 on the CPU, or undefined: where it is 1, a document starts with that
-  /// symbol, from a zero state; neither state nor gradient passes from before it.
+  /// symbol, from a zero state; neither state nor gradient passes from before it. All documents are one call a layer.
   /// The layers and the decoder calculate in `type`, by default that of the weights, which logits and state have.
   Output forward(const torch::Tensor& ids, const State& state, const torch::Tensor& starts = {},
                  const DropoutFactors& factors = {}, std::optional<torch::ScalarType> type = {});
@@ -48,8 +48,8 @@ class CharRnn : public torch::nn::Module {
   void move_into(const FlatArray& weights, const FlatArray& gradients);
 
  private:
-  torch::Tensor run_layer(std::int64_t layer, const torch::Tensor& input, const DropoutFactors& factors,
-                          torch::Tensor& h, torch::Tensor& c) const;
+  torch::Tensor run_layer(std::int64_t layer, torch::Tensor input, const torch::Tensor& sizes,
+                          const DropoutFactors& factors, torch::Tensor& h, torch::Tensor& c) const;
 
   NetworkLayout layout_;
   torch::nn::Embedding encoder_{nullptr};

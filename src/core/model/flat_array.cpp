@@ -15,7 +15,8 @@ torch::Tensor slice(const FlatArray& array, FlatRange range) { return array.tens
 }  // namespace
 
 FlatArray::FlatArray(std::int64_t size, Device device)
-    : tensor_(std::make_unique<at::Tensor>(
+    : device_(device),
+      tensor_(std::make_unique<at::Tensor>(
           torch::zeros({size}, torch::Device(device == Device::cuda ? torch::kCUDA : torch::kCPU)))) {}
 FlatArray::FlatArray(FlatArray&&) noexcept = default;
 FlatArray& FlatArray::operator=(FlatArray&&) noexcept = default;
@@ -40,7 +41,7 @@ void FlatArray::assign(std::span<const float> values) const {
 void FlatArray::assign(const FlatArray& other) const { tensor_->copy_(other.tensor()); }
 
 void add(const FlatArray& values, const FlatArray& sum, ThreadPool& pool) {
-  if (!values.tensor().is_cpu()) {
+  if (values.device() != Device::cpu) {
     sum.tensor().add_(values.tensor());
     return;
   }
@@ -52,7 +53,7 @@ void add(const FlatArray& values, const FlatArray& sum, ThreadPool& pool) {
 }
 
 void blend(float share, const FlatArray& values, const FlatArray& average, ThreadPool& pool) {
-  if (!values.tensor().is_cpu()) {
+  if (values.device() != Device::cpu) {
     average.tensor().lerp_(values.tensor(), share);
     return;
   }
@@ -65,7 +66,7 @@ void blend(float share, const FlatArray& values, const FlatArray& average, Threa
 
 void dynamic_step(const DynamicStep& step, const FlatArray& gradients, const FlatArray& weights, ThreadPool& pool) {
   const auto& [share, trained, rates, decays] = step;
-  if (!weights.tensor().is_cpu()) {
+  if (weights.device() != Device::cpu) {
     const torch::Tensor w = weights.tensor(), back = trained.tensor().sub(w).mul_(decays.tensor());
     w.add_(back).sub_(gradients.tensor().mul(rates.tensor()), share);
     return;
@@ -78,7 +79,7 @@ void dynamic_step(const DynamicStep& step, const FlatArray& gradients, const Fla
 }
 
 double sum_of_squares(const FlatArray& array, FlatRange range, ThreadPool& pool) {
-  if (!array.tensor().is_cpu()) return slice(array, range).square().sum(torch::kDouble).item<double>();
+  if (array.device() != Device::cpu) return slice(array, range).square().sum(torch::kDouble).item<double>();
   const float* data = array.data() + range.begin;
   const std::int64_t size = range.end - range.begin;
   std::vector<double> sums(static_cast<std::size_t>((size + grain - 1) / grain));
@@ -90,7 +91,7 @@ double sum_of_squares(const FlatArray& array, FlatRange range, ThreadPool& pool)
 
 void adam_step(const AdamStep& s, FlatRange range, const FlatArray& weights, const FlatArray& gradients,
                const FlatArray& exp_avg, const FlatArray& exp_avg_sq, ThreadPool& pool) {
-  if (!weights.tensor().is_cpu()) {
+  if (weights.device() != Device::cpu) {
     torch::Tensor w = slice(weights, range), m = slice(exp_avg, range), v = slice(exp_avg_sq, range);
     const torch::Tensor g = slice(gradients, range).mul(s.scale).add(w, s.l2_penalty);
     m.lerp_(g, s.beta1_rest);

@@ -1,4 +1,5 @@
 #pragma once
+#include <array>
 #include <cstdint>
 #include <memory>
 #include <span>
@@ -12,7 +13,9 @@ namespace charnn {
 struct AdamStep;
 class ThreadPool;
 
-enum class Device { cpu, cuda };
+/// torch: the CPU by LibTorch's operators, as a GPU is used.
+enum class Device { cpu, torch, cuda };
+inline constexpr std::array<const char*, 3> device_kind_names{"cpu", "torch", "cuda"};
 
 /// Floats in one block on the device of a network: all its weights, all their gradients, or all moments of one kind. A
 /// constant array still lets its floats be written, as a span does.
@@ -24,7 +27,8 @@ class FlatArray {
   ~FlatArray();
 
   std::int64_t size() const;
-  float* data() const;  ///< CPU only
+  Device device() const noexcept { return device_; }
+  float* data() const;  ///< not on a GPU
   std::vector<float> to_host() const;
   /// Throws Error (usage) if there are not size() values.
   void assign(std::span<const float> values) const;
@@ -32,6 +36,7 @@ class FlatArray {
   const at::Tensor& tensor() const { return *tensor_; }
 
  private:
+  Device device_;
   std::unique_ptr<at::Tensor> tensor_;
 };
 

@@ -11,13 +11,12 @@
 #include "kernels/gemm.h"
 
 namespace charnn {
-class CharRnn;
-struct DropoutFactors;
 class FastNetwork;
 class ThreadPool;
+class TorchNetwork;
 
 /// A character-level recurrent network: its weights, and how it is trained and evaluated. On a CPU src/fast does the
-/// work, without LibTorch; on a GPU a LibTorch module does (char_rnn.h).
+/// work, without LibTorch; on a GPU LibTorch does (torch_network.h).
 class Network {
  public:
   /// New weights, see CharRnn.
@@ -33,7 +32,7 @@ class Network {
     Precision evaluation = Precision::fp32;  ///< and in score_window()
     int threads = 1;                         ///< of a CPU
   };
-  /// Until this is called: fp32, one thread. On a CPU throws as require_supported().
+  /// Until this is called: fp32, one thread. Throws as require_supported().
   void configure(const Options& options);
 
   /// The step that a window of training belongs to, where others train on more streams of it.
@@ -61,11 +60,6 @@ class Network {
   const FlatArray& change_weights();
 
  private:
-  void make_module();
-  /// Windows go through the LibTorch module: -log p of the targets [T B], 0 where a target is negative.
-  at::Tensor run_module(const Batch& batch, State& state, const DropoutFactors& factors, Precision precision);
-  double train_by_torch(const Batch& batch, State& state, std::span<float> nats, const Step& step);
-  void score_by_torch(const Batch& batch, State& state, std::span<float> nats);
   /// The CPU path for products in `precision`, with the present weights.
   FastNetwork& path(Precision precision);
 
@@ -74,12 +68,12 @@ class Network {
   NetworkLayout layout_;
   Device device_;
   FlatArray weights_, gradients_;
-  std::unique_ptr<CharRnn> module_;  ///< on a GPU only
+  std::unique_ptr<TorchNetwork> torch_;  ///< on a CPU none
   Options options_;
   std::unique_ptr<ThreadPool> pool_;
   std::map<Format, std::unique_ptr<FastNetwork>> paths_;
 };
 
-/// Throws Error (usage) if this CPU cannot multiply in that precision.
-void require_supported(Precision precision);
+/// Throws Error (usage) if the device cannot multiply in that precision.
+void require_supported(Precision precision, Device device);
 }  // namespace charnn

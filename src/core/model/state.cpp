@@ -26,13 +26,21 @@ void each_row_part(const State& s, Use use) {
 }  // namespace
 
 State State::zeros(const ModelConfig& config, std::int64_t streams) {
-  State state{config.layers, streams, config.hidden, kind_of(config.cell).has_c, {}, {}};
+  State state{config.layers, streams, config.hidden, kind_of(config.cell).has_c, {}, {}, {}};
   state.h.resize(static_cast<std::size_t>(config.layers * state.blocks() * streams * W));
   if (state.has_c) state.c = state.h;
   return state;
 }
 
+State State::on_host() const {
+  State copy = *this;
+  if (device) device->copy_to(copy);
+  copy.device.reset();
+  return copy;
+}
+
 void State::clear(std::int64_t stream) {
+  if (device) *this = on_host();
   each_block(*this, stream, [&](std::int64_t at, auto, auto) {
     std::fill_n(h.begin() + at, W, 0.0F);
     if (has_c) std::fill_n(c.begin() + at, W, 0.0F);
@@ -40,7 +48,8 @@ void State::clear(std::int64_t stream) {
 }
 
 State State::gather(std::span<const std::int64_t> from) const {
-  State gathered{layers, static_cast<std::int64_t>(from.size()), hidden, has_c, {}, {}};
+  if (device) return on_host().gather(from);
+  State gathered{layers, static_cast<std::int64_t>(from.size()), hidden, has_c, {}, {}, {}};
   const auto copy = [&](const AlignedFloats& in, AlignedFloats& out) {
     out.resize(static_cast<std::size_t>(layers * blocks() * gathered.streams * W));
     for (std::int64_t i = 0; i < gathered.streams; ++i)
@@ -61,6 +70,8 @@ State State::columns(std::int64_t first, std::int64_t count) const {
 }
 
 void State::put(std::int64_t first, const State& part) {
+  if (device) *this = on_host();
+  if (part.device) return put(first, part.on_host());
   const auto copy = [&](const AlignedFloats& in, AlignedFloats& out) {
     for (std::int64_t block = 0; block < layers * blocks(); ++block)
       std::copy_n(in.begin() + block * part.streams * W, part.streams * W, out.begin() + (block * streams + first) * W);

@@ -11,14 +11,7 @@
 
 namespace charnn {
 namespace {
-at::Generator generator(Device device) {
-  return at::globalContext().defaultGenerator(torch::Device(device == Device::cuda ? torch::kCUDA : torch::kCPU));
-}
-
-std::string state_of(Device device) {
-  const torch::Tensor state = generator(device).get_state().contiguous();
-  return {static_cast<const char*>(state.data_ptr()), state.nbytes()};
-}
+at::Generator generator() { return at::globalContext().defaultGenerator(torch::kCPU); }
 
 #if TORCH_VERSION_MAJOR >= 2
 /// Silences LibTorch's warning that cuDNN has to copy the weights: it wants them in one buffer of its own.
@@ -53,27 +46,23 @@ void allow_tf32(bool allowed) {
 
 void seed_generators(std::uint64_t seed) { torch::manual_seed(seed); }
 
-void seed_generator(Device device, std::uint64_t seed) { generator(device).set_current_seed(seed); }
-
 std::uint64_t draw_seed() {
   constexpr std::int64_t below = std::numeric_limits<std::int64_t>::max();
   return static_cast<std::uint64_t>(torch::randint(below, {1}, torch::kInt64).item<std::int64_t>());
 }
 
-GeneratorStates capture_generators(Device device) {
-  GeneratorStates states{{"torch_cpu", state_of(Device::cpu)}};
-  if (device == Device::cuda) states.emplace_back("torch_cuda", state_of(Device::cuda));
-  return states;
+GeneratorStates capture_generators() {
+  const torch::Tensor state = generator().get_state().contiguous();
+  return {{"torch_cpu", {static_cast<const char*>(state.data_ptr()), state.nbytes()}}};
 }
 
-void restore_generators(const GeneratorStates& states, Device device) {
+void restore_generators(const GeneratorStates& states) {
   for (const auto& [name, bytes] : states) {
-    const bool cuda = name == "torch_cuda";
-    if (cuda && device != Device::cuda) continue;  // the run has moved to a CPU
+    if (name != "torch_cpu") continue;  // charnn 0.9 kept a GPU's, too
     torch::Tensor state = torch::empty({static_cast<std::int64_t>(bytes.size())}, torch::kUInt8);
     if (!bytes.empty()) std::memcpy(state.data_ptr(), bytes.data(), bytes.size());
     try {
-      generator(cuda ? Device::cuda : Device::cpu).set_state(state);
+      generator().set_state(state);
     } catch (const c10::Error&) {
       fail_input(fmt::format("checkpoint: generator state rng.{} of {} bytes", name, bytes.size()),
                  "the state of this LibTorch's generator",

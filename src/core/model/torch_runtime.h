@@ -16,13 +16,12 @@ void set_up_torch(Device device, int gpu = 0);
 /// Whether a GPU may round the factors of float products to TF32.
 void allow_tf32(bool allowed);
 
-/// LibTorch's default generators; initial weights and dropout come from them.
+/// LibTorch's default generator; initial weights and the seeds of dropout come from it.
 void seed_generators(std::uint64_t seed);
-void seed_generator(Device device, std::uint64_t seed);  ///< that of one device
-std::uint64_t draw_seed();                               ///< 63 random bits from the CPU's generator
-/// Their states: "torch_cpu" and, on a GPU, "torch_cuda".
+std::uint64_t draw_seed();  ///< 63 random bits
+/// "torch_cpu" and its state. A GPU's is no part of it: each window's dropout begins with a seed of its own.
 using GeneratorStates = std::vector<std::pair<std::string, std::string>>;
-GeneratorStates capture_generators(Device device);
-/// A GPU's state is ignored on a CPU. Throws Error (usage) for a state that another LibTorch wrote.
-void restore_generators(const GeneratorStates& states, Device device);
+GeneratorStates capture_generators();
+/// Throws Error (usage) for a state that another LibTorch wrote.
+void restore_generators(const GeneratorStates& states);
 }  // namespace charnn

@@ -37,7 +37,10 @@ Team::Team(Network& network, Group& group, std::int64_t streams, std::int64_t sh
 }
 
 State Team::whole(const State& own) const {
-  if (group_.size() == 1) return own;
+  if (group_.size() == 1 || own.device) {
+    const State host = own.on_host();
+    return group_.size() == 1 ? host : whole(host);
+  }
   const auto bytes = [](const AlignedFloats& part) {
     return std::string_view(static_cast<const char*>(static_cast<const void*>(part.data())),
                             part.size() * sizeof(float));
@@ -59,9 +62,7 @@ State Team::whole(const State& own) const {
 }
 
 double Team::train(const Batch& batch, State& state, Wishes& wishes) {
-  // On a GPU a window without a seed goes on with the GPU's own generator.
-  const bool seeded = network_.config().drops_out() && (network_.device() == Device::cpu || shards_ > 1);
-  step_ = {batch.steps * streams_, seeded ? draw_seed() : 0};
+  step_ = {batch.steps * streams_, network_.config().drops_out() ? draw_seed() : 0};
   const double loss = train_branch(batch, state, own_shards_, 0);
   return group_.size() == 1 ? loss : add_up(loss, wishes);
 }

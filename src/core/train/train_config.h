@@ -43,9 +43,9 @@ struct ScheduleConfig {
 };
 
 /// cuda: of several processes on a machine, each takes another GPU.
-enum class DeviceChoice { automatic, cpu, cuda, cuda0 };
-inline constexpr std::array<const char*, 11> device_names{"auto",   "cpu",    "cuda",   "cuda:0", "cuda:1", "cuda:2",
-                                                          "cuda:3", "cuda:4", "cuda:5", "cuda:6", "cuda:7"};
+enum class DeviceChoice { automatic, cpu, torch, cuda, cuda0 };
+inline constexpr std::array<const char*, 12> device_names{"auto",   "cpu",    "torch",  "cuda",   "cuda:0", "cuda:1",
+                                                          "cuda:2", "cuda:3", "cuda:4", "cuda:5", "cuda:6", "cuda:7"};
 enum class CarriedState { carried, reset };
 inline constexpr std::array<const char*, 2> carried_state_names{"carried", "reset"};
 enum class OnDivergence { rollback, stop, ignore };

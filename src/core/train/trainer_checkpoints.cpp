@@ -67,7 +67,7 @@ Checkpoint Trainer::network_snapshot() const {
                parts_.adam.exp_avg().to_host(),
                parts_.adam.exp_avg_sq().to_host(),
                {},
-               capture_generators(parts_.network.device())};
+               capture_generators()};
   if (const FlatArray* average = parts_.adam.average()) c.average = average->to_host();
   c.opening = opening_;
   c.train.optimizer_step = parts_.adam.steps();
@@ -87,7 +87,7 @@ void Trainer::restore(const Checkpoint& c, RestoreOptions options) {
   parts_.adam.restore_average(options.reset_optimizer ? std::span<const float>() : c.average);
   parts_.batcher.seek(c.train.cursor);
   recurrent_ = team_.part_of(c.state);
-  restore_generators(c.generators, parts_.network.device());
+  restore_generators(c.generators);
   state_ = c.train;
   saver_.resume(state_);
   if (options.reset_plan) state_.planned_steps = 0;

@@ -1,4 +1,5 @@
 #include <algorithm>
+#include <cmath>
 #include <map>
 #include <set>
 #include <CLI/CLI.hpp>
@@ -27,8 +28,8 @@ struct Options {
 
 /// The sizes given; without any, a small and a large network.
 std::vector<BenchCase> cases_of(const Options& options, const Config& config, const KeySet& given) {
-  const BenchCase asked{config.model, options.vocabulary, config.train.batch_size, config.train.sequence_length,
-                        options.seconds};
+  const BenchCase asked{config.model,    options.vocabulary, config.train.batch_size, config.train.sequence_length,
+                        options.seconds, config.train.device};
   if (std::any_of(given.begin(), given.end(), [](const std::string& key) {
         return key.starts_with("model.") || key == "train.batch_size" || key == "train.sequence_length";
       }))
@@ -55,19 +56,21 @@ class Bench {
     const KeySet given = options_.config.apply(config);
     cases_ = cases_of(options_, config, given);
     threads_ = thread_counts(config.train.threads);
-    if (!given.contains("train.precision")) {
-      formats_ = {exact_format()};
-      if (bf16_unit() != Bf16Unit::none) formats_.push_back(Format::bf16);
-    } else {
-      require_supported(config.train.precision);
-      formats_ = {config.train.precision == Precision::bf16 ? Format::bf16 : exact_format()};
+    device_ = measured_device(config.train.device);
+    if (given.contains("train.precision")) {
+      require_supported(config.train.precision, device_);
+      precisions_ = {config.train.precision};
+    } else if (device_ != Device::cpu || bf16_unit() != Bf16Unit::none) {
+      precisions_.push_back(Precision::bf16);
     }
   }
 
   Json run() {
-    report_ = {{"cpus", available_cpus()}, {"bf16_unit", name_of(bf16_unit(), unit_names)}};
+    report_ = {{"cpus", available_cpus()},
+               {"bf16_unit", name_of(bf16_unit(), unit_names)},
+               {"device", name_of(device_, device_kind_names)}};
     if (options_.only != "sample") {
-      products();
+      if (device_ == Device::cpu) products();
       training();
     }
     if (options_.only != "train") sampling();
@@ -79,6 +82,8 @@ class Bench {
   void print(fmt::format_string<Parts...> format, Parts&&... parts) const {
     if (prints_) write_stdout(fmt::format(format, std::forward<Parts>(parts)...));
   }
+
+  static Format format_of(Precision precision) { return precision == Precision::bf16 ? Format::bf16 : exact_format(); }
 
   static std::string title(const BenchCase& b) {
     return fmt::format("{} {} x {}", name_of(b.model.cell, cell_names), b.model.layers, b.model.hidden);
@@ -97,7 +102,8 @@ class Bench {
     report_["products"] = Json::array();
     print("{} CPUs, bf16 unit: {}\n\nGEMM peak, data in cache          threads   GFLOP/s\n", available_cpus(),
           name_of(bf16_unit(), unit_names));
-    std::set<Format> formats(formats_.begin(), formats_.end());
+    std::set<Format> formats;
+    for (const Precision precision : precisions_) formats.insert(format_of(precision));
     if (formats.contains(exact_format())) formats.insert(Format::f32);
     for (const Format format : formats)
       for (const int threads : threads_) {
@@ -111,14 +117,15 @@ class Bench {
 
   void training() {
     report_["train"] = Json::array();
+    if (device_ != Device::cpu) threads_ = {1};
     print("\ntraining                  threads  precision     chars/s   GFLOP/s  of GEMM peak  memory MB (needed)\n");
     for (const BenchCase& b : cases_)
-      for (const Format format : formats_)
+      for (const Precision precision : precisions_)
         for (const int threads : threads_) {
-          const Precision precision = format == Format::bf16 ? Precision::bf16 : Precision::fp32;
           const char* name = name_of(precision, precision_names);
           const TrainRate rate = measure_training(b, precision, threads);
-          const double share = rate.gflops / peaks_[{format, threads}];
+          const double peak = device_ == Device::cpu ? peaks_[{format_of(precision), threads}] : NAN;
+          const double share = rate.gflops / peak;
           report_["train"].push_back(record(b, {{"batch_size", b.batch_size},
                                                 {"sequence_length", b.sequence_length},
                                                 {"precision", name},
@@ -130,9 +137,10 @@ class Bench {
                                                 {"base_mb", rate.base_mb},
                                                 {"needed_mb", rate.needed_mb},
                                                 {"loss", rate.loss}}));
-          print("{:<24}  {:>7}  {:<9}  {:>10.0f}  {:>8.0f}  {:>10.0f} %  {:>9.0f} ({:.0f})\n",
+          print("{:<24}  {:>7}  {:<9}  {:>10.0f}  {:>8.0f}  {:>12}  {:>9.0f} ({:.0f})\n",
                 fmt::format("{}, {} x {}", title(b), b.batch_size, b.sequence_length), threads, name,
-                rate.chars_per_second, rate.gflops, 100 * share, rate.peak_mb, rate.base_mb + rate.needed_mb);
+                rate.chars_per_second, rate.gflops, std::isnan(share) ? "-" : fmt::format("{:.0f} %", 100 * share),
+                rate.peak_mb, rate.base_mb + rate.needed_mb);
         }
   }
 
@@ -155,7 +163,8 @@ class Bench {
   bool prints_;
   std::vector<BenchCase> cases_;
   std::set<int> threads_;
-  std::vector<Format> formats_;
+  Device device_;
+  std::vector<Precision> precisions_{Precision::fp32};
   std::map<std::pair<Format, int>, double> peaks_;
   Json report_;
 };

@@ -11,6 +11,7 @@
 #include <unistd.h>
 #include "core/base/error.h"
 #include "core/base/random.h"
+#include "core/cli/runtime.h"
 #include "core/model/network.h"
 #include "core/model/torch_runtime.h"
 #include "core/sample/generator.h"
@@ -73,9 +74,9 @@ double needed_megabytes(const BenchCase& b) {
 
 /// Takes training steps on random symbols until done(number of steps) is true; returns the last loss.
 template <class Done>
-double train(const BenchCase& b, Precision precision, int threads, const Done& done) {
+double train(const BenchCase& b, Device device, Precision precision, int threads, const Done& done) {
   const OptimizerConfig optimizer;
-  Network network(b.model, b.vocabulary);
+  Network network(b.model, b.vocabulary, device);
   network.configure({.training = precision, .threads = threads});
   Adam adam(network, optimizer);
   Batch batch(b.sequence_length, b.batch_size, /*has_documents=*/false);
@@ -93,17 +94,22 @@ double train(const BenchCase& b, Precision precision, int threads, const Done& d
 }
 }  // namespace
 
+Device measured_device(DeviceChoice choice) {
+  const bool on_cpu = choice == DeviceChoice::cpu || choice == DeviceChoice::torch;
+  return !on_cpu && in_child(cuda_devices) > 0 ? Device::cuda : prepare_device(choice);
+}
+
 TrainRate measure_training(const BenchCase& b, Precision precision, int threads) {
   return in_child([&] {
-    set_up_torch(Device::cpu);
+    const Device device = prepare_device(b.device);
     seed_generators(1);
     // A step of a tiny network loads everything of LibTorch that training uses.
     const BenchCase tiny{{.layers = 1, .hidden = 16, .embedding = 16}, 16, 1, 1, 0};
-    train(tiny, Precision::fp32, 1, [](std::int64_t steps) { return steps == 1; });
+    train(tiny, device, Precision::fp32, 1, [](std::int64_t steps) { return steps == 1; });
     TrainRate rate{.base_mb = peak_megabytes(), .needed_mb = needed_megabytes(b)};
     constexpr std::int64_t warm_up = 3;
     Clock::time_point start;
-    rate.loss = train(b, precision, threads, [&](std::int64_t steps) {
+    rate.loss = train(b, device, precision, threads, [&](std::int64_t steps) {
       if (steps == warm_up) start = Clock::now();
       if (steps < warm_up + 2 || seconds_since(start) < b.seconds) return false;
       const std::int64_t chars = (steps - warm_up) * b.batch_size * b.sequence_length;

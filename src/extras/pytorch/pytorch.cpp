@@ -127,15 +127,9 @@ Checkpoint first_checkpoint(ImportedNetwork network, const Config& config) {
   const NetworkLayout layout(network.config, network.vocabulary.size());
   const std::vector<float> zeros(network.weights.size());
   const State state = State::zeros(network.config, config.train.batch_size);
-  return {to_json_text(config),
-          std::move(network.vocabulary),
-          {},
-          layout,
-          std::move(network.weights),
-          zeros,
-          zeros,
-          state,
-          capture_generators(Device::cpu)};
+  return {
+      to_json_text(config), std::move(network.vocabulary), {}, layout, std::move(network.weights), zeros, zeros, state,
+      capture_generators()};
 }
 
 int import_model(const ImportOptions& options, const Globals& globals) {

@@ -30,7 +30,7 @@ Checkpoint example() {
                numbers(size, -1, 1),
                numbers(size, 0, 1),
                State::zeros(layout.config(), 2),
-               capture_generators(Device::cpu)};
+               capture_generators()};
   from_rows(numbers(8, -1, 1), c.state, c.state.h);
   from_rows(numbers(8, -3, 3), c.state, c.state.c);
   c.train = {.step = 12,
@@ -114,15 +114,15 @@ TEST(Checkpoint, GeneratorGoesOnWhereItWas) {
   };
   seed_generators(9);
   draw_seed();
-  const GeneratorStates states = capture_generators(Device::cpu);
+  const GeneratorStates states = capture_generators();
   const std::vector<std::uint64_t> expected = draw();
   seed_generators(1);
   EXPECT_NE(draw(), expected);
-  restore_generators(states, Device::cpu);
+  restore_generators(states);
   EXPECT_EQ(draw(), expected);
   for (const std::size_t size : {0U, 3U})
     expect_contains(error_of([&] {
-                      restore_generators({{"torch_cpu", std::string(size, '\0')}}, Device::cpu);
+                      restore_generators({{"torch_cpu", std::string(size, '\0')}});
                     }),
                     fmt::format("rng.torch_cpu of {} bytes", size));
 }

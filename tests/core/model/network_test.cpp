@@ -2,6 +2,8 @@
 #include "core/model/network.h"
 #include <numeric>
 #include <string>
+#include <vector>
+#include <ATen/CPUGeneratorImpl.h>
 #include "core/model/char_rnn.h"
 #include "core/model/torch_runtime.h"
 #include "kernels/gemm.h"
@@ -170,7 +172,7 @@ TEST(CharRnn, DrawsMasksAsConfigured) {
                                       .weight_dropout = 0.2,
                                       .dropout_mask = DropoutMask::window},
                                      900));
-  const DropoutFactors masks = module.draw_dropout(7, 30, torch::kCPU);
+  const DropoutFactors masks = module.draw_dropout(7, 30, at::detail::createCPUGenerator(2));
   expect_mask(masks.symbols, {900, 1}, 0.3);
   expect_mask(masks.input, {1, 30, 50}, 0.4);
   ASSERT_EQ(masks.outputs.size(), 2U);
@@ -178,46 +180,99 @@ TEST(CharRnn, DrawsMasksAsConfigured) {
   expect_mask(masks.outputs[1], {1, 30, 40}, 0.25);
   for (const torch::Tensor& mask : masks.weight_hh) expect_mask(mask, {120, 40}, 0.2);
   const CharRnn plain(NetworkLayout({.layers = 1, .hidden = 40, .embedding = 50, .dropout = 0.5}, 9));
-  const DropoutFactors some = plain.draw_dropout(7, 30, torch::kCPU);
+  const DropoutFactors some = plain.draw_dropout(7, 30, at::detail::createCPUGenerator(2));
   expect_mask(some.outputs[0], {7, 30, 40}, 0.5);
   EXPECT_FALSE(some.symbols.defined() || some.input.defined() || some.weight_hh[0].defined());
 }
 
-/// As a network on a GPU trains, but on the CPU.
-TEST(CharRnn, OverFlatArraysTrainsAsTheNetworkDoes) {
-  for (const Cell cell : all_cells) {
-    SCOPED_TRACE(cell_names[static_cast<std::size_t>(cell)]);
-    seed_generators(4);
-    constexpr std::int64_t V = 11, T = 9, B = 4;
-    const NetworkLayout layout({.cell = cell, .layers = 2, .hidden = 19, .embedding = 7}, V);
-    CharRnn module(layout);
-    const std::vector<double> initial = test::doubles(module.named_parameters()["rnn.weight_hh_l1"].reshape(-1));
-    const FlatArray weights(layout.size(), Device::cpu), gradients(layout.size(), Device::cpu);
-    module.move_into(weights, gradients);
-    const WeightInfo& moved = layout.rnn(1, NetworkLayout::Part::weight_hh);
-    EXPECT_EQ(initial, std::vector<double>(weights.data() + moved.offset, weights.data() + moved.offset + moved.size));
-    Network network(layout, weights.to_host());
-    State state = test::random_state(layout.config(), B, 1);
-    CharRnn::State torch_state = test::torch_state(state, torch::kFloat);
-    for (const unsigned window : {0U, 1U}) {
-      const Batch batch = test::random_batch(T, B, V, 2 + window, window == 1 ? 0.1 : 0);
-      gradients.tensor().zero_();
-      auto [logits, next] =
-          module.forward(test::tensor_of(batch, batch.input), torch_state, test::tensor_of(batch, batch.starts));
-      const torch::Tensor loss = torch::nn::functional::cross_entropy(
-          logits.reshape({-1, V}), test::tensor_of(batch, batch.target).reshape({-1}));
-      loss.backward();
-      torch_state = {next.h.detach(), next.c.defined() ? next.c.detach() : next.c};
-      const double by_network = network.train_window(batch, state);
-      test::expect_near(layout, test::trained(by_network, state, network.gradients().to_host()),
-                        {loss.item<double>(), test::doubles(torch_state.h), test::doubles(torch_state.c),
-                         test::doubles(gradients.to_host())},
-                        3e-5);
-      // What is written to the flat weights reaches the module.
-      for (std::int64_t i = 0; i < weights.size(); ++i) weights.data()[i] *= 1.2F;
-      network.change_weights().assign(weights.to_host());
+/// Those that are used through LibTorch: a GPU as well, where there is one.
+std::vector<Device> torch_devices() {
+  if (cuda_devices() == 0) return {Device::torch};
+  set_up_torch(Device::cuda);
+  return {Device::torch, Device::cuda};
+}
+
+TEST(TorchNetwork, TrainsAsTheCpuPathDoes) {
+  for (const Device device : torch_devices())
+    for (const Cell cell : all_cells) {
+      SCOPED_TRACE(cell_names[static_cast<std::size_t>(cell)]);
+      seed_generators(4);
+      constexpr std::int64_t V = 11, T = 9, B = 4;
+      const NetworkLayout layout({.cell = cell, .layers = 2, .hidden = 19, .embedding = 7}, V);
+      const std::vector<float> weights = Network(layout.config(), V).weights().to_host();
+      Network by_cpu(layout, weights), by_torch(layout, weights, device);
+      State state = test::random_state(layout.config(), B, 1), torch_state = state;
+      for (const unsigned window : {0U, 1U, 2U}) {
+        // The second and the third have documents; nothing but the first's state comes from the host.
+        const Batch batch = test::random_batch(T, B, V, 2 + window, window > 0 ? 0.1 : 0);
+        std::vector<float> nats(T * B), torch_nats(T * B);
+        const double loss = by_cpu.train_window(batch, state, nats);
+        const double torch_loss = by_torch.train_window(batch, torch_state, torch_nats);
+        ASSERT_NE(torch_state.device, nullptr);
+        test::expect_near(layout, test::trained(torch_loss, torch_state.on_host(), by_torch.gradients().to_host()),
+                          test::trained(loss, state, by_cpu.gradients().to_host()), 3e-5);
+        EXPECT_TRUE(test::all_close(test::doubles(torch_nats), test::doubles(nats), 1e-5, 1e-5));
+        std::vector<float> changed = by_cpu.weights().to_host();
+        for (float& weight : changed) weight *= 1.2F;
+        for (Network* network : {&by_cpu, &by_torch}) network->change_weights().assign(changed);
+      }
     }
+}
+
+TEST(TorchNetwork, DropsTheSameAtTheSameSeed) {
+  for (const Device device : torch_devices()) {
+    const ModelConfig config{.layers = 2,
+                             .hidden = 16,
+                             .embedding = 7,
+                             .dropout = 0.3,
+                             .input_dropout = 0.2,
+                             .embedding_dropout = 0.2,
+                             .weight_dropout = 0.2};
+    Network network(config, 11, device);
+    const Batch batch = test::random_batch(9, 4, 11, 2, 0.1);
+    const auto loss = [&](std::uint64_t seed) {
+      State state = network.zero_state(4);
+      return network.train_window(batch, state, {}, Network::Step{36, seed});
+    };
+    const double once = loss(7);
+    EXPECT_EQ(loss(7), once);
+    EXPECT_NE(loss(8), once);
   }
+}
+
+TEST(TorchNetwork, RoundsOnlyWhereItIsAskedTo) {
+  for (const Device device : torch_devices()) {
+    seed_generators(4);
+    Network network({.hidden = 128, .embedding = 30}, 11, device);
+    const Batch batch = test::random_batch(9, 8, 11, 2);
+    const auto loss = [&](Precision precision) {
+      network.configure({.training = precision});
+      State state = network.zero_state(8);
+      return network.train_window(batch, state);
+    };
+    const double exact = loss(Precision::fp32), rounded = loss(Precision::bf16);
+    EXPECT_NE(rounded, exact);
+    EXPECT_NEAR(rounded, exact, 0.02);
+    if (device == Device::torch) continue;
+    EXPECT_NEAR(loss(Precision::fp16), exact, 0.005);
+    EXPECT_NEAR(loss(Precision::tf32), exact, 0.005);
+  }
+}
+
+TEST(State, OnADeviceIsFetchedBeforeItIsChanged) {
+  Network network({.layers = 1, .hidden = 4, .embedding = 3}, 5, Device::torch);
+  const Batch batch = test::random_batch(3, 2, 5, 1);
+  State state = network.zero_state(2);
+  network.train_window(batch, state);
+  const State host = state.on_host();
+  EXPECT_NE(to_rows(host, host.h), std::vector<float>(8));
+  const State second = state.columns(1, 1), expected = host.columns(1, 1);
+  EXPECT_EQ(to_rows(second, second.h), to_rows(expected, expected.h));
+  state.clear(0);
+  EXPECT_EQ(state.device, nullptr);
+  const State kept = state.columns(1, 1);
+  EXPECT_EQ(to_rows(kept, kept.c), to_rows(expected, expected.c));
+  EXPECT_EQ(to_rows(state, state.h)[0], 0);
 }
 
 }  // namespace

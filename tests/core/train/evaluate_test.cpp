@@ -134,10 +134,10 @@ TEST_F(Evaluate, LeavesTrainingAsItWas) {
     Batcher batcher(corpus_, corpus_.all(), 2, 20);
     State state = network_->zero_state(2);
     network_->train_window(batcher.next(), state);
-    const GeneratorStates generators = capture_generators(Device::cpu);
+    const GeneratorStates generators = capture_generators();
     const std::string before = bytes_of(network_->weights().to_host()) + bytes_of(network_->gradients().to_host());
     if (evaluated) evaluate(*network_, corpus_, {0, 500});
-    EXPECT_TRUE(generators == capture_generators(Device::cpu));
+    EXPECT_TRUE(generators == capture_generators());
     EXPECT_TRUE(before == bytes_of(network_->weights().to_host()) + bytes_of(network_->gradients().to_host()));
     network_->train_window(batcher.next(), state);
     return bytes_of(network_->gradients().to_host()) + bytes_of(state.h) + bytes_of(state.c);
