@@ -17,7 +17,7 @@ fi
 torch=$(echo "$PWD/$venv"/lib/python*/site-packages/torch)
 cmake --preset release -B build/gpu -DCMAKE_PREFIX_PATH="$torch" -DCHARNN_BUILD_TESTS=ON \
   -DCHARNN_TORCH_PYTHON="$PWD/$venv/bin/python" \
-  -DCMAKE_EXE_LINKER_FLAGS='-Wl,--allow-shlib-undefined,--disable-new-dtags,-rpath,$ORIGIN/lib'
+  -DCMAKE_EXE_LINKER_FLAGS=-Wl,--allow-shlib-undefined,--disable-new-dtags -DCMAKE_BUILD_RPATH='$ORIGIN/lib'
 cmake --build build/gpu --target charnn model_test
 folder=$(mktemp -d)/charnn-gpu
 mkdir -p "$folder"/{bin/lib,scripts,bench,tests/cli}
