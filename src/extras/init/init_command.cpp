@@ -88,12 +88,13 @@ class Percent : public Sink {
 /// See loss_law.h. Nothing if stopped.
 std::optional<double> yardstick_loss(const ProposalFacts& facts, std::size_t size, const Corpus& corpus, Sink& sink) {
   Config config = propose(facts, size).config;
-  config.model.dropout = suitable_dropout(
-      network_sizes[size], static_cast<double>(yardstick_chars) / static_cast<double>(corpus.train().size()));
+  constexpr std::int64_t most_passes = 50;  // of a text of a few pages; the law is no good there anyway
+  const std::int64_t text = corpus.train().size(), chars = std::min(yardstick_chars, most_passes * text);
+  config.model.dropout = suitable_dropout(network_sizes[size], static_cast<double>(chars) / static_cast<double>(text));
   config.model.dropout_mask = DropoutMask::window;
   config.schedule.warmup_steps = ScheduleConfig().warmup_steps;
   TrainConfig& train = config.train;
-  train.max_steps = std::max<std::int64_t>(1, yardstick_chars / (train.batch_size * train.sequence_length));
+  train.max_steps = std::max<std::int64_t>(1, chars / (train.batch_size * train.sequence_length));
   train.epochs = train.eval_every = train.checkpoint_every = 0;
   train.max_minutes = 0;
   train.eval_max_chars = 200'000;
