@@ -84,6 +84,43 @@ bool write_line(const WrittenText& written, const std::string& text, const Sampl
   return write_stdout(line.dump(-1, ' ', ascii, nlohmann::json::error_handler_t::replace) + "\n");
 }
 
+/// Writes as many texts as are asked for, of those that the extras accept, until the reader of stdout has gone.
+void write_all(TextMaker& maker, const PreparedText& prepared, const SampleOptions& options, std::uint64_t seed,
+               const SampleExtras& extras) {
+  const std::string shown_prompt = options.no_echo ? "" : prepared.shown_prompt;
+  const bool live = options.num == 1 && options.folder.empty() && !options.json;
+  const bool plain = !options.json && options.folder.empty() && ::isatty(STDOUT_FILENO) == 1;
+  TextOutput output(options.raw);
+  if (live && !output.add(shown_prompt)) return;
+  std::int64_t accepted = 0;
+  constexpr std::int64_t most_tries = 20;  // for each text wanted
+  for (std::uint64_t next = seed; accepted < options.num && next < seed + options.num * most_tries;) {
+    const std::int64_t count = std::min<std::int64_t>(options.num - accepted, 1 << 12);
+    const std::vector<WrittenText> all = write_texts(maker, prepared, options, next, count, live ? &output : nullptr);
+    next += static_cast<std::uint64_t>(count);
+    if (live) output.end(/*whole=*/all[0].end == TextEnd::stop);
+    for (const WrittenText& written : all) {
+      const std::string text = shown_prompt + maker.text(written.ids);
+      const auto accepts = [&](const auto& extra) { return extra->accepts(text); };
+      if (!live && !std::all_of(extras.begin(), extras.end(), accepts)) continue;
+      ++accepted;
+      if (plain && !live) {
+        TextOutput one(options.raw);
+        if (!one.add(text)) return;
+        one.end(/*whole=*/true);
+      } else if (!live && options.folder.empty()) {
+        if (!write_line(written, text, extras)) return;
+        continue;
+      } else if (!live) {
+        write_file(file_of(options.folder, written.seed), text);
+      }
+      for (const auto& extra : extras) extra->say_of(written);
+    }
+  }
+  if (accepted < options.num)
+    say("charnn: only {} of {} such texts in {} tries", accepted, options.num, options.num * most_tries);
+}
+
 int sample(SampleOptions options, const SampleExtras& extras, const Globals& globals) {
   std::vector<LoadedModel> models = load_models(options.model, options.with);
   LoadedModel& loaded = models[0];
@@ -107,39 +144,7 @@ int sample(SampleOptions options, const SampleExtras& extras, const Globals& glo
   if (!prepared.note.empty()) say("charnn: {}", prepared.note);
   if (options.seed < 0 && !globals.quiet && config.temperature > 0 && config.beams == 1)
     say("charnn: seed {} (give --seed {} for the same text again)", seed, seed);
-
-  const std::string shown_prompt = options.no_echo ? "" : prepared.shown_prompt;
-  const bool live = options.num == 1 && options.folder.empty() && !options.json;
-  const bool plain = !options.json && options.folder.empty() && ::isatty(STDOUT_FILENO) == 1;
-  TextOutput output(options.raw);
-  if (live && !output.add(shown_prompt)) return 0;
-  std::int64_t accepted = 0;
-  constexpr std::int64_t most_tries = 20;  // for each text wanted
-  for (std::uint64_t next = seed; accepted < options.num && next < seed + options.num * most_tries;) {
-    const std::int64_t count = std::min<std::int64_t>(options.num - accepted, 1 << 12);
-    const std::vector<WrittenText> all = write_texts(maker, prepared, options, next, count, live ? &output : nullptr);
-    next += static_cast<std::uint64_t>(count);
-    if (live) output.end(/*whole=*/all[0].end == TextEnd::stop);
-    for (const WrittenText& written : all) {
-      const std::string text = shown_prompt + maker.text(written.ids);
-      const auto accepts = [&](const auto& extra) { return extra->accepts(text); };
-      if (!live && !std::all_of(extras.begin(), extras.end(), accepts)) continue;
-      ++accepted;
-      if (plain && !live) {
-        TextOutput one(options.raw);
-        if (!one.add(text)) return 0;
-        one.end(/*whole=*/true);
-      } else if (!live && options.folder.empty()) {
-        if (!write_line(written, text, extras)) return 0;
-        continue;
-      } else if (!live) {
-        write_file(file_of(options.folder, written.seed), text);
-      }
-      for (const auto& extra : extras) extra->say_of(written);
-    }
-  }
-  if (accepted < options.num)
-    say("charnn: only {} of {} such texts in {} tries", accepted, options.num, options.num * most_tries);
+  write_all(maker, prepared, options, seed, extras);
   return 0;
 }
 }  // namespace

@@ -68,8 +68,10 @@ class Fresh : public SampleExtra {
  public:
   void add_options(CLI::App& command) override {
     command_ = &command;
-    command.add_flag("--unique", unique_, "with --num: no text twice");
-    command.add_flag("--new-only", new_only_, "with --num: no text that is a document, or a line, of the run's corpus");
+    auto* num = command.get_option("--num");
+    command.add_flag("--unique", unique_, "with --num: no text twice")->needs(num);
+    command.add_flag("--new-only", new_only_, "with --num: no text that is a document, or a line, of the run's corpus")
+        ->needs(num);
   }
   void begin(const TextMaker& maker, const PreparedText&) override {
     if (!new_only_) return;

@@ -28,6 +28,13 @@ class Bench(Case):
         self.assertNotIn("sampling", text)
         self.assertIn("sampling", self.out("bench", *SMALL, "--threads", "1", "--only", "sample").decode())
 
+    def test_another_device(self):
+        report = json.loads(self.out("bench", *SMALL, "--device", "torch", "--only", "train", "--json"))
+        self.assertEqual(report["device"], "torch")
+        self.assertEqual([r["precision"] for r in report["train"]], ["fp32", "bf16"])
+        self.assertNotIn("products", report)
+        self.refused("bench", *SMALL, "--device", "torch", "--precision", "fp16", says=["a GPU's"])
+
     def test_refusals(self):
         self.refused("bench", "--hidden", "0", says=["from 1 to 65536"])
         self.refused("bench", "--only", "eval")

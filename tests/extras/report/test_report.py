@@ -37,3 +37,5 @@ class Report(Case):
         self.assertFalse(known & set(texts("--new-only")))
         unique = texts("--unique")
         self.assertEqual(len(unique), len(set(unique)))
+        for flag in ("--unique", "--new-only"):
+            self.refused("sample", self.path("n"), flag, says=["--num"])
