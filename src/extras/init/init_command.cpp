@@ -38,6 +38,7 @@ struct Findings {
   std::string note;  ///< of the corpus
   std::int64_t vocabulary = 0;
   double memory_gb = 0;
+  Device device = Device::cpu;  ///< that training takes
   ProposalFacts facts;
   Proposal proposal;
 };
@@ -45,7 +46,7 @@ struct Findings {
 /// A network to try out on a text that stays open for others.
 struct Trial {
   Trial(const Config& config, const Corpus& corpus)
-      : network(config.model, (seed_generators(1), corpus.vocabulary().size())),
+      : network(config.model, (seed_generators(1), corpus.vocabulary().size()), prepare_device(config.train.device)),
         adam(network, config.optimizer),
         batcher(corpus, corpus.train(), config.train.batch_size, config.train.sequence_length) {
     network.configure({.training = config.train.precision,
@@ -126,7 +127,8 @@ Findings investigate(const ProposalFacts& facts, bool quiet) {
   found.facts.list = found.shape.is_list();
   found.facts.windows = found.shape.ends_lines_as_windows();
   found.facts.sorted = found.shape.is_sorted();
-  found.facts.bf16 = bf16_unit() != Bf16Unit::none;
+  found.device = prepare_device(DeviceChoice::automatic);
+  found.facts.bf16 = found.device == Device::cuda || bf16_unit() != Bf16Unit::none;
   DataConfig data;
   data.files = facts.files;
   data.tokens = found.facts.tokens = found.shape.utf8 ? Tokens::chars : Tokens::bytes;
@@ -137,7 +139,6 @@ Findings investigate(const ProposalFacts& facts, bool quiet) {
   found.vocabulary = corpus.vocabulary().size();
   found.entropy = entropy_of(corpus);
   found.memory_gb = static_cast<double>(::sysconf(_SC_PHYS_PAGES)) * static_cast<double>(::sysconf(_SC_PAGESIZE)) / 1e9;
-  prepare_device(DeviceChoice::cpu);
   const auto name = [](std::size_t size) {
     return fmt::format("{} x {}", network_sizes[size].layers, network_sizes[size].hidden);
   };
@@ -174,8 +175,9 @@ std::vector<std::string> summary(const Findings& f) {
                   e.bits[0], e.bits[1], e.bits[2], e.bits[3]),
       fmt::format("counted  {} characters, {} contexts of three; a 5-gram model predicts unseen text at {}", e.chars,
                   e.contexts[3], describe_loss(e.held_out)),
-      fmt::format("machine  {} CPUs, {}, {:.0f} GB memory; trains this network at {:.0f} characters per second",
-                  available_cpus(), name_of(bf16_unit(), bf16_texts), f.memory_gb, f.proposal.chars_per_second),
+      fmt::format("machine  {} CPUs, {}, {:.0f} GB memory; trains this network{} at {:.0f} characters per second",
+                  available_cpus(), name_of(bf16_unit(), bf16_texts), f.memory_gb,
+                  f.device == Device::cuda ? " on a GPU" : "", f.proposal.chars_per_second),
       fmt::format("config   {} {} x {}, about {} steps, learning rate {:g}, dropout {:g}", name_of(m.cell, cell_names),
                   m.layers, m.hidden, f.proposal.steps, f.proposal.config.optimizer.lr, m.dropout),
       fmt::format("expect   about {} of training, then a validation loss of about {:.2f} nats/char ({:.1f} bits/char)",
@@ -202,6 +204,7 @@ nlohmann::ordered_json report(const Findings& f, const std::string& out) {
           {"cpus", available_cpus()},
           {"bf16", name_of(bf16_unit(), bf16_texts)},
           {"memory_gb", f.memory_gb},
+          {"device", name_of(f.device, device_kind_names)},
           {"chars_per_second", f.proposal.chars_per_second},
           {"steps", f.proposal.steps},
           {"seconds", f.proposal.seconds},
