@@ -22,17 +22,22 @@ parser.add_argument("--data", help="without it only speeds are measured")
 parser.add_argument("--device", default="cuda", help="torch: a CPU, to try this script")
 parser.add_argument("--rounds", type=int, default=3)
 parser.add_argument("--seconds", type=float, default=2, help="of each run")
-parser.add_argument("--sizes", default="128 512 3x1024", help="hidden units, of two layers unless LAYERSx is given")
-parser.add_argument("--precisions", default="fp32 bf16 fp16")
-parser.add_argument("--recipe", default="--hidden 512 --dropout 0.5 --batch-size 64 --sequence-length 128 --lr 0.004 "
-                    "--max-steps 2000 --epochs 0 --eval-every 500 --precision fp16", help="for the time to 1.4697")
+parser.add_argument("--sizes", help="hidden units, of two layers unless LAYERSx is given; default: 128 512 3x1024")
+parser.add_argument("--precisions", help="default: fp32 tf32 bf16 fp16")
+parser.add_argument("--recipe", default="--hidden 512 --dropout 0.5 --dropout-mask window --batch-size 64 "
+                    "--sequence-length 128 --lr 0.004 --max-steps 2000 --epochs 0 --eval-every 500 --precision fp16",
+                    help="options of charnn train, for the time to 1.4697")
 a = parser.parse_args()
+gpu = a.device != "torch"
+a.sizes = a.sizes or ("128 512 3x1024" if gpu else "16")
+a.precisions = a.precisions or ("fp32 tf32 bf16 fp16" if gpu else "fp32 bf16")
 VOCABULARY, EMBEDDING, BATCH, STEPS = 65, 64, 64, 128
 
 
 def pytorch(layers, hidden, precision):
     """Characters a second of the loop that PyTorch's users write."""
-    device = torch.device("cuda" if a.device != "torch" else "cpu")
+    device = torch.device("cuda" if gpu else "cpu")
+    torch.backends.cudnn.allow_tf32 = torch.backends.cuda.matmul.allow_tf32 = precision == "tf32"
     torch.set_num_threads(1)  # of a CPU
     net = nn.ModuleDict({"encoder": nn.Embedding(VOCABULARY, EMBEDDING), "rnn": nn.LSTM(EMBEDDING, hidden, layers),
                          "decoder": nn.Linear(hidden, VOCABULARY)}).to(device)
@@ -65,7 +70,7 @@ def charnn(layers, hidden, precision):
     out = subprocess.run([a.charnn, "bench", "--device", a.device, "--only", "train", "--json", "--layers", str(layers),
                           "--hidden", str(hidden), "--batch-size", str(BATCH), "--sequence-length", str(STEPS),
                           "--seconds", str(a.seconds), "--precision", precision],
-                         check=True, capture_output=True, text=True).stdout
+                         check=True, stdout=subprocess.PIPE, text=True).stdout
     return json.loads(out)["train"][0]["chars_per_second"]
 
 
@@ -74,7 +79,7 @@ class Usage:
 
     def __enter__(self):
         with contextlib.suppress(OSError):
-            self.process = subprocess.Popen(["nvidia-smi", "--query-gpu=utilization.gpu", "--format=csv,noheader,nounits",
+            self.process = subprocess.Popen(["nvidia-smi", "-i", "0", "--query-gpu=utilization.gpu", "--format=csv,noheader,nounits",
                                              "-lms", "200"], stdout=subprocess.PIPE, text=True)
         return self
 
@@ -87,18 +92,16 @@ class Usage:
 
 
 def speeds():
-    print("| LSTM | | PyTorch chars/s | charnn chars/s | ratio | GPU busy |\n|---|---|---|---|---|---|")
+    print("| LSTM | | PyTorch chars/s | charnn chars/s | ratio |\n|---|---|---|---|---|")
     for size in a.sizes.split():
         layers, hidden = (int(n) for n in (size if "x" in size else f"2x{size}").split("x"))
         for precision in a.precisions.split():
             theirs, ours = [], []
-            with Usage() as usage:
-                for _ in range(a.rounds):
-                    theirs.append(pytorch(layers, hidden, precision))
-                    ours.append(charnn(layers, hidden, precision))
+            for _ in range(a.rounds):
+                theirs.append(pytorch(layers, hidden, precision))
+                ours.append(charnn(layers, hidden, precision))
             x, y = statistics.median(theirs), statistics.median(ours)
-            busy = f"{usage.mean} %" if usage.mean is not None else "-"
-            print(f"| {layers} x {hidden} | {precision} | {x:,.0f} | {y:,.0f} | {y / x:.2f} | {busy} |", flush=True)
+            print(f"| {layers} x {hidden} | {precision} | {x:,.0f} | {y:,.0f} | {y / x:.2f} |", flush=True)
 
 
 def time_to_loss():
@@ -110,7 +113,7 @@ def time_to_loss():
                             *a.recipe.split()], check=True)
             seconds = time.perf_counter() - start
         records = [json.loads(line) for line in (run / "metrics.jsonl").read_text().splitlines()]
-        out = subprocess.run([a.charnn, "eval", run, "--window", "256", "--json"], check=True, capture_output=True, text=True)
+        out = subprocess.run([a.charnn, "eval", run, "--window", "256", "--json"], check=True, stdout=subprocess.PIPE)
         loss = json.loads(out.stdout)["nats_per_char"]
     print(f"\ntinyshakespeare, {a.recipe}\n\n| seconds | validation, state carried |\n|---|---|")
     for r in records:

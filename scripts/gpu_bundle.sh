@@ -7,6 +7,7 @@ set -euo pipefail
 version=${1:?VERSION} out=$(realpath "${2:?OUT.tar.gz}")
 cd "$(dirname "$0")/.."
 . scripts/packages.sh
+version=${version%%+*}  # PyPI has 2.11.0, where PyTorch says 2.11.0+cu130
 install_packages "${build_packages[@]}" "${python_packages[@]}" libgtest-dev
 venv=build/torch-$version
 if [ ! -e "$venv/done" ]; then
@@ -15,15 +16,16 @@ if [ ! -e "$venv/done" ]; then
   touch "$venv/done"
 fi
 torch=$(echo "$PWD/$venv"/lib/python*/site-packages/torch)
-cmake --preset release -B build/gpu -DCMAKE_PREFIX_PATH="$torch" -DCHARNN_BUILD_TESTS=ON \
+build=build/gpu-$version
+cmake --preset release -B "$build" -DCMAKE_PREFIX_PATH="$torch" -DCHARNN_BUILD_TESTS=ON \
   -DCHARNN_TORCH_PYTHON="$PWD/$venv/bin/python" \
   -DCMAKE_EXE_LINKER_FLAGS=-Wl,--allow-shlib-undefined,--disable-new-dtags -DCMAKE_BUILD_RPATH='$ORIGIN/lib'
-cmake --build build/gpu --target charnn model_test
+cmake --build "$build" --target charnn model_test
 folder=$(mktemp -d)/charnn-gpu
 mkdir -p "$folder"/{bin/lib,scripts,bench,tests/cli}
-cp build/gpu/charnn build/gpu/model_test "$folder/bin"
+cp "$build/charnn" "$build/model_test" "$folder/bin"
 # The C library, GCC's and LibTorch are the other machine's.
-ldd build/gpu/charnn build/gpu/model_test | awk '$3 ~ "^/(usr/)?lib/" {print $3}' | sort -u |
+ldd "$build/charnn" "$build/model_test" | awk '$3 ~ "^/(usr/)?lib/" {print $3}' | sort -u |
   grep -vE "/lib(c|m|dl|rt|pthread|util|gcc_s|stdc\+\+)\.so" | xargs cp -L -t "$folder/bin/lib"
 cp scripts/gpu_check.sh "$folder/scripts"
 cp bench/gpu.py "$folder/bench"

@@ -10,7 +10,7 @@ folder=$(realpath "${1:?FOLDER}") text=${2:+$(realpath "$2")}
 cd "$(dirname "$0")/.."
 export DEVICE=${DEVICE:-cuda} CHARNN=$folder/charnn
 torch=$(python3 -c 'import importlib.util as u; print(u.find_spec("torch").submodule_search_locations[0])') || exit 1
-export LD_LIBRARY_PATH=$torch/lib
+export LD_LIBRARY_PATH=$torch/lib${LD_LIBRARY_PATH:+:$LD_LIBRARY_PATH}
 failed=()
 step() { echo "== $SECONDS s: $*"; "$@" || failed+=("$*"); }
 [ "$DEVICE" = torch ] || step nvidia-smi --query-gpu=name,driver_version --format=csv,noheader

@@ -106,8 +106,8 @@ torch::Tensor CharRnn::run_layer(std::int64_t layer, torch::Tensor input, const 
   if (!factors.weight_hh.empty() && factors.weight_hh[layer].defined())
     weights[1] = weights[1] * factors.weight_hh[layer];
   const torch::ScalarType type = input.scalar_type();
-  if (layer == 0 && type != weights[0].scalar_type()) {
-    // In half precision cuDNN has its fastest kernels for inputs of a multiple of 128.
+  if (layer == 0 && type == torch::kHalf && !sizes.defined()) {
+    // cuDNN's persistent kernels are for fp16 only, and for inputs of a multiple of 128.
     const std::int64_t pad = -input.size(-1) & 127;
     input = torch::constant_pad_nd(input, {0, pad});
     weights[0] = torch::constant_pad_nd(weights[0], {0, pad});

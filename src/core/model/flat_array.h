@@ -13,7 +13,7 @@ namespace charnn {
 struct AdamStep;
 class ThreadPool;
 
-/// torch: the CPU by LibTorch's operators, as a GPU is used.
+/// torch: the GPU's code on the CPU, through LibTorch.
 enum class Device { cpu, torch, cuda };
 inline constexpr std::array<const char*, 3> device_kind_names{"cpu", "torch", "cuda"};
 

@@ -3,11 +3,13 @@
 #include <cstring>
 #include <limits>
 #include <ATen/Context.h>
+#include <ATen/detail/CUDAHooksInterface.h>
 #include <c10/core/impl/DeviceGuardImplInterface.h>
 #include <fmt/format.h>
 #include <torch/version.h>
 #include "core/base/error.h"
 #include "core/model/torch.h"
+#include "kernels/gemm.h"
 
 namespace charnn {
 namespace {
@@ -34,9 +36,17 @@ void set_up_torch(Device device, int gpu) {
   at::globalContext().setDeterministicCuDNN(true);
   at::globalContext().setDeterministicAlgorithms(true, /*warn_only=*/true);
 #if TORCH_VERSION_MAJOR >= 2
+  at::globalContext().setDeterministicFillUninitializedMemory(false);  // of use in a search for errors only
   static NoWarnings no_warnings;
   c10::WarningUtils::set_warning_handler(&no_warnings);
 #endif
+}
+
+bool has_fast_bf16(Device device) {
+#if TORCH_VERSION_MAJOR > 2 || (TORCH_VERSION_MAJOR == 2 && TORCH_VERSION_MINOR >= 11)
+  if (device == Device::cuda) return at::detail::getCUDAHooks().supportsBFloat16RNNWithCuDNN();
+#endif
+  return device == Device::cpu && bf16_unit() != Bf16Unit::none;
 }
 
 void allow_tf32(bool allowed) {
@@ -58,7 +68,7 @@ GeneratorStates capture_generators() {
 
 void restore_generators(const GeneratorStates& states) {
   for (const auto& [name, bytes] : states) {
-    if (name != "torch_cpu") continue;  // charnn 0.9 kept a GPU's, too
+    if (name != "torch_cpu") continue;  // older checkpoints hold a GPU's, too
     torch::Tensor state = torch::empty({static_cast<std::int64_t>(bytes.size())}, torch::kUInt8);
     if (!bytes.empty()) std::memcpy(state.data_ptr(), bytes.data(), bytes.size());
     try {

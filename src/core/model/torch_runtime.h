@@ -13,6 +13,8 @@ int cuda_devices();
 /// To be called before anything is computed on `device`: LibTorch's own threads, which wait by spinning, stay out of
 /// the way of charnn's; GPU number `gpu` is the one that is used, by deterministic algorithms.
 void set_up_torch(Device device, int gpu = 0);
+/// Whether `device` trains faster in bf16. A GPU without cuDNN's bf16 layers would run LibTorch's own, step by step.
+bool has_fast_bf16(Device device);
 /// Whether a GPU may round the factors of float products to TF32.
 void allow_tf32(bool allowed);
 

@@ -93,8 +93,8 @@ Section describe(TrainConfig& c) {
            .fixed_for_run(),
        Field::choice(
            "device", c.device, device_names,
-           "auto: a CUDA GPU if LibTorch has one, else the CPU; cuda: each local process takes its own GPU; torch: the "
-           "CPU, but by LibTorch's operators, as a GPU is used: slow, for comparing"),
+           "auto: a CUDA GPU if LibTorch has one, else the CPU; cuda: each local process takes its own GPU; torch: "
+           "the GPU's code on the CPU, through LibTorch: slow, for comparison"),
        Field::integer("threads", c.threads, from_to(0, 1024), "CPU threads; 0: one per core, fewer for small networks"),
        Field::choice(
            "precision", c.precision, precision_names,

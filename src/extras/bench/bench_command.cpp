@@ -56,11 +56,12 @@ class Bench {
     const KeySet given = options_.config.apply(config);
     cases_ = cases_of(options_, config, given);
     threads_ = thread_counts(config.train.threads);
-    device_ = measured_device(config.train.device);
+    const MeasuredDevice measured = measured_device(config.train.device);
+    device_ = measured.device;
     if (given.contains("train.precision")) {
       require_supported(config.train.precision, device_);
       precisions_ = {config.train.precision};
-    } else if (device_ != Device::cpu || bf16_unit() != Bf16Unit::none) {
+    } else if (measured.fast_bf16) {
       precisions_.push_back(Precision::bf16);
     }
   }
@@ -117,11 +118,12 @@ class Bench {
 
   void training() {
     report_["train"] = Json::array();
-    if (device_ != Device::cpu) threads_ = {1};
+    const std::set<int> threads_used = device_ == Device::cpu ? threads_ : std::set<int>{1};
+    if (device_ != Device::cpu) print("device: {}\n", name_of(device_, device_kind_names));
     print("\ntraining                  threads  precision     chars/s   GFLOP/s  of GEMM peak  memory MB (needed)\n");
     for (const BenchCase& b : cases_)
       for (const Precision precision : precisions_)
-        for (const int threads : threads_) {
+        for (const int threads : threads_used) {
           const char* name = name_of(precision, precision_names);
           const TrainRate rate = measure_training(b, precision, threads);
           const double peak = device_ == Device::cpu ? peaks_[{format_of(precision), threads}] : NAN;

@@ -94,9 +94,12 @@ double train(const BenchCase& b, Device device, Precision precision, int threads
 }
 }  // namespace
 
-Device measured_device(DeviceChoice choice) {
+MeasuredDevice measured_device(DeviceChoice choice) {
+  const auto gpu = [] { return MeasuredDevice{Device::cuda, has_fast_bf16(Device::cuda)}; };
   const bool on_cpu = choice == DeviceChoice::cpu || choice == DeviceChoice::torch;
-  return !on_cpu && in_child(cuda_devices) > 0 ? Device::cuda : prepare_device(choice);
+  if (!on_cpu && in_child(cuda_devices) > 0) return in_child(gpu);
+  const Device device = prepare_device(choice);
+  return {device, has_fast_bf16(device)};
 }
 
 TrainRate measure_training(const BenchCase& b, Precision precision, int threads) {

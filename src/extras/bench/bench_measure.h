@@ -25,8 +25,13 @@ struct TrainRate {
   double loss = 0;       ///< of the last step: evidence that training worked
 };
 
+struct MeasuredDevice {
+  Device device;
+  bool fast_bf16;
+};
+
 /// What `choice` comes to here. GPUs are looked for in a child process: CUDA does not survive a fork.
-Device measured_device(DeviceChoice choice);
+MeasuredDevice measured_device(DeviceChoice choice);
 
 /// Trains on random symbols as charnn train does, in a child process, so that its memory can be measured.
 TrainRate measure_training(const BenchCase& bench, Precision precision, int threads);

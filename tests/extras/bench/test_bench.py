@@ -31,7 +31,7 @@ class Bench(Case):
     def test_another_device(self):
         report = json.loads(self.out("bench", *SMALL, "--device", "torch", "--only", "train", "--json"))
         self.assertEqual(report["device"], "torch")
-        self.assertEqual([r["precision"] for r in report["train"]], ["fp32", "bf16"])
+        self.assertEqual([r["precision"] for r in report["train"]], ["fp32"])
         self.assertNotIn("products", report)
         self.refused("bench", *SMALL, "--device", "torch", "--precision", "fp16", says=["a GPU's"])
 
