@@ -46,8 +46,7 @@ std::vector<LoadedModel> load_models(const ModelChoice& choice, const std::vecto
 }
 
 std::unique_ptr<Network> make_network(const LoadedModel& model, const EvalChoice& choice) {
-  const DeviceChoice device = model.config.train.device;
-  const bool on_cpu = device == DeviceChoice::cpu || device == DeviceChoice::torch;
+  const bool on_cpu = is_cpu(model.config.train.device);
   ModelConfig config = model.checkpoint.layout.config();
   config.drop_nothing();
   auto network = std::make_unique<Network>(NetworkLayout(config, model.checkpoint.layout.vocabulary_size()),

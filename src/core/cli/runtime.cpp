@@ -45,8 +45,7 @@ void StopSignals::accept_save_requests() { handle(SIGUSR1, on_save_signal, /*eve
 bool StopSignals::save_requested() noexcept { return std::exchange(save_signal, 0) != 0; }
 
 Device prepare_device(DeviceChoice choice, int local_rank) {
-  const bool on_cpu = choice == DeviceChoice::cpu || choice == DeviceChoice::torch;
-  const int gpus = on_cpu ? 0 : cuda_devices();
+  const int gpus = is_cpu(choice) ? 0 : cuda_devices();
   const bool numbered = choice >= DeviceChoice::cuda0;
   const int gpu =
       numbered ? static_cast<int>(choice) - static_cast<int>(DeviceChoice::cuda0) : local_rank % std::max(gpus, 1);

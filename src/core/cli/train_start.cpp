@@ -22,9 +22,6 @@ void require_unchanged(Config& config, Config& before, const KeySet& given, bool
   }
 }
 
-}  // namespace
-
-namespace {
 /// Named after the config, or else after the first text.
 RunFolder usual_folder(const TrainRequest& request, const Config& config) {
   const std::string& file = request.input.file;
@@ -86,7 +83,6 @@ void require_free(const RunFolder& run, bool overwrite) {
     fail_input(run.path() + " already holds a run", "a new folder",
                "resume it (--resume), replace it (--overwrite), or choose another folder (--out DIR)");
 }
-
 }  // namespace
 
 TrainStart begin_run(const TrainRequest& request) {

@@ -36,9 +36,9 @@ class CharRnn : public torch::nn::Module {
   DropoutFactors draw_dropout(std::int64_t steps, std::int64_t streams, const at::Generator& generator) const;
 
   /// `ids` [T, B] int64. `starts` [T, B] uint8 on the CPU, or undefined: where it is 1, a document starts with that
-  /// symbol, from a zero state; neither state nor gradient passes from before it. All
-  /// documents are one call per layer, as a packed sequence.
-  /// The layers and the decoder calculate in `type`, by default that of the weights, which logits and state have.
+  /// symbol, from a zero state; neither state nor gradient passes from before it. All documents are one call per layer,
+  /// as a packed sequence. The layers and the decoder calculate in `type`, by default that of the weights, which logits
+  /// and state have.
   Output forward(const torch::Tensor& ids, const State& state, const torch::Tensor& starts = {},
                  const DropoutFactors& factors = {}, std::optional<torch::ScalarType> type = {});
 

@@ -7,16 +7,15 @@ namespace charnn {
 class CharRnn;
 struct DropoutFactors;
 
-/// A network's windows by LibTorch's operators: what runs on a GPU. On a CPU it is slow, and exists
-/// only to test that.
+/// A network's windows by LibTorch's operators: what runs on a GPU. On a CPU it is slow, and exists only to test that.
 class TorchNetwork {
  public:
   /// Writes new weights, see CharRnn, to `weights`, and trains what is in them.
   TorchNetwork(const NetworkLayout& layout, const FlatArray& weights, const FlatArray& gradients);
   ~TorchNetwork();
 
-  /// As Network::train_window() and score_window(). The state stays on the device; `nats` are copied to the
-  /// host only if asked for.
+  /// As Network::train_window() and score_window(). The state stays on the device; `nats` are copied to the host
+  /// only if asked for.
   double train(const Batch& batch, State& state, std::span<float> nats, const Network::Step& step, Precision precision);
   void score(const Batch& batch, State& state, std::span<float> nats, Precision precision);
 

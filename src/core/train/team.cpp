@@ -36,11 +36,9 @@ Team::Team(Network& network, Group& group, std::int64_t streams, std::int64_t sh
   for (std::int64_t n = own_shards_.count; n > 1; n /= 2) kept_.emplace_back(network.layout().size(), network.device());
 }
 
-State Team::whole(const State& own) const {
-  if (group_.size() == 1 || own.device) {
-    const State host = own.on_host();
-    return group_.size() == 1 ? host : whole(host);
-  }
+State Team::whole(const State& given) const {
+  State own = given.on_host();
+  if (group_.size() == 1) return own;
   const auto bytes = [](const AlignedFloats& part) {
     return std::string_view(static_cast<const char*>(static_cast<const void*>(part.data())),
                             part.size() * sizeof(float));

@@ -46,6 +46,7 @@ struct ScheduleConfig {
 enum class DeviceChoice { automatic, cpu, torch, cuda, cuda0 };
 inline constexpr std::array<const char*, 12> device_names{"auto",   "cpu",    "torch",  "cuda",   "cuda:0", "cuda:1",
                                                           "cuda:2", "cuda:3", "cuda:4", "cuda:5", "cuda:6", "cuda:7"};
+inline bool is_cpu(DeviceChoice choice) { return choice == DeviceChoice::cpu || choice == DeviceChoice::torch; }
 enum class CarriedState { carried, reset };
 inline constexpr std::array<const char*, 2> carried_state_names{"carried", "reset"};
 enum class OnDivergence { rollback, stop, ignore };

@@ -96,8 +96,7 @@ double train(const BenchCase& b, Device device, Precision precision, int threads
 
 MeasuredDevice measured_device(DeviceChoice choice) {
   const auto gpu = [] { return MeasuredDevice{Device::cuda, has_fast_bf16(Device::cuda)}; };
-  const bool on_cpu = choice == DeviceChoice::cpu || choice == DeviceChoice::torch;
-  if (!on_cpu && in_child(cuda_devices) > 0) return in_child(gpu);
+  if (!is_cpu(choice) && in_child(cuda_devices) > 0) return in_child(gpu);
   const Device device = prepare_device(choice);
   return {device, has_fast_bf16(device)};
 }

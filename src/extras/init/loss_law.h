@@ -20,11 +20,11 @@ using Yardsticks = std::array<double, 2>;
 /// Validation loss of a network of that size after training on `chars` characters from a text of `train_chars`, by a
 /// law fitted to the runs in bench/results (bench/init_law.py; docs/quality.md):
 ///
-///   loss = first yardstick * exp((exp(-F) - 1) / 0.79) * (passes * weights / train_chars / 268)^0.21
+///   loss = first yardstick * exp((exp(-F) - 1) / 0.77) * (passes * weights / train_chars / 266)^0.21
 ///   F = s (S of the first yardstick - S(n, E))
 ///
 /// where s is such that the second yardstick comes out, and the last factor counts only where it is above 1 (a network
-/// that remembers the text). The loss can fall to exp(-1 / 0.79) of the first yardstick. n: logarithm of the weights,
+/// that remembers the text). The loss can fall to exp(-1 / 0.77) of the first yardstick. n: logarithm of the weights,
 /// relative to the smallest network's. E: the text's worth in millions of characters, where further passes are worth
 /// less and less (Muennighoff et al. 2023, "Scaling data-constrained language models").
 double expected_loss(const Yardsticks& yardsticks, const NetworkSize& size, double chars, double train_chars);

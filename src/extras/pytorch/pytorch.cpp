@@ -108,9 +108,7 @@ int export_model(const ExportOptions& options, const Globals& globals) {
   const char* decoder_input = name_of(loaded.config.model.decoder_input, decoder_input_names);
   const std::vector<std::pair<std::string, std::string>> metadata{{"format", "pt"}, {"decoder_input", decoder_input}};
   write_file(options.out + "/model.safetensors",
-             encode_safetensors(weight_tensors("", checkpoint.layout, checkpoint.best_weights()),
-                                {{"format", "pt"},
-                                 {"decoder_input", name_of(loaded.config.model.decoder_input, decoder_input_names)}}));
+             encode_safetensors(weight_tensors("", checkpoint.layout, checkpoint.best_weights()), metadata));
   write_file(options.out + "/model.json", description_of(loaded).dump(2) + "\n");
   write_file(options.out + "/config.json", to_json_text(loaded.config));
   write_file(options.out + "/charnn_model.py", charnn_model_py);

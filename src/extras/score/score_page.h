@@ -9,7 +9,7 @@ struct ScoredText {
   std::vector<float> nats;  ///< -log p of each symbol; NaN for the first, if that is not predicted
 };
 
-/// Calls each(position, symbol's id, its text, its nats) for every symbol until it returns false.
+/// Calls each(position, symbol's text, its nats) for every symbol until it returns false.
 template <class Each>
 void for_each_symbol(const ScoredText& text, Each each) {
   const Corpus& corpus = text.corpus;

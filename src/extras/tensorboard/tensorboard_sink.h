@@ -6,9 +6,8 @@
 
 namespace charnn {
 /// Event file for TensorBoard (https://www.tensorflow.org/tensorboard) with scalars, samples, warnings and the
-/// config. Every process of a run
-/// writes its own file, since a running TensorBoard continues to read where it was. The file of a resumed run begins
-/// with a session log that makes TensorBoard discard the later steps of earlier files.
+/// config. Every process of a run writes its own file, since a running TensorBoard continues to read where it was. The
+/// file of a resumed run begins with a session log that makes TensorBoard discard the later steps of earlier files.
 class TensorBoardSink : public Sink {
  public:
   /// The file in `folder` is created at the first event. Its name sorts after those of existing event files.
