@@ -65,7 +65,8 @@ Chart chart_of_schedule(const ConfigInput& input) {
   return schedule_chart(title, config.schedule, config.optimizer.lr, steps, total);
 }
 
-/// As large as the terminal that stdout is, and in colour if it is one. The lower panels are left out where there is no room for them.
+/// As large as the terminal that stdout is, and in colour if it is one. The lower panels are left out where
+/// there is no room for them.
 std::string terminal_sketch(Chart chart) {
   const auto rows = static_cast<double>(terminal_rows(STDOUT_FILENO).value_or(40));
   constexpr double least = 6, most = 20;
