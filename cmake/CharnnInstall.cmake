@@ -5,7 +5,7 @@ include(CMakePackageConfigHelpers)
 install(TARGETS charnn RUNTIME DESTINATION ${CMAKE_INSTALL_BINDIR})
 # charnn::charnn is the public library; the layers that it links come along.
 get_property(_charnn_libraries GLOBAL PROPERTY CHARNN_LIBRARIES)
-list(FILTER _charnn_libraries EXCLUDE REGEX "^charnn_extra")
+list(REMOVE_ITEM _charnn_libraries charnn_extras)
 install(TARGETS ${_charnn_libraries} EXPORT charnnTargets ARCHIVE DESTINATION ${CMAKE_INSTALL_LIBDIR})
 install(DIRECTORY include/charnn DESTINATION ${CMAKE_INSTALL_INCLUDEDIR})
 install(DIRECTORY configs models DESTINATION ${CMAKE_INSTALL_DATADIR}/charnn)

@@ -33,7 +33,7 @@ quietly() {
 cat <<END
 This will
   1. install what is missing with apt-get: up to 378 packages, 313 MB to download, 1.3 GB on disk
-  2. build charnn: 2 to 10 minutes
+  2. build charnn: 2 to 4 minutes
   3. let a trained network write, and train a tiny one to count: seconds
 END
 $offline || echo "  4. fetch the works of Shakespeare (5 MB) and train a network on them for $minutes minutes"

@@ -4,7 +4,6 @@
 
 namespace charnn {
 namespace {
-constexpr std::int64_t W = block_width;
 
 class Backward {
  public:

@@ -6,7 +6,6 @@
 
 namespace charnn {
 namespace {
-constexpr std::int64_t W = block_width;
 
 class Forward {
  public:

@@ -8,7 +8,6 @@
 
 namespace charnn {
 namespace {
-constexpr std::int64_t W = block_width;
 constexpr std::int64_t blocks_a_task = 4;                ///< 64 rows of a gradient
 constexpr std::int64_t few_rows = RowMatrix::most_rows;  ///< of the window: their inputs stay near for the next block
 

@@ -4,18 +4,15 @@
 #include "kernels/gemm.h"
 
 namespace charnn {
-namespace {
-constexpr std::int64_t W = block_width;
-}
-
 void Masks::after(std::int64_t layer, std::int64_t p, std::int64_t t, std::int64_t begin, std::int64_t count,
                   const float* in, float* out) const {
-  dropout(in, out, count * W, rate_after(layer), seed(layer),
-          static_cast<std::uint32_t>((p * rows() + row(t, begin)) * W));
+  dropout(in, out, count * block_width, rate_after(layer), seed(layer),
+          static_cast<std::uint32_t>((p * rows() + row(t, begin)) * block_width));
 }
 
 void Masks::input(std::int64_t p, std::int64_t row, float* block) const {
-  dropout(block, block, W, rate_of_input(), seed(config_.layers), static_cast<std::uint32_t>((p * rows() + row) * W));
+  dropout(block, block, block_width, rate_of_input(), seed(config_.layers),
+          static_cast<std::uint32_t>((p * rows() + row) * block_width));
 }
 
 void Masks::symbols(float* factors, std::int64_t n) const {

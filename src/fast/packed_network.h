@@ -6,6 +6,8 @@
 #include "kernels/matrix.h"
 
 namespace charnn {
+inline constexpr std::int64_t W = block_width;  ///< the layer indexes with it everywhere
+
 class Masks;
 
 /// A network's sizes, and what the kernels pad them to. V symbols, E embedding, H hidden, L layers.

@@ -5,7 +5,6 @@
 
 namespace charnn {
 namespace {
-constexpr std::int64_t W = block_width;
 
 /// Rounded to bfloat16, ties to even.
 float rounded(float value) {

@@ -11,7 +11,7 @@
 
 namespace charnn::cli {
 namespace {
-struct Options {
+struct EvalArguments {
   ModelChoice model;
   std::vector<std::string> files;
   std::string split;
@@ -29,7 +29,7 @@ Split split_of(const Corpus& corpus, const std::string& name) {
   return split;
 }
 
-int eval(const Options& options) {
+int eval(const EvalArguments& options) {
   const std::vector<LoadedModel> models = load_models(options.model, options.eval.with);
   const LoadedModel& loaded = models[0];
   const Corpus corpus = open_text_of(loaded, options.files, options.eval.unknown);
@@ -78,7 +78,7 @@ int eval(const Options& options) {
 }  // namespace
 
 void add_eval(CLI::App& app, const Globals& globals, Action& action) {
-  auto options = std::make_shared<Options>();
+  auto options = std::make_shared<EvalArguments>();
   CLI::App* command = app.add_subcommand("eval", "measure how well a network predicts a text");
   add_model_choice(*command, options->model);
   command->add_option("--data", options->files, "text to evaluate; default: the run's own corpus")

@@ -15,7 +15,6 @@ namespace charnn::cli {
 using nlohmann::json;
 using nlohmann::ordered_json;
 
-namespace {
 /// What a request says about its answer.
 struct Wishes {
   std::int64_t seed = -1;  ///< -1: not given
@@ -23,7 +22,6 @@ struct Wishes {
   bool echo = false;
   std::int64_t expected = 0;  ///< how many symbols to name that were expected; 0: none
 };
-}  // namespace
 
 /// A text being written for a request.
 struct TextService::Work : Wishes {

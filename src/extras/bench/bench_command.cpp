@@ -18,7 +18,7 @@ using Json = nlohmann::ordered_json;
 constexpr std::array<const char*, 3> format_names{"float", "bf16", "three bf16 parts"};
 constexpr std::array<const char*, 3> unit_names{"none", "AVX-512 BF16", "AMX"};
 
-struct Options {
+struct BenchOptions {
   ConfigInput config;
   std::int64_t vocabulary = 65;
   double seconds = 2;
@@ -27,7 +27,7 @@ struct Options {
 };
 
 /// The sizes given; without any, a small and a large network.
-std::vector<BenchCase> cases_of(const Options& options, const Config& config, const KeySet& given) {
+std::vector<BenchCase> cases_of(const BenchOptions& options, const Config& config, const KeySet& given) {
   const BenchCase asked{config.model,    options.vocabulary, config.train.batch_size, config.train.sequence_length,
                         options.seconds, config.train.device};
   if (std::any_of(given.begin(), given.end(), [](const std::string& key) {
@@ -51,7 +51,8 @@ std::set<int> thread_counts(std::int64_t asked) {
 /// Measures, and prints each figure as soon as it is known.
 class Bench {
  public:
-  Bench(const Options& options, const Globals& globals) : options_(options), prints_(!options.json && !globals.quiet) {
+  Bench(const BenchOptions& options, const Globals& globals)
+      : options_(options), prints_(!options.json && !globals.quiet) {
     Config config;
     const KeySet given = options_.config.apply(config);
     cases_ = cases_of(options_, config, given);
@@ -161,7 +162,7 @@ class Bench {
           }
   }
 
-  const Options& options_;
+  const BenchOptions& options_;
   bool prints_;
   std::vector<BenchCase> cases_;
   std::set<int> threads_;
@@ -172,7 +173,7 @@ class Bench {
 };
 
 void add_bench_command(CLI::App& app, const Globals& globals, Action& action) {
-  auto options = std::make_shared<Options>();
+  auto options = std::make_shared<BenchOptions>();
   CLI::App* command = app.add_subcommand("bench", "measure how fast this machine trains and samples");
   command->add_option("config", options->config.file, "sizes to measure; default: a small and a large network")
       ->type_name("CONFIG.json");

@@ -25,7 +25,7 @@ namespace charnn::cli {
 namespace {
 constexpr std::array<const char*, 3> bf16_texts{"no bf16", "bf16 by AVX-512", "bf16 by AMX"};
 
-struct Options {
+struct InitOptions {
   ProposalFacts facts;
   std::string out;
   bool overwrite = false;
@@ -212,7 +212,7 @@ nlohmann::ordered_json report(const Findings& f, const std::string& out) {
 }
 
 /// Refuses to write the config to `out` if that would overwrite something, or if it could not name its text files.
-void check_files(const Options& options, const std::string& out) {
+void check_files(const InitOptions& options, const std::string& out) {
   for (const std::string& file : options.facts.files) {
     std::error_code none;
     if (std::filesystem::equivalent(file, out, none))
@@ -225,7 +225,7 @@ void check_files(const Options& options, const std::string& out) {
     fail_input(fmt::format("{} exists already", out), "a new file", "choose another with --out, or use --overwrite");
 }
 
-int init(const Options& options, const Globals& globals) {
+int init(const InitOptions& options, const Globals& globals) {
   const std::string out = !options.out.empty() ? options.out : run_name(options.facts.files) + ".json";
   const bool to_stdout = out == "-";
   if (to_stdout && options.json)
@@ -251,7 +251,7 @@ int init(const Options& options, const Globals& globals) {
 }
 
 void add_init_command(CLI::App& app, const Globals& globals, Action& action) {
-  auto options = std::make_shared<Options>();
+  auto options = std::make_shared<InitOptions>();
   CLI::App* command = app.add_subcommand("init", "inspect a text and this machine, and write a config for them");
   command->add_option("corpus", options->facts.files, "text files")->required()->type_name("TEXT...");
   command->add_option("-o,--out", options->out, "config file to write; -: stdout; default: the text's name with .json")

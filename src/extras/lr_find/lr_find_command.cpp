@@ -13,7 +13,7 @@ namespace charnn::cli {
 namespace {
 using nlohmann::ordered_json;
 
-struct Options {
+struct LrFindOptions {
   ConfigInput input;
   RangeTestConfig range{.steps = 0};
   std::string svg;
@@ -70,7 +70,7 @@ CurvePicture picture_of(const RangeCurve& curve, const std::optional<LrSuggestio
   return picture;
 }
 
-int lr_find(const Options& options, const Globals& globals, const Extras& extras) {
+int lr_find(const LrFindOptions& options, const Globals& globals, const Extras& extras) {
   RangeTestConfig range = options.range;
   if (range.min_lr >= range.max_lr)
     fail_input(fmt::format("--min-lr {:g} --max-lr {:g}", range.min_lr, range.max_lr), "a range from low to high",
@@ -127,7 +127,7 @@ int lr_find(const Options& options, const Globals& globals, const Extras& extras
 }
 
 void add_lr_find_command(CLI::App& app, const Globals& globals, Action& action, const Extras& extras) {
-  auto options = std::make_shared<Options>();
+  auto options = std::make_shared<LrFindOptions>();
   CLI::App* command = app.add_subcommand("lr-find", "find a learning rate with a short range test; nothing is saved");
   command->add_option("words", options->input.words, "config and texts, as for train")
       ->type_name("CONFIG.json|TEXT...");

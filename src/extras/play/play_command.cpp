@@ -19,7 +19,7 @@ namespace {
 namespace fs = std::filesystem;
 using play::Run;
 
-struct Options {
+struct PlayOptions {
   std::string path;
   std::string host = "127.0.0.1";
   std::int64_t port = 0;
@@ -89,7 +89,7 @@ void open_browser(const std::string& address) {
   ::posix_spawn_file_actions_destroy(&actions);
 }
 
-int play(const Options& options, const Globals& globals) {
+int play(const PlayOptions& options, const Globals& globals) {
   const StopSignals signals;
   const std::vector<Run> found = runs_in(options.path);
   if (found.empty())
@@ -121,7 +121,7 @@ int play(const Options& options, const Globals& globals) {
 }
 
 void add_play_command(CLI::App& app, const Globals& globals, Action& action) {
-  auto options = std::make_shared<Options>();
+  auto options = std::make_shared<PlayOptions>();
   CLI::App* command =
       app.add_subcommand("play", "a page in the browser: watch training, play with a network, see a text through it");
   command->add_option("run", options->path, "run folder, folder of runs, or checkpoint file")

@@ -8,7 +8,7 @@
 namespace charnn {
 namespace {
 // Sizes in pixels.
-constexpr double width = 800, left = 70, right = 780, plot_width = right - left;
+constexpr double image_width = 800, left = 70, right = 780, plot_width = right - left;
 constexpr double full_height = 250, panel_gap = 62, title_height = 34;
 constexpr double legend_row = 20, letter_width = 7;  // average, at a font size of 12 pixels
 
@@ -141,6 +141,6 @@ std::string to_svg(const Chart& chart) {
 <text class="title" x="{4}" y="22">{2}</text>
 {5}</svg>
 )",
-      width, y - 16, escaped(chart.title), style_sheet, left, body);
+      image_width, y - 16, escaped(chart.title), style_sheet, left, body);
 }
 }  // namespace charnn

@@ -22,11 +22,11 @@ std::string cut(const std::string& text, std::size_t columns) {
 }
 
 /// A character of 2 x 4 dots (Unicode's Braille patterns).
-struct Cell {
+struct Block {
   std::uint8_t dots = 0;
   std::size_t color = 0;
 };
-using Grid = std::vector<std::vector<Cell>>;  ///< rows from the top
+using Grid = std::vector<std::vector<Block>>;  ///< rows from the top
 
 void draw_line(Grid& grid, const PlotPoint& from, const PlotPoint& to, std::size_t color) {
   constexpr std::uint8_t bits[4][2] = {{0x01, 0x08}, {0x02, 0x10}, {0x04, 0x20}, {0x40, 0x80}};
@@ -36,7 +36,7 @@ void draw_line(Grid& grid, const PlotPoint& from, const PlotPoint& to, std::size
   for (double i = 0; i <= steps; ++i) {
     const auto x = static_cast<std::size_t>(std::clamp(from.x * width + dx * i / steps + 0.5, 0.0, width));
     const auto y = static_cast<std::size_t>(std::clamp((1 - from.y) * height - dy * i / steps + 0.5, 0.0, height));
-    Cell& cell = grid[y / 4][x / 2];
+    Block& cell = grid[y / 4][x / 2];
     cell.dots |= bits[y % 4][x % 2];
     cell.color = color;
   }
@@ -59,7 +59,7 @@ std::string x_numbers(const Scale& x, std::size_t columns) {
 
 std::string draw_panel(const Chart& chart, const Panel& panel, std::size_t columns, std::size_t rows, bool color) {
   const Axes axes(chart, panel, columns / 12, rows / 3);
-  Grid grid(rows, std::vector<Cell>(columns));
+  Grid grid(rows, std::vector<Block>(columns));
   for (const Series& series : panel.series) {
     if (series.style == Series::Style::faint) continue;  // would only blur a sketch; a smoothed version is there
     for (const std::vector<PlotPoint>& line : lines_of(thinned(series, 2 * columns), axes))
@@ -73,7 +73,7 @@ std::string draw_panel(const Chart& chart, const Panel& panel, std::size_t colum
   std::string text = cut(panel.y.label, margin + columns) + "\n";
   for (std::size_t row = 0; row < rows; ++row) {
     std::string cells;
-    for (const Cell& cell : grid[row])
+    for (const Block& cell : grid[row])
       cells += cell.dots == 0 ? " " : painted(encode_utf8(0x2800U + cell.dots), cell.color, color);
     cells.erase(cells.find_last_not_of(' ') + 1);
     text += fmt::format("{:>{}} {}{}\n", cut(numbers[row], margin - 2), margin - 2, numbers[row].empty() ? "│" : "┤",

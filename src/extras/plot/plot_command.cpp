@@ -17,7 +17,7 @@
 
 namespace charnn::cli {
 namespace {
-struct Options {
+struct PlotOptions {
   std::vector<std::string> runs;
   ConfigInput schedule;
   std::string file;       ///< "-": SVG to stdout
@@ -83,7 +83,7 @@ std::string terminal_sketch(Chart chart) {
                      static_cast<std::size_t>(std::clamp(room(), least, most)), wants_color(STDOUT_FILENO));
 }
 
-int plot(Options options, bool of_schedule) {
+int plot(PlotOptions options, bool of_schedule) {
   if (options.runs.empty() == !of_schedule)
     fail_input(of_schedule ? "plot with both runs and --schedule" : "plot without a run",
                "run folders, or --schedule CONFIG.json", "for example: charnn plot runs/mine");
@@ -104,7 +104,7 @@ int plot(Options options, bool of_schedule) {
 }
 
 void add_plot_command(CLI::App& app, const Globals&, Action& action) {
-  auto options = std::make_shared<Options>();
+  auto options = std::make_shared<PlotOptions>();
   CLI::App* command = app.add_subcommand("plot", "draw the curves of runs, or a schedule before training");
   command->add_option("runs", options->runs, "run folders or metrics.jsonl files")->type_name("RUN...");
   CLI::Option* schedule = command->add_option("--schedule", options->schedule.file,

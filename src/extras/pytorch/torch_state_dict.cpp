@@ -168,10 +168,10 @@ std::string find_weight(const StateDict& dict, const Role& role, const Role& oth
               "tensors not used yet: " + dict.list());
   }
   std::erase(candidates, taken);
-  Names usual = candidates, left = candidates;
+  Names usual = candidates, free = candidates;
   std::erase_if(usual, [&](const std::string& name) { return !role.usual_for(name); });
-  std::erase_if(left, [&](const std::string& name) { return other.usual_for(name); });
-  for (const Names& names : {candidates, usual, left})
+  std::erase_if(free, [&](const std::string& name) { return other.usual_for(name); });
+  for (const Names& names : {candidates, usual, free})
     if (names.size() == 1) return names[0];
   if (candidates.empty()) return "";
   dict.fail(fmt::format("{} tensors could be the {}: {}", candidates.size(), role.name, listed(candidates)),

@@ -13,14 +13,14 @@
 
 namespace charnn::cli {
 namespace {
-struct Options {
+struct NextOptions {
   ModelChoice model;
   TextOptions text;
   std::int64_t top = 10;
   bool json = false;
 };
 
-int next(const Options& options) {
+int next(const NextOptions& options) {
   LoadedModel loaded = load_model(options.model);
   TextOptions text = options.text;
   text.config = loaded.config.sample;
@@ -48,7 +48,7 @@ int next(const Options& options) {
 }  // namespace
 
 void add_next_command(CLI::App& app, const Globals&, Action& action) {
-  auto options = std::make_shared<Options>();
+  auto options = std::make_shared<NextOptions>();
   CLI::App* command = app.add_subcommand("next", "what the network expects after a text, with probabilities");
   add_model_choice(*command, options->model);
   command->add_option_function<std::string>(

@@ -17,7 +17,7 @@
 
 namespace charnn::cli {
 namespace {
-struct Options {
+struct ScoreOptions {
   ModelChoice model;
   std::string file;
   bool lines = false;
@@ -73,7 +73,7 @@ void print_chars(const ScoredText& text, bool json) {
   output.end();
 }
 
-int score(const Options& options) {
+int score(const ScoreOptions& options) {
   const std::vector<LoadedModel> models = load_models(options.model, options.eval.with);
   EvalChoice eval = options.eval;
   const Corpus corpus = open_text_of(models[0], {options.file}, eval.unknown);
@@ -108,7 +108,7 @@ int score(const Options& options) {
 }
 
 void add_score_command(CLI::App& app, const Globals& globals, Action& action) {
-  auto options = std::make_shared<Options>();
+  auto options = std::make_shared<ScoreOptions>();
   CLI::App* command =
       app.add_subcommand("score", "measure how surprising a text is: as a whole, per line or per character");
   add_model_choice(*command, options->model);

@@ -19,7 +19,7 @@ namespace {
 using nlohmann::json;
 using nlohmann::ordered_json;
 
-struct Options {
+struct ServeOptions {
   ModelChoice model;
   ServiceLimits limits;
   std::int64_t seed = -1;
@@ -78,7 +78,7 @@ class InputLines {
   bool ended_ = false;
 };
 
-int serve(const Options& options) {
+int serve(const ServeOptions& options) {
   const StopSignals signals;
   LoadedModel loaded = load_model(options.model);
   const KeySet given = options.config.apply(loaded.config);
@@ -113,7 +113,7 @@ int serve(const Options& options) {
 }
 
 void add_serve_command(CLI::App& app, const Globals&, Action& action) {
-  auto options = std::make_shared<Options>();
+  auto options = std::make_shared<ServeOptions>();
   CLI::App* command = app.add_subcommand(
       "serve", "write texts for another program: JSON lines, requests on stdin and answers on stdout");
   add_model_choice(*command, options->model);

@@ -142,9 +142,9 @@ void TensorBoardSink::open() {
   do name = fmt::format("{}{:010.0f}.{}.{}.0", prefix, time++, host.data(), ::getpid());
   while (name <= latest && name.size() <= latest.size());
   file_.emplace(folder_ + "/" + name, warn_);
-  std::string version;
-  pbf_writer(version).add_string(Event::file_version, "brain.Event:2");
-  write(first_step_, version);
+  std::string first;
+  pbf_writer(first).add_string(Event::file_version, "brain.Event:2");
+  write(first_step_, first);
   if (first_step_ > 0) {
     std::string start;
     pbf_writer writer(start);

@@ -9,7 +9,7 @@ using test::corpus_of;
 using test::error_of;
 using test::expect_contains;
 
-constexpr const char* text = "abcdefghijklmnopqrstuvwxyz";  // id = place
+constexpr const char* a_to_z = "abcdefghijklmnopqrstuvwxyz";  // id = place
 
 /// Of step t of stream b in the batch's arrays.
 std::size_t at(const Batch& batch, std::int64_t t, std::int64_t b) {
@@ -18,7 +18,7 @@ std::size_t at(const Batch& batch, std::int64_t t, std::int64_t b) {
 
 TEST(Batcher, StreamsAreContiguousAndWindowsGoOn) {
   const test::TemporaryFolder folder;
-  const Corpus corpus = corpus_of(folder, text);
+  const Corpus corpus = corpus_of(folder, a_to_z);
   Batcher batcher(corpus, corpus.train(), 2, 5);  // 25 inputs: two streams of 12, windows of 5, 5, 2
   EXPECT_EQ(batcher.stream_length(), 12);
   EXPECT_EQ(batcher.windows_per_epoch(), 3);
@@ -87,7 +87,7 @@ TEST(Batcher, JitterMovesTheBordersAndNothingElse) {
 
 TEST(Batcher, GoesOnFromASavedCursor) {
   const test::TemporaryFolder folder;
-  const Corpus corpus = corpus_of(folder, text);
+  const Corpus corpus = corpus_of(folder, a_to_z);
   Batcher first(corpus, corpus.train(), 2, 5);
   first.next();
   Batcher second(corpus, corpus.train(), 2, 5);
@@ -124,7 +124,7 @@ TEST(Batcher, MarksWhereDocumentsStart) {
       for (std::int64_t b = 0; b < 2; ++b)
         EXPECT_EQ(batch.starts[at(batch, t, b)], std::count(all.begin(), all.end(), b * 12 + first)) << first << b;
   }
-  const Corpus whole = corpus_of(folder, text);
+  const Corpus whole = corpus_of(folder, a_to_z);
   EXPECT_TRUE(Batcher(whole, whole.train(), 2, 5).next().starts.empty());
   config.document_separator = "+";
   expect_contains(error_of([&] { Corpus other(config); }), "never occurs in the text");
@@ -132,7 +132,7 @@ TEST(Batcher, MarksWhereDocumentsStart) {
 
 TEST(Batcher, SaysWhatFits) {
   const test::TemporaryFolder folder;
-  const Corpus corpus = corpus_of(folder, text);
+  const Corpus corpus = corpus_of(folder, a_to_z);
   const std::string message = error_of([&] { Batcher(corpus, corpus.train(), 3, 9); });
   expect_contains(message, "26 characters");
   expect_contains(message, "3 x 9 + 1 = 28");

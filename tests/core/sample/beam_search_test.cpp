@@ -9,7 +9,7 @@ namespace charnn {
 namespace {
 
 using Ids = std::vector<std::int64_t>;
-const Vocabulary letters(Tokens::chars, {U'a', U'b', U'c'});
+const Vocabulary abc(Tokens::chars, {U'a', U'b', U'c'});
 
 class BeamSearch : public testing::Test {
  protected:
@@ -30,7 +30,7 @@ class BeamSearch : public testing::Test {
   BeamText search(std::int64_t beams, std::int64_t length, const std::vector<Ids>& stops = {}) {
     SampleConfig config{.length = length};
     config.beams = beams;
-    return beam_search(stepper_, prompt_, {}, stops, Sampler(config, letters), [] { return true; });
+    return beam_search(stepper_, prompt_, {}, stops, Sampler(config, abc), [] { return true; });
   }
 
   const Ids prompt_{0, 2};

@@ -52,7 +52,7 @@ std::vector<std::size_t> ordered(std::size_t n, Less less) {
   return order;
 }
 
-const Row p{0.08, 0.4, 0.02, 0.2, 0.1, 0.05, 0.15};
+const Row shares{0.08, 0.4, 0.02, 0.2, 0.1, 0.05, 0.15};
 
 TEST(Filters, Normalize) {
   std::vector<float> row{700, 701, 699};
@@ -64,18 +64,18 @@ TEST(Filters, Normalize) {
 
 TEST(Filters, Bias) {
   const std::vector<float> bias{0, -1, 0, 2, 0, 0, -INFINITY};
-  Row expected = p;
-  for (std::size_t i = 0; i < p.size(); ++i) expected[i] *= std::exp(static_cast<double>(bias[i]));
+  Row expected = shares;
+  for (std::size_t i = 0; i < shares.size(); ++i) expected[i] *= std::exp(static_cast<double>(bias[i]));
   expect_row(
-      p, [&](LogRow row) { add_bias(row, bias); }, normal(expected));
+      shares, [&](LogRow row) { add_bias(row, bias); }, normal(expected));
 }
 
 TEST(Filters, RepetitionPenalty) {
   const std::vector<std::int32_t> counts{0, 3, 0, 1, 0, 0, 0};
-  Row expected = p;
-  expected[1] = std::pow(p[1], 1.5), expected[3] = std::pow(p[3], 1.5);
+  Row expected = shares;
+  expected[1] = std::pow(shares[1], 1.5), expected[3] = std::pow(shares[3], 1.5);
   expect_row(
-      p, [&](LogRow row) { penalize_repetition(row, counts, 1.5); }, normal(expected));
+      shares, [&](LogRow row) { penalize_repetition(row, counts, 1.5); }, normal(expected));
 }
 
 TEST(Filters, PenaltiesLeaveOutNothingAndBringNothingBack) {
@@ -90,56 +90,56 @@ TEST(Filters, PenaltiesLeaveOutNothingAndBringNothingBack) {
 
 TEST(Filters, FrequencyPenalty) {
   const std::vector<std::int32_t> counts{0, 3, 0, 1, 0, 0, 0};
-  Row expected = p;
+  Row expected = shares;
   expected[1] *= std::exp(-1.2), expected[3] *= std::exp(-0.4);
   expect_row(
-      p, [&](LogRow row) { penalize_frequency(row, counts, 0.4); }, normal(expected));
+      shares, [&](LogRow row) { penalize_frequency(row, counts, 0.4); }, normal(expected));
 }
 
 TEST(Filters, Temperature) {
   for (const double temperature : {0.5, 1.7}) {
     Row expected;
-    for (const double value : p) expected.push_back(std::pow(value, 1 / temperature));
+    for (const double value : shares) expected.push_back(std::pow(value, 1 / temperature));
     expect_row(
-        p, [&](LogRow row) { apply_temperature(row, temperature); }, normal(expected));
+        shares, [&](LogRow row) { apply_temperature(row, temperature); }, normal(expected));
   }
-  expect_row(p, [&](LogRow row) { apply_temperature(row, 1e-9); }, {0, 1, 0, 0, 0, 0, 0});
+  expect_row(shares, [&](LogRow row) { apply_temperature(row, 1e-9); }, {0, 1, 0, 0, 0, 0, 0});
 }
 
 TEST(Filters, TopK) {
-  const auto order = ordered(p.size(), [](std::size_t a, std::size_t b) { return p[a] > p[b]; });
+  const auto order = ordered(shares.size(), [](std::size_t a, std::size_t b) { return shares[a] > shares[b]; });
   for (const std::int64_t k : {1, 3, 6, 7, 100}) {
-    Row expected(p.size(), 0);
-    for (std::size_t i = 0; i < std::min<std::size_t>(static_cast<std::size_t>(k), p.size()); ++i)
-      expected[order[i]] = p[order[i]];
+    Row expected(shares.size(), 0);
+    for (std::size_t i = 0; i < std::min<std::size_t>(static_cast<std::size_t>(k), shares.size()); ++i)
+      expected[order[i]] = shares[order[i]];
     expect_row(
-        p, [&](LogRow row) { keep_top_k(row, k); }, normal(expected));
+        shares, [&](LogRow row) { keep_top_k(row, k); }, normal(expected));
   }
   expect_row({0.25, 0.25, 0.25, 0.25}, [](LogRow row) { keep_top_k(row, 2); }, {0.5, 0.5, 0, 0});
 }
 
 TEST(Filters, TopP) {
-  const auto order = ordered(p.size(), [](std::size_t a, std::size_t b) { return p[a] > p[b]; });
+  const auto order = ordered(shares.size(), [](std::size_t a, std::size_t b) { return shares[a] > shares[b]; });
   for (const double share : {0.01, 0.39, 0.41, 0.76, 0.99, 1.0})
     expect_row(
-        p, [&](LogRow row) { keep_top_p(row, share); }, share_of(p, order, share));
+        shares, [&](LogRow row) { keep_top_p(row, share); }, share_of(shares, order, share));
 }
 
 TEST(Filters, MinP) {
   expect_row(
-      p, [](LogRow row) { keep_min_p(row, 0.24); }, normal({0, 0.4, 0, 0.2, 0.1, 0, 0.15}));
-  expect_row(p, [](LogRow row) { keep_min_p(row, 1); }, {0, 1, 0, 0, 0, 0, 0});
+      shares, [](LogRow row) { keep_min_p(row, 0.24); }, normal({0, 0.4, 0, 0.2, 0.1, 0, 0.15}));
+  expect_row(shares, [](LogRow row) { keep_min_p(row, 1); }, {0, 1, 0, 0, 0, 0, 0});
 }
 
 TEST(Filters, Typical) {
   double entropy = 0;
-  for (const double value : p) entropy -= value * std::log(value);
-  const auto distance = [&](std::size_t i) { return std::abs(-std::log(p[i]) - entropy); };
-  const auto order = ordered(p.size(), [&](std::size_t a, std::size_t b) { return distance(a) < distance(b); });
+  for (const double value : shares) entropy -= value * std::log(value);
+  const auto distance = [&](std::size_t i) { return std::abs(-std::log(shares[i]) - entropy); };
+  const auto order = ordered(shares.size(), [&](std::size_t a, std::size_t b) { return distance(a) < distance(b); });
   EXPECT_NE(order[0], 1U) << "the likeliest is not the most typical here";
   for (const double share : {0.01, 0.3, 0.6, 0.95})
     expect_row(
-        p, [&](LogRow row) { keep_typical(row, share); }, share_of(p, order, share));
+        shares, [&](LogRow row) { keep_typical(row, share); }, share_of(shares, order, share));
 }
 
 TEST(Filters, OneAfterTheOther) {
@@ -149,7 +149,7 @@ TEST(Filters, OneAfterTheOther) {
     keep_top_p(row, 0.71);  // 0.471 + 0.235 = 0.706, and the next
     keep_min_p(row, 0.4);   // 0.15 is below 0.4 x 0.4
   };
-  expect_row(p, filter, normal({0, 0.4, 0, 0.2, 0, 0, 0}));
+  expect_row(shares, filter, normal({0, 0.4, 0, 0.2, 0, 0, 0}));
 }
 
 TEST(Filters, WhatIsExcludedStaysSo) {
@@ -159,7 +159,7 @@ TEST(Filters, WhatIsExcludedStaysSo) {
     keep_typical(row, 1);
     keep_top_p(row, 1);
   };
-  std::vector<float> row = logs(p);
+  std::vector<float> row = logs(shares);
   filter(row);
   for (const std::size_t i : {0U, 2U, 4U, 5U, 6U}) EXPECT_EQ(row[i], -INFINITY);
 }

@@ -11,8 +11,8 @@ namespace {
 using test::error_of;
 using test::expect_contains;
 
-const Vocabulary letters(Tokens::chars, {U'=', U'a', U'b', U'c', U'd'});
-const std::vector<float> logits{0.5F, 2, 1, 0, -1};
+const Vocabulary five_symbols(Tokens::chars, {U'=', U'a', U'b', U'c', U'd'});
+const std::vector<float> five_logits{0.5F, 2, 1, 0, -1};
 
 std::vector<double> softmax(const std::vector<double>& x) {
   double sum = 0;
@@ -30,10 +30,10 @@ TEST(Draw, TemperatureZeroTakesTheFirstLargest) {
 
 TEST(Draw, FollowsTheSoftmax) {
   for (const double temperature : {0.5, 1.0, 2.0}) {
-    std::vector<double> scaled(logits.begin(), logits.end());
+    std::vector<double> scaled(five_logits.begin(), five_logits.end());
     for (double& logit : scaled) logit /= temperature;
     Random random(42);
-    test::expect_distribution(softmax(scaled), [&] { return draw(logits, temperature, random); });
+    test::expect_distribution(softmax(scaled), [&] { return draw(five_logits, temperature, random); });
   }
 }
 
@@ -51,7 +51,7 @@ TEST(Sampler, PutsTheFiltersInOrder) {
                             .frequency_penalty = 0.3,
                             .bias = {"d=3", "b=-0.5"},
                             .only = "abd="};
-  const Sampler sampler(config, letters);
+  const Sampler sampler(config, five_symbols);
   RecentSymbols recent = sampler.no_symbols_yet();
   for (const std::int64_t id : {1, 1, 4}) recent.add(id);
   // log p + bias, c left out, normalised: then the penalties on a (twice) and d (once), then the temperature.
@@ -75,34 +75,34 @@ TEST(Sampler, PutsTheFiltersInOrder) {
   for (std::size_t i = 0; i < 3 && sum / three < 0.7; ++i) sum += expected[order[i]] = p[order[i]];
   for (double& value : expected) value /= sum;
   Random random(3);
-  test::expect_distribution(expected, [&] { return sampler(logits, recent, random); });
+  test::expect_distribution(expected, [&] { return sampler(five_logits, recent, random); });
 }
 
 TEST(Sampler, WithoutFiltersItIsThePlainDraw) {
-  const Sampler plain({.temperature = 0.7}, letters),
-      filtered({.temperature = 0.7, .top_k = 5, .min_p = 1e-9}, letters);
+  const Sampler plain({.temperature = 0.7}, five_symbols),
+      filtered({.temperature = 0.7, .top_k = 5, .min_p = 1e-9}, five_symbols);
   Random a(5), b(5), c(5);
   const RecentSymbols none = plain.no_symbols_yet();
   int same = 0;
   for (int i = 0; i < 1000; ++i) {
-    const auto expected = draw(logits, 0.7, a);
-    EXPECT_EQ(plain(logits, none, b), expected);
-    same += filtered(logits, none, c) == expected ? 1 : 0;
+    const auto expected = draw(five_logits, 0.7, a);
+    EXPECT_EQ(plain(five_logits, none, b), expected);
+    same += filtered(five_logits, none, c) == expected ? 1 : 0;
   }
   EXPECT_GT(same, 990) << "the same numbers draw the same symbols, but for rounding";
 }
 
 TEST(Sampler, TemperatureZeroTakesTheLikeliestAfterThePenalties) {
-  const Sampler sampler({.temperature = 0, .repetition_penalty = 9, .bias = {"b=-9"}}, letters);
+  const Sampler sampler({.temperature = 0, .repetition_penalty = 9, .bias = {"b=-9"}}, five_symbols);
   RecentSymbols recent = sampler.no_symbols_yet();
   Random random(1);
-  EXPECT_EQ(sampler(logits, recent, random), 1);
+  EXPECT_EQ(sampler(five_logits, recent, random), 1);
   recent.add(1);
-  EXPECT_EQ(sampler(logits, recent, random), 0);
+  EXPECT_EQ(sampler(five_logits, recent, random), 0);
 }
 
 TEST(Sampler, PenaltiesLookBackAsFarAsTheyAreTold) {
-  const Sampler sampler({.frequency_penalty = 1, .penalty_window = 3}, letters);
+  const Sampler sampler({.frequency_penalty = 1, .penalty_window = 3}, five_symbols);
   RecentSymbols recent = sampler.no_symbols_yet();
   for (const std::int64_t id : {1, 1, 2, 1, 4}) recent.add(id);
   const std::vector<std::int32_t> counts(recent.counts().begin(), recent.counts().end());
@@ -110,13 +110,13 @@ TEST(Sampler, PenaltiesLookBackAsFarAsTheyAreTold) {
 }
 
 TEST(Sampler, RefusesWhatCannotBe) {
-  const auto refusal = [](const SampleConfig& config) { return error_of([&] { Sampler(config, letters); }); };
+  const auto refusal = [](const SampleConfig& config) { return error_of([&] { Sampler(config, five_symbols); }); };
   for (const char* bias : {"", "a", "a2", "a=", "a=x", "a=1x", "a=nan", "ab=1", "a=inf", "a=+-1", "a=1001", "a=-1001"})
     expect_contains(refusal({.bias = {bias}}), "sample.bias");
   expect_contains(refusal({.bias = {"x=1"}}), "vocabulary lacks");
   expect_contains(refusal({.only = "abx"}), "sample.only has a character");
   expect_contains(refusal({.bias = {"a=-inf"}, .only = "a"}), "rule out every character");
-  EXPECT_NO_THROW(Sampler({.bias = {"==+1.5", "a=-inf", "b=1e-3"}}, letters));
+  EXPECT_NO_THROW(Sampler({.bias = {"==+1.5", "a=-inf", "b=1e-3"}}, five_symbols));
 }
 
 }  // namespace

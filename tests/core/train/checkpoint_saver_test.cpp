@@ -28,7 +28,7 @@ Checkpoint checkpoint_of(std::int64_t step, std::int64_t best_step, double best_
 Checkpoint best_of(std::int64_t step, double loss) { return checkpoint_of(step, step, loss); }
 
 /// A saver on a disk that has no room for some kinds of checkpoint.
-struct Disk {
+struct FullDisk {
   std::set<Kind> full{};
   Writes tried{}, written{};
   std::map<Kind, Checkpoint> files{};
@@ -49,7 +49,7 @@ struct Disk {
 };
 
 TEST(CheckpointSaver, WritesWhatItIsGiven) {
-  Disk disk;
+  FullDisk disk;
   EXPECT_FALSE(disk.saver.saved(0));
   disk.saver.last(checkpoint_of(0, 0, 3), /*keep=*/false, /*at_end=*/false);
   EXPECT_TRUE(disk.saver.saved(0));
@@ -77,7 +77,7 @@ TEST(CheckpointSaver, WithNothingToWriteWithItSavesNothing) {
 }
 
 TEST(CheckpointSaver, AFailureIsToldAndTheNextSaveTriesAgain) {
-  Disk disk;
+  FullDisk disk;
   disk.full = {Kind::last};
   disk.saver.last(checkpoint_of(5, 0, 3), false, false);
   EXPECT_FALSE(disk.saver.saved(5));
@@ -102,7 +102,7 @@ TEST(CheckpointSaver, AFailureIsToldAndTheNextSaveTriesAgain) {
 }
 
 TEST(CheckpointSaver, AFirstCheckpointThatFailsLeavesNothingToResume) {
-  Disk disk;
+  FullDisk disk;
   disk.full = {Kind::last};
   disk.saver.last(checkpoint_of(0, 0, 3), false, false);
   expect_contains(disk.refusal(0), "step 0 could not be saved");
@@ -124,7 +124,7 @@ TEST(CheckpointSaver, OtherErrorsAreNoneOfItsBusiness) {
 }
 
 TEST(CheckpointSaver, TheLastWaitsForTheBest) {
-  Disk disk;
+  FullDisk disk;
   disk.full = {Kind::best};
   disk.saver.best(best_of(7, 2));
   ASSERT_TRUE(disk.saver.waiting_best());
@@ -148,7 +148,7 @@ TEST(CheckpointSaver, TheLastWaitsForTheBest) {
 }
 
 TEST(CheckpointSaver, ANewerBestTakesThePlaceOfTheOneThatWaits) {
-  Disk disk;
+  FullDisk disk;
   disk.full = {Kind::best};
   disk.saver.best(best_of(7, 2));
   disk.saver.best(best_of(14, 1.5));
@@ -162,7 +162,7 @@ TEST(CheckpointSaver, ANewerBestTakesThePlaceOfTheOneThatWaits) {
 }
 
 TEST(CheckpointSaver, ABestThatIsSavedThoughTheLastFailsDoesNotWaitAnyMore) {
-  Disk disk;
+  FullDisk disk;
   disk.full = {Kind::last};
   disk.saver.best(best_of(7, 2));
   disk.saver.last(best_of(7, 2), false, false);
@@ -172,7 +172,7 @@ TEST(CheckpointSaver, ABestThatIsSavedThoughTheLastFailsDoesNotWaitAnyMore) {
 }
 
 TEST(CheckpointSaver, AtTheEndTheLastNamesTheBestThatIsThere) {
-  Disk disk;
+  FullDisk disk;
   disk.saver.best(best_of(7, 2));
   disk.full = {Kind::best};
   disk.saver.best(best_of(14, 1.5));
@@ -187,7 +187,7 @@ TEST(CheckpointSaver, AtTheEndTheLastNamesTheBestThatIsThere) {
 
 TEST(CheckpointSaver, AtTheEndTheBestIsTriedOnceMore) {
   for (const bool full : {true, false}) {
-    Disk disk;
+    FullDisk disk;
     disk.full = {Kind::best};
     disk.saver.best(best_of(7, 2));
     if (!full) disk.full.clear();
@@ -203,7 +203,7 @@ TEST(CheckpointSaver, AtTheEndTheBestIsTriedOnceMore) {
 }
 
 TEST(CheckpointSaver, AResumedRunKnowsItsBest) {
-  Disk disk;
+  FullDisk disk;
   disk.saver.resume(checkpoint_of(10, 7, 2).train);
   EXPECT_FALSE(disk.saver.saved(10)) << "this process has not saved anything";
   disk.full = {Kind::best};
@@ -214,7 +214,7 @@ TEST(CheckpointSaver, AResumedRunKnowsItsBest) {
 }
 
 TEST(CheckpointSaver, AKeptOneThatCannotBeSavedIsLeftOut) {
-  Disk disk;
+  FullDisk disk;
   disk.full = {Kind::kept};
   disk.saver.last(checkpoint_of(5, 0, 3), /*keep=*/true, false);
   ASSERT_EQ(disk.warnings.size(), 1U);
@@ -227,7 +227,7 @@ TEST(CheckpointSaver, AKeptOneThatCannotBeSavedIsLeftOut) {
 }
 
 TEST(CheckpointSaver, PutsTheBestInThePlaceOfTheLast) {
-  Disk disk;
+  FullDisk disk;
   disk.saver.last_from_best(best_of(7, 2));
   EXPECT_EQ(disk.written, (Writes{{Kind::last, 7}}));
   disk.full = {Kind::last};

@@ -9,6 +9,7 @@ using test::error_of;
 using test::expect_contains;
 using test::Rig;
 using test::WarningSink;
+using Kind = CheckpointKind;
 
 /// Trains a new rig up to `stop_at` (0: to its end), and returns where that leads.
 Checkpoint train_on(Disk& disk, std::int64_t stop_at = 0, Sink* sink = nullptr) {
@@ -67,7 +68,6 @@ TEST(Saving, TheBestIsKeptInMemoryUntilItCanBeSaved) {
   disk.full = [](CheckpointKind kind, std::int64_t step) { return kind == CheckpointKind::best && step < 10; };
   train_on(disk, 12);
   test::expect_same(disk.files.at(CheckpointKind::best), whole.files.at(CheckpointKind::best));
-  using Kind = CheckpointKind;
   EXPECT_EQ(disk.saves, (std::vector<std::pair<Kind, std::int64_t>>{
                             {Kind::last, 0}, {Kind::last, 5}, {Kind::best, 7}, {Kind::last, 10}, {Kind::last, 12}}))
       << "the last one, which would tell of the best, waits with it";
