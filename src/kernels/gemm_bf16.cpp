@@ -3,6 +3,10 @@
 #include "kernels/gemm.h"
 #include "kernels/gemm_tiles.h"
 
+namespace charnn {
+static Bf16Unit best_unit = Bf16Unit::amx;
+}
+
 #if defined(__x86_64__) && defined(__linux__)
 
 #include <cpuid.h>
@@ -223,7 +227,7 @@ CHARNN_AMX void multiply_tiles(const Gemm& g) {
 
 Bf16Unit bf16_unit() {
   static const Bf16Unit unit = find_unit();
-  return unit;
+  return std::min(unit, best_unit);
 }
 
 void gemm_avx512_bf16(const Gemm& gemm) { multiply_in_tiles<PairTile, 6, 4, std::uint32_t>(gemm); }
@@ -244,6 +248,8 @@ void gemm_amx(const Gemm&, Format) {}
 #endif
 
 namespace charnn {
+void limit_bf16_unit(Bf16Unit best) { best_unit = best; }
+
 Format exact_format() { return bf16_unit() == Bf16Unit::amx ? Format::bf16x3 : Format::f32; }
 
 void multiply(Format format, const Gemm& gemm) {

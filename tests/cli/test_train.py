@@ -1,6 +1,8 @@
 """charnn train as a new user meets it: run folder, output, limits, evaluation, info."""
 import json
 import math
+import os
+import unittest.mock
 
 from tests.cli.support import EXTRAS, ROOT, SMALL, Case
 
@@ -22,6 +24,19 @@ class Train(Case):
         self.same_file("a/last.safetensors", "b/last.safetensors")
         self.same_file("a/best.safetensors", "b/best.safetensors")
         self.assertEqual(self.metrics("a"), self.metrics("b"))
+
+    def test_a_cpu_without_its_best_instructions(self):
+        losses = []
+        for level in ("avx512", "avx2", "sse4", "plain"):
+            with self.subTest(level), unittest.mock.patch.dict(os.environ, CHARNN_CPU=level):
+                self.train(level)
+                self.refused("train", "--data", self.text, "--precision", "bf16", "--out", self.path("bf16"),
+                             says=["no instructions for bfloat16"])
+                losses.append([r["loss"] for r in self.metrics(level) if r["event"] == "eval"][-1])
+        self.assertLess(max(losses) / min(losses), 1.001)
+        self.assertGreater(len(set(losses)), 1, "all levels use the same instructions")
+        with unittest.mock.patch.dict(os.environ, CHARNN_CPU="avx3"):
+            self.refused("info", self.path("avx2"), says=["CHARNN_CPU=avx3", "one of amx, avx512_bf16, avx512, avx2, sse4, plain"])
 
     def test_metrics(self):
         self.train("a")

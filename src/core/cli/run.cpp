@@ -1,5 +1,6 @@
 #include <algorithm>
 #include <csignal>
+#include <cstdlib>
 #include <CLI/CLI.hpp>
 #include <fmt/format.h>
 #include "core/base/error.h"
@@ -8,6 +9,7 @@
 #include "core/cli/extras.h"
 #include "core/cli/help.h"
 #include "core/model/torch_runtime.h"
+#include "kernels/cpu.h"
 
 namespace charnn::cli {
 namespace {
@@ -147,6 +149,9 @@ void add_config_flags(CLI::App& command, ConfigInput& input, const std::vector<s
 int run(int argc, char** argv, const Extras& extras) {
   std::signal(SIGXFSZ, SIG_IGN);  // exceeding the file size limit becomes EFBIG
   std::signal(SIGPIPE, SIG_IGN);  // and a closed pipe EPIPE, where it is written to
+  if (const char* level = std::getenv("CHARNN_CPU"); level != nullptr && !limit_cpu(level))
+    fail_input(fmt::format("CHARNN_CPU={}", level), fmt::format("one of {}", fmt::join(cpu_levels, ", ")),
+               "unset it to use all that the CPU has");
   Globals globals;
   Action action;
   CLI::App app("Trains a character-level recurrent network on any text and writes new text with it.", "charnn");
