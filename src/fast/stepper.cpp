@@ -1,26 +1,29 @@
 #include "fast/stepper.h"
 #include <algorithm>
-#include <bit>
 #include "kernels/elementwise.h"
 
 namespace charnn {
 namespace {
 
-/// Rounded to bfloat16, ties to even.
-float rounded(float value) {
-  const auto bits = std::bit_cast<std::uint32_t>(value);
-  return std::bit_cast<float>((bits + 0x7fffU + (bits >> 16 & 1U)) & 0xffff0000U);
+/// The first layer's input is a table, and the decoder is small beside the layers.
+StreamFormat format_of_layers(StepWeights kept) {
+  return kept == StepWeights::int8   ? StreamFormat::int8
+         : kept == StepWeights::bf16 ? StreamFormat::bf16
+                                     : StreamFormat::f32;
+}
+StreamFormat format_of_decoder(StepWeights kept) {
+  return kept == StepWeights::bf16 ? StreamFormat::bf16 : StreamFormat::f32;
 }
 
 /// Bytes that one stream reads for every symbol.
 std::int64_t bytes_a_step(const PaddedShape& s, StepWeights kept) {
-  return s.L * (s.cell.x_count + s.cell.h_count) * s.Hp * s.Hp * (kept == StepWeights::bf16 ? 2 : 4);
+  return s.L * (s.cell.x_count + s.cell.h_count) * s.Hp * s.Hp * size_of(format_of_layers(kept));
 }
 
 StepWeights resolve(const PaddedShape& s, StepWeights kept) {
   constexpr std::int64_t cache = 1 << 22;  // two cores' second-level caches, about
   if (kept != StepWeights::automatic) return kept;
-  return bytes_a_step(s, StepWeights::fp32) > cache ? StepWeights::bf16 : StepWeights::fp32;
+  return bytes_a_step(s, StepWeights::fp32) > cache ? StepWeights::int8 : StepWeights::fp32;
 }
 
 /// Where a core's cache holds the weights, a second thread costs about as much to wake as it saves.
@@ -30,46 +33,10 @@ int fastest_threads(const PaddedShape& s, StepWeights kept) {
 }
 }  // namespace
 
-void StreamedMatrix::pack(const RightMatrix& matrix, std::int64_t panels_a_unit, std::int64_t units, std::int64_t apart,
-                          bool bf16) {
-  constexpr std::int64_t most_panels = 8;  // of a group
-  bf16_ = bf16;
-  k_ = matrix.k();
-  units_ = units;
-  panels_a_unit_ = panels_a_unit;
-  units_a_group_ = most_panels / panels_a_unit;
-  data_.reserve(k_ * units * panels_a_unit * W / (bf16 ? 2 : 1));
-  float* floats = data_.floats();
-  auto* halves = static_cast<std::uint16_t*>(static_cast<void*>(floats));
-  for (std::int64_t u = 0; u < units; u += units_a_group_)
-    for (std::int64_t i = 0; i < k_; ++i)
-      for (std::int64_t v = u; v < std::min(u + units_a_group_, units); ++v)
-        for (std::int64_t p = 0; p < panels_a_unit; ++p) {
-          const float* row = matrix.row(p * apart + v, i);
-          if (bf16)
-            halves = std::transform(row, row + W, halves, [](float value) {
-              return static_cast<std::uint16_t>(std::bit_cast<std::uint32_t>(value) >> 16);
-            });
-          else
-            floats = std::copy_n(row, W, floats);
-        }
-}
-
-void StreamedMatrix::multiply(const float* x, std::int64_t first, std::int64_t units, float* sums,
-                              std::int64_t unit_stride) const {
-  const char* data = static_cast<const char*>(static_cast<const void*>(data_.floats()));
-  for (std::int64_t u = first; u < first + units; u += units_a_group_) {
-    Gemv g{data + u * panels_a_unit_ * k_ * W * (bf16_ ? 2 : 4), bf16_, x, k_, 0, {}};
-    for (std::int64_t v = u; v < std::min(u + units_a_group_, units_); ++v)
-      for (std::int64_t p = 0; p < panels_a_unit_; ++p) g.sums[g.panels++] = sums + v * unit_stride + p * W;
-    gemv(g);
-  }
-}
-
 Stepper::Stepper(const NetworkLayout& layout, std::vector<float> weights, StepWeights kept, int threads)
     : shape_(layout, exact_format(), exact_format()), kept_(resolve(shape_, kept)) {
   pool_ = std::make_unique<ThreadPool>(threads > 0 ? threads : fastest_threads(shape_, kept_));
-  if (kept_ == StepWeights::bf16) std::transform(weights.begin(), weights.end(), weights.begin(), rounded);
+  round_weights(weights.data(), layout, kept_);
   packed_.pack(shape_, weights.data(), /*backward=*/false, *pool_);
   pack_streamed(weights);
   fill_starts();
@@ -77,17 +44,17 @@ Stepper::Stepper(const NetworkLayout& layout, std::vector<float> weights, StepWe
 
 void Stepper::pack_streamed(const std::vector<float>& weights) {
   const PaddedShape& s = shape_;
-  const bool bf16 = kept_ == StepWeights::bf16;
+  const StreamFormat format = format_of_layers(kept_);
   PackedNetwork floats;
   if (s.format != Format::f32)  // padded as it is
     floats.pack(PaddedShape(s.layout, Format::f32, s.format), weights.data(), false, *pool_);
   const PackedNetwork& from = s.format == Format::f32 ? packed_ : floats;
   layers_.resize(static_cast<std::size_t>(s.L));
   for (std::size_t l = 0; l < layers_.size(); ++l) {
-    layers_[l].h.pack(from.layers[l].h_forward, s.cell.h_count, s.Hb, s.Hb, bf16);
-    if (l > 0) layers_[l].x.pack(from.layers[l].x_forward, s.cell.x_count, s.Hb, s.Hb, bf16);
+    layers_[l].h.pack(from.layers[l].h_forward, s.cell.h_count, s.Hb, s.Hb, format);
+    if (l > 0) layers_[l].x.pack(from.layers[l].x_forward, s.cell.x_count, s.Hb, s.Hb, format);
   }
-  decoder_.pack(from.decoder_forward, 1, s.Vb, 1, bf16);
+  decoder_.pack(from.decoder_forward, 1, s.Vb, 1, format_of_decoder(kept_));
 }
 
 void Stepper::fill_starts() {

@@ -5,27 +5,10 @@
 #include <vector>
 #include "core/model/state.h"
 #include "fast/packed_network.h"
+#include "fast/streamed_matrix.h"
 #include "kernels/thread_pool.h"
 
 namespace charnn {
-/// A matrix in the order in which a product with one vector reads it: groups of up to 8 panels,
-/// [groups][k][panels][16].
-class StreamedMatrix {
- public:
-  /// `units` blocks of hidden units, each with `panels_a_unit` panels of `matrix` (f32), `apart` from one to the next.
-  /// With `bf16`, floats that are bfloat16 already are stored as such.
-  void pack(const RightMatrix& matrix, std::int64_t panels_a_unit, std::int64_t units, std::int64_t apart, bool bf16);
-  /// Adds x W to the sums of `units` units from `first` on, which begins a group; those of unit u, panel p lie at
-  /// sums[u * unit_stride + 16 p].
-  void multiply(const float* x, std::int64_t first, std::int64_t units, float* sums, std::int64_t unit_stride) const;
-  std::int64_t units_a_group() const noexcept { return units_a_group_; }
-
- private:
-  Buffer data_;
-  bool bf16_ = false;
-  std::int64_t k_ = 0, units_ = 0, units_a_group_ = 1, panels_a_unit_ = 1;
-};
-
 /// The network one symbol at a time, on the CPU: made for sampling. It holds a copy of the weights, so that training
 /// may go on beside it.
 ///
@@ -44,7 +27,7 @@ class Stepper {
   void step(State& state, std::span<const std::int64_t> ids, std::vector<float>& logits);
 
   std::int64_t vocabulary_size() const noexcept { return shape_.V; }
-  StepWeights weights() const noexcept { return kept_; }  ///< fp32 or bf16
+  StepWeights weights() const noexcept { return kept_; }  ///< not automatic
   ThreadPool& pool() const noexcept { return *pool_; }
 
  private:

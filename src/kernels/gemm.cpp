@@ -77,14 +77,20 @@ HWY_INLINE Vec load(const hwy::bfloat16_t* weights) {
   return hn::PromoteTo(Tag(), hn::Load(hn::Rebind<hwy::bfloat16_t, Tag>(), weights));
 }
 
+HWY_INLINE Vec load(const std::int8_t* weights) {
+  const hn::Rebind<std::int32_t, Tag> whole;
+  return hn::ConvertTo(Tag(), hn::PromoteTo(whole, hn::Load(hn::Rebind<std::int8_t, Tag>(), weights)));
+}
+
 template <int Panels, class Weight>
 void sum_panels(const Gemv& g, const Weight* HWY_RESTRICT weights, int first) {
   constexpr Tag d;
   constexpr int Vectors = Panels * panel_vectors;
   const auto sums = [&](std::int64_t v) { return g.sums[first + v / panel_vectors] + v % panel_vectors * lanes; };
   Vec sum[Vectors];
+  constexpr bool bytes = sizeof(Weight) == 1;
 #pragma GCC unroll 16
-  for (int v = 0; v < Vectors; ++v) sum[v] = hn::Load(d, sums(v));
+  for (int v = 0; v < Vectors; ++v) sum[v] = bytes ? hn::Zero(d) : hn::Load(d, sums(v));
   const std::int64_t row = g.panels * block_width;
   weights += first * block_width;
   for (std::int64_t k = 0; k < g.k; ++k, weights += row) {
@@ -93,7 +99,11 @@ void sum_panels(const Gemv& g, const Weight* HWY_RESTRICT weights, int first) {
     for (int v = 0; v < Vectors; ++v) sum[v] = hn::MulAdd(x, load(weights + v * lanes), sum[v]);
   }
 #pragma GCC unroll 16
-  for (int v = 0; v < Vectors; ++v) hn::Store(sum[v], d, sums(v));
+  for (int v = 0; v < Vectors; ++v) {
+    if constexpr (bytes)
+      sum[v] = hn::MulAdd(hn::Load(d, g.scales + first * block_width + v * lanes), sum[v], hn::Load(d, sums(v)));
+    hn::Store(sum[v], d, sums(v));
+  }
 }
 
 template <int Panels, class Weight>
@@ -106,7 +116,9 @@ void sum_panels_of(const Gemv& g, const Weight* weights, int first, int panels) 
 void MultiplyVector(const Gemv& g) {
   for (int p = 0; p < g.panels; p += gemv_panels) {
     const int panels = HWY_MIN(gemv_panels, g.panels - p);
-    if (g.bf16)
+    if (g.format == StreamFormat::int8)
+      sum_panels_of<gemv_panels>(g, static_cast<const std::int8_t*>(g.weights), p, panels);
+    else if (g.format == StreamFormat::bf16)
       sum_panels_of<gemv_panels>(g, static_cast<const hwy::bfloat16_t*>(g.weights), p, panels);
     else
       sum_panels_of<gemv_panels>(g, static_cast<const float*>(g.weights), p, panels);

@@ -81,12 +81,16 @@ void to_pairs(Format format, const float* from, std::int64_t from_block, std::ui
 /// Converts one float block [rows][16] for a factor B, or a transposed A: rows 2 q and 2 q + 1 paired, [rows / 2][16].
 void pair_rows(Format format, const float* from, std::uint32_t* to, std::int64_t to_plane, std::int64_t rows);
 
+/// How gemv() finds weights: floats, bfloat16, or bytes that a factor makes floats of.
+enum class StreamFormat { f32, bf16, int8 };
+
 /// sums[i] += sum over k of x[k] W[k][i] for `panels` (at most 8) rows of 16 sums each; row p of the sums lies at
-/// sums[p] and W is [k][panels][16], floats or, with `bf16`, bfloat16. Sums and weights are aligned to 64 bytes,
-/// bfloat16 weights to 32. Sums run over rising k.
+/// sums[p] and W is [k][panels][16]. Sums and scales are aligned to 64 bytes, a row of 16 weights to its size. Sums run
+/// over rising k.
 struct Gemv {
   const void* weights;
-  bool bf16;
+  StreamFormat format;
+  const float* scales;  ///< int8: W is a byte times scales[panel][16]; the products are summed before that factor
   const float* x;
   std::int64_t k;
   int panels;

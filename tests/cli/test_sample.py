@@ -118,7 +118,7 @@ class Sample(Case):
         self.refused("sample", self.path("r"), "--prompt", "a", "--prompt-file", "b")
         self.refused("sample", self.path("r"), "--checkpoint", "newest")
         self.refused("sample", self.path("r"), "--num", "0")
-        self.refused("sample", self.path("r"), "--weights", "int8", says=["one of auto, fp32, bf16"])
+        self.refused("sample", self.path("r"), "--weights", "int4", says=["one of auto, fp32, bf16, int8"])
 
     def test_output_is_valid_utf8(self):
         self.text = self.write("u.txt", "äöü€😀 naïve façade\n" * 100)

@@ -115,25 +115,38 @@ TEST_P(StepperTest, ThreadsChangeNoBit) {
   for (const std::int64_t hidden : {19, 130, 300}) {
     const Network network = make_network(config(2, hidden), 37);
     const Text text = Text::random(12, 1, 37);
-    for (const StepWeights weights : {StepWeights::fp32, StepWeights::bf16})
+    for (const StepWeights weights : {StepWeights::fp32, StepWeights::bf16, StepWeights::int8})
       EXPECT_EQ(logits_of(make_stepper(network, weights, 1), text), logits_of(make_stepper(network, weights, 3), text));
   }
 }
 
-TEST_P(StepperTest, Bf16StaysNear) {
-  for (const std::int64_t hidden : {19, 130}) {
-    const Network network = make_network(config(2, hidden), 37);
-    const Text text = Text::random(12, 2, 37);
-    EXPECT_EQ(make_stepper(network, StepWeights::bf16).weights(), StepWeights::bf16);
-    for (const std::int64_t streams : {1, 2}) {  // alone and together
-      const Text some = text.first_streams(0, streams);
-      const std::vector<float> rounded = logits_of(make_stepper(network, StepWeights::bf16), some),
-                               exact = logits_of(make_stepper(network), some);
-      float difference = 0;
-      for (std::size_t i = 0; i < exact.size(); ++i) difference = std::max(difference, std::abs(rounded[i] - exact[i]));
-      EXPECT_LT(difference, 0.01F) << hidden;  // of logits of about 0.3
-      EXPECT_GT(difference, 1e-4F) << hidden;
+TEST_P(StepperTest, RoundedWeightsStayNear) {
+  for (const std::int64_t hidden : {19, 130})
+    for (const StepWeights kept : {StepWeights::bf16, StepWeights::int8}) {
+      const Network network = make_network(config(2, hidden), 37);
+      const Text text = Text::random(12, 2, 37);
+      EXPECT_EQ(make_stepper(network, kept).weights(), kept);
+      for (const std::int64_t streams : {1, 2}) {  // alone and together
+        const Text some = text.first_streams(0, streams);
+        const std::vector<float> rounded = logits_of(make_stepper(network, kept), some),
+                                 exact = logits_of(make_stepper(network), some);
+        float difference = 0;
+        for (std::size_t i = 0; i < exact.size(); ++i)
+          difference = std::max(difference, std::abs(rounded[i] - exact[i]));
+        EXPECT_LT(difference, 0.01F) << hidden;  // of logits of about 0.3
+        EXPECT_GT(difference, 1e-5F) << hidden;
+      }
     }
+}
+
+TEST_P(StepperTest, TheSameRoundedWeightsForOneAndForSeveral) {
+  const Network network = make_network(config(2, 130), 37);
+  const Text text = Text::random(12, 2, 37);
+  for (const StepWeights kept : {StepWeights::bf16, StepWeights::int8}) {
+    const std::vector<float> together = logits_of(make_stepper(network, kept), text),
+                             alone = logits_of(make_stepper(network, kept), text.first_streams(0, 1));
+    for (std::size_t t = 0; t < 12; ++t)
+      for (std::size_t v = 0; v < 37; ++v) ASSERT_NEAR(together[t * 2 * 37 + v], alone[t * 37 + v], 1e-5) << t;
   }
 }
 

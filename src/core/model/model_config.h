@@ -13,11 +13,11 @@ inline constexpr std::array<const char*, 3> cell_names{"rnn", "gru", "lstm"};
 enum class Precision { fp32, bf16, tf32, fp16 };
 inline constexpr std::array<const char*, 4> precision_names{"fp32", "bf16", "tf32", "fp16"};
 
-/// How a network's weights are kept for sampling: as they are, or rounded to bfloat16, which halves what must be read
-/// for each character. automatic: bf16 only where a core's cache cannot hold the weights, and reading them is what
-/// takes the time.
-enum class StepWeights { automatic, fp32, bf16 };
-inline constexpr std::array<const char*, 3> step_weights_names{"auto", "fp32", "bf16"};
+/// How a network's weights are kept for sampling: as they are; rounded to bfloat16, which halves what must be read for
+/// each character; or those of the recurrent layers as one of 255 multiples of a scale for each row, which halves it
+/// again. automatic: int8 only where a core's cache cannot hold the weights, and reading them is what takes the time.
+enum class StepWeights { automatic, fp32, bf16, int8 };
+inline constexpr std::array<const char*, 4> step_weights_names{"auto", "fp32", "bf16", "int8"};
 
 /// How long a dropout mask lasts: one step, or all steps of a window ("variational": Gal, Ghahramani 2016, "A
 /// theoretically grounded application of dropout in recurrent neural networks").

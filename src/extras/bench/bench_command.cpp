@@ -152,7 +152,7 @@ class Bench {
     print("\nsampling                  threads  weights   streams     chars/s\n");
     for (const BenchCase& b : cases_)
       for (const std::int64_t streams : {1, 64})
-        for (const StepWeights weights : {StepWeights::fp32, StepWeights::bf16})
+        for (const StepWeights weights : {StepWeights::fp32, StepWeights::bf16, StepWeights::int8})
           for (const int threads : threads_) {
             const char* name = name_of(weights, step_weights_names);
             const double rate = measure_sampling(b, weights, streams, threads);
