@@ -11,8 +11,8 @@ double weights_of(const NetworkSize& size) {
 
 /// S of the header; lower is better.
 double level(const NetworkSize& size, double chars, double train_chars) {
-  constexpr double by_size = -0.3416, by_chars = -0.652, fades = 2.852, together = -0.05261, bend = 0.02044;
-  constexpr double worth_of_passes = 5.166;
+  constexpr double by_size = -0.08511, by_chars = -0.1285, fades = 6.081, together = -0.01433, bend = 0.003456;
+  constexpr double worth_of_passes = 4;
   const double passes = chars / train_chars;
   const double worth =
       passes > 1 ? train_chars * (1 + worth_of_passes * (1 - std::exp((1 - passes) / worth_of_passes))) : chars;
@@ -23,7 +23,7 @@ double level(const NetworkSize& size, double chars, double train_chars) {
 }  // namespace
 
 double expected_loss(const Yardsticks& yardsticks, const NetworkSize& size, double chars, double train_chars) {
-  constexpr double begins = 266.2, power = 0.2093, floor = 0.7744;
+  constexpr double begins = 271.4, power = 0.03971, floor = 1.249;
   const auto yardstick = static_cast<double>(yardstick_chars);
   const double first = level(network_sizes[0], yardstick, train_chars);
   const double slope = -std::log(1 - floor * std::log(yardsticks[0] / yardsticks[1])) /

@@ -20,7 +20,7 @@ class Bench(Case):
                                    6 * (4 * 16 * 16 * 3 + 16 * 65), delta=1)
             self.assertLess(record["loss"], 4.5, "about log 65, or less once it has learned the batch by heart")
         self.assertEqual({(r["streams"], r["weights"]) for r in report["sample"]},
-                         {(n, w) for n in (1, 64) for w in ("fp32", "bf16")})
+                         {(n, w) for n in (1, 64) for w in ("fp32", "bf16", "int8")})
 
     def test_table_and_parts(self):
         text = self.out("bench", *SMALL, "--threads", "1", "--precision", "fp32", "--only", "train").decode()
