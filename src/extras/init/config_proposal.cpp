@@ -102,10 +102,10 @@ class Proposer {
 
   void evaluations() {
     const double most = 200'000, evaluated = std::min(val_chars_, most);
-    // A character costs about 0.4 times as much as in training, with its share of the warm-up, and more where there are few
-    // streams (see evaluate()). At most 5 % of the time goes to evaluations.
-    const double worth = std::max(evaluated * std::min(2.0, 1 + 16'384 / evaluated), 16'384.0);
-    const auto affordable = static_cast<std::int64_t>(20 * 0.4 * worth / chars_per_step_);
+    // At most 5 % of the time goes to evaluations. A character costs about 0.4 times as much as in training; 64 streams
+    // warm up on 256 each, fewer take as long (see evaluate()).
+    const double warmup = 64 * 256, read = std::max(evaluated + std::min(evaluated, warmup), warmup);
+    const auto affordable = static_cast<std::int64_t>(20 * 0.4 * read / chars_per_step_);
     const std::int64_t every = std::max<std::int64_t>({proposal_.steps / 20, affordable, 10});
     set("train.eval_every", every, fmt::format("about {} evaluations in all", proposal_.steps / every + 1));
     set("train.checkpoint_every", std::min<std::int64_t>(every, 500), "a crash loses at most this many steps");
