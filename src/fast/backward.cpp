@@ -4,7 +4,6 @@
 
 namespace charnn {
 namespace {
-
 class Backward {
  public:
   Backward(const PaddedShape& shape, const PackedNetwork& packed, const Workspace& work, StreamShare& share)

@@ -6,7 +6,6 @@
 
 namespace charnn {
 namespace {
-
 class Forward {
  public:
   Forward(const PaddedShape& shape, const PackedNetwork& packed, const Workspace& work, StreamShare& share)

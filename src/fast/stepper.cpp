@@ -4,13 +4,13 @@
 
 namespace charnn {
 namespace {
-
-/// The first layer's input is a table, and the decoder is small beside the layers.
 StreamFormat format_of_layers(StepWeights kept) {
   return kept == StepWeights::int8   ? StreamFormat::int8
          : kept == StepWeights::bf16 ? StreamFormat::bf16
                                      : StreamFormat::f32;
 }
+
+/// It is small beside the layers.
 StreamFormat format_of_decoder(StepWeights kept) {
   return kept == StepWeights::bf16 ? StreamFormat::bf16 : StreamFormat::f32;
 }

@@ -35,6 +35,7 @@ void find_scales(const RightMatrix& matrix, std::int64_t panel, float* scales) {
 void round_weights(float* weights, const NetworkLayout& layout, StepWeights kept) {
   if (kept == StepWeights::bf16) std::transform(weights, weights + layout.size(), weights, rounded);
   if (kept != StepWeights::int8) return;
+  // The first layer's input is not among them: sampling reads it from a table.
   for (std::int64_t l = 0; l < layout.config().layers; ++l)
     for (const auto part : {NetworkLayout::Part::weight_ih, NetworkLayout::Part::weight_hh})
       if (const WeightInfo& info = layout.rnn(l, part); l > 0 || part == NetworkLayout::Part::weight_hh)

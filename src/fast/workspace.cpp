@@ -6,7 +6,6 @@
 
 namespace charnn {
 namespace {
-
 void share_out(const PaddedShape& s, Workspace& work, int threads) {
   constexpr std::int64_t rows_at_a_time = 256;
   const FastWindow& window = work.window;

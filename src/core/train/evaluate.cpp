@@ -152,7 +152,7 @@ std::optional<EvalResult> evaluate(Network& network, const Corpus& corpus, Split
   std::int64_t warmup = 0, share = std::min(options.window, predictions), side_by_side = most_streams;
   if (options.window == 0) {
     constexpr std::int64_t full_warmup = 256;
-    // Warming up is at most half of the work, and few streams take longer than that.
+    // Few streams have to wait for the weights to be read, which takes longer than warming up more of them.
     const std::int64_t automatic = std::clamp<std::int64_t>(predictions / (2 * full_warmup), 1, most_streams);
     warmup = std::min(full_warmup, predictions - 1);
     side_by_side = std::min(options.streams > 0 ? options.streams : automatic, predictions - warmup);

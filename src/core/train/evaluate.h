@@ -21,7 +21,7 @@ struct EvalOptions {
   /// state, which is how transformers with that block size are scored.
   std::int64_t window = 0;
   /// Carried state only: the split is read as this many parallel streams, and all but the first warm up their state on
-  /// the 256 characters before them. 0: up to 64, as long as the warm-up stays below a tenth.
+  /// the 256 characters before them. 0: up to 64, as long as the warm-up is at most half of the work.
   std::int64_t streams = 0;
   /// Carried state only: symbols that are read before the split, which then is predicted from its first symbol on.
   std::vector<std::int64_t> opening = {};
