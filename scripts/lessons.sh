@@ -30,7 +30,7 @@ train() {
   shift
   [ -e "$out/done" ] && return
   rm -rf "$out"
-  $charnn train --data "$text" --epochs 0 --quiet --out "$out" "$@"
+  $charnn train --data "$text" --epochs 0 --precision fp32 --quiet --out "$out" "$@"
   touch "$out/done"
 }
 

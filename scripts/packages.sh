@@ -11,6 +11,7 @@ shell_packages=(zsh fish groff mandoc)
 browser_packages=(chromium chromium-driver python3-selenium)
 # clang and libc++: clang-tidy needs a compile database of a clang, and its own standard library for LibTorch's headers.
 analysis_packages=(clang-tidy-14 clang-14 libc++-14-dev libc++abi-14-dev cppcheck)
+arm_packages=(g++-aarch64-linux-gnu qemu-user libhwy-dev:arm64 libgtest-dev:arm64)
 fuzz_packages=(clang libclang-rt-dev llvm)  # llvm: names in the stacks of findings
 
 # install_packages PACKAGE...: installs those that dpkg does not list as installed.
@@ -25,12 +26,13 @@ install_packages() {
     [ "$(dpkg-query -W -f='${db:Status-Status}' "$package" 2>/dev/null || true)" = installed ] || missing+=("$package")
   done
   [ ${#missing[@]} = 0 ] && return
-  local sudo=()
-  if [ "$(id -u)" != 0 ]; then
-    command -v sudo >/dev/null || { echo "Please install as root: ${missing[*]}" >&2; exit 1; }
-    sudo=(sudo)
-  fi
   echo "installing ${missing[*]}"
-  "${sudo[@]}" apt-get update -q
-  "${sudo[@]}" env DEBIAN_FRONTEND=noninteractive apt-get install -y -q --no-install-recommends "${missing[@]}"
+  as_root apt-get update -q
+  as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y -q --no-install-recommends "${missing[@]}"
+}
+
+as_root() {
+  [ "$(id -u)" = 0 ] && { "$@"; return; }
+  command -v sudo >/dev/null || { echo "Please run as root: $*" >&2; exit 1; }
+  sudo "$@"
 }

@@ -42,7 +42,7 @@ class Stepper {
   void begin_sums(std::int64_t l, std::span<const std::int64_t> ids, std::int64_t begin, std::int64_t end);
   void multiply_units(const LeftRows& left, const RightMatrix& weights, int first_slot, int slots, std::int64_t begin,
                       std::int64_t end);
-  void sum_layers(const State& state);
+  void sum_layers(std::int64_t streams, std::int64_t begin, std::int64_t end);
   void decode(const State& state, std::int64_t begin, std::int64_t end);
 
   PaddedShape shape_;

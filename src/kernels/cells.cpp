@@ -1,5 +1,6 @@
 #include "kernels/cells.h"
 #include "kernels/gemm.h"
+#include "kernels/highway.h"
 
 // Compiled once for every instruction set that Highway knows; the best that the CPU has is chosen at run time.
 #undef HWY_TARGET_INCLUDE
@@ -21,6 +22,9 @@ constexpr std::int64_t lanes = static_cast<std::int64_t>(hn::MaxLanes(Tag()));
 
 /// The number type of the formulas: some floats.
 struct Floats {
+  // Written out: those that GCC generates are not compiled for the target's instructions (an error on ARM).
+  HWY_INLINE Floats() {}
+  HWY_INLINE Floats(Vec value) : v(value) {}
   Vec v;
 };
 

@@ -1,6 +1,7 @@
 #include "kernels/elementwise.h"
 #include <cmath>
 #include "kernels/gemm.h"
+#include "kernels/highway.h"
 
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "kernels/elementwise.cpp"

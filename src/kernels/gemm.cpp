@@ -1,5 +1,6 @@
 #include "kernels/gemm.h"
 #include "kernels/gemm_tiles.h"
+#include "kernels/highway.h"
 
 // Compiled once for every instruction set that Highway knows; the best that the CPU has is chosen at run time.
 #undef HWY_TARGET_INCLUDE
@@ -18,8 +19,8 @@ using Tag = hn::CappedTag<float, block_width>;
 using Vec = hn::Vec<Tag>;
 constexpr int lanes = static_cast<int>(hn::MaxLanes(Tag()));
 constexpr int panel_vectors = static_cast<int>(block_width) / lanes;
-// As many sums as fit the registers (32 with AVX-512, else 16) beside a row of B.
-constexpr int max_rows = panel_vectors <= 2 ? 6 : 2;
+// As many sums as fit the registers (32 with AVX-512 and on ARM, else 16) beside a row of B.
+constexpr int max_rows = panel_vectors <= 2 || HWY_ARCH_ARM_A64 ? 6 : 2;
 constexpr int max_panels = panel_vectors == 1 ? 4 : 1;
 
 /// Rows [0, Rows) and panels [0, Panels) of C.
@@ -70,7 +71,7 @@ void Multiply(const Gemm& g) { multiply_in_tiles<FloatTile, max_rows, max_panels
 
 // --- a vector by a matrix ---
 
-constexpr int gemv_panels = panel_vectors == 1 ? 8 : panel_vectors == 2 ? 4 : 1;  // as many sums as fit the registers
+constexpr int gemv_panels = panel_vectors == 1 ? 8 : panel_vectors == 2 || HWY_ARCH_ARM_A64 ? 4 : 1;
 
 HWY_INLINE Vec load(const float* weights) { return hn::Load(Tag(), weights); }
 HWY_INLINE Vec load(const hwy::bfloat16_t* weights) {

@@ -63,6 +63,7 @@ void gemm_amx(const Gemm& gemm, Format format);  ///< bf16 or bf16x3; only where
 enum class Bf16Unit { none, avx512_bf16, amx };
 Bf16Unit bf16_unit();
 void limit_bf16_unit(Bf16Unit best);  ///< bf16_unit() is nothing better from now on
+bool bf16_is_fast();                  ///< faster than floats; Intel's AVX-512 BF16 is not
 
 /// The format that is fastest here and as exact as float: bf16x3 with AMX (2 to 3 times faster), else f32.
 Format exact_format();

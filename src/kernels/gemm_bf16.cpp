@@ -230,6 +230,10 @@ Bf16Unit bf16_unit() {
   return std::min(unit, best_unit);
 }
 
+bool bf16_is_fast() {
+  return bf16_unit() == Bf16Unit::amx || (bf16_unit() == Bf16Unit::avx512_bf16 && __builtin_cpu_is("amd"));
+}
+
 void gemm_avx512_bf16(const Gemm& gemm) { multiply_in_tiles<PairTile, 6, 4, std::uint32_t>(gemm); }
 
 void gemm_amx(const Gemm& gemm, Format format) {
@@ -241,6 +245,7 @@ void gemm_amx(const Gemm& gemm, Format format) {
 
 namespace charnn {
 Bf16Unit bf16_unit() { return Bf16Unit::none; }
+bool bf16_is_fast() { return false; }
 void gemm_avx512_bf16(const Gemm&) {}
 void gemm_amx(const Gemm&, Format) {}
 }  // namespace charnn

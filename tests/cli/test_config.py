@@ -31,7 +31,7 @@ class Config(Case):
               "optimizer": {"lr": 0.002, "beta1": 0.9, "beta2": 0.99, "eps": 1e-8, "weight_decay": 0.0, "clip_norm": 1.0},
               "schedule":  {"kind": "cosine", "warmup_steps": 100, "final_lr_ratio": 0.05},
               "train":     {"batch_size": 50, "sequence_length": 50, "epochs": 10, "max_steps": 0, "max_minutes": 0,
-                            "eval_every": 500, "checkpoint_every": 500, "seed": 1, "device": "auto", "threads": 0, "precision": "fp32"},
+                            "eval_every": 500, "checkpoint_every": 500, "seed": 1, "device": "auto", "threads": 0, "precision": "auto"},
               "sample":    {"temperature": 0.8, "length": 500} }""" % self.text)
         self.merged(config, "--max-steps", "1")
 

@@ -38,6 +38,19 @@ class Train(Case):
         with unittest.mock.patch.dict(os.environ, CHARNN_CPU="avx3"):
             self.refused("info", self.path("avx2"), says=["CHARNN_CPU=avx3", "one of amx, avx512_bf16, avx512, avx2, sse4, plain"])
 
+    def test_precision_is_chosen_when_a_run_begins_and_stays(self):
+        for level, choices in (("avx512", {"fp32"}), ("amx", {"fp32", "bf16"})):
+            with self.subTest(level), unittest.mock.patch.dict(os.environ, CHARNN_CPU=level):
+                self.train(level, "--stop-at", "50")
+                chosen = json.loads((self.folder / level / "config.json").read_text())["train"]["precision"]
+                self.assertIn(chosen, choices)
+                self.assertIn(f"; cpu, {chosen}, ", (self.folder / level / "train.log").read_text())
+                self.run_charnn("train", "--resume", self.path(level), "--precision", "auto")
+                self.train("asked", "--precision", chosen, "--overwrite")
+                self.same_file(f"{level}/last.safetensors", "asked/last.safetensors")
+                best = min(r["loss"] for r in self.metrics(level) if r["event"] == "eval")
+                self.assertIn(f"nats/char   {best:.6f}", self.out("eval", self.path(level)).decode())
+
     def test_metrics(self):
         self.train("a")
         records = self.metrics("a", drop=())

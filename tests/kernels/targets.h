@@ -4,8 +4,11 @@
 #include <string>
 #include <vector>
 #include <gtest/gtest.h>
+// clang-format off
+#include "kernels/highway.h"  // comes first
 #include <hwy/highway.h>
 #include <hwy/targets.h>
+// clang-format on
 
 namespace charnn::test {
 

@@ -53,7 +53,13 @@ std::unique_ptr<Network> make_network(const LoadedModel& model, const EvalChoice
                                            model.checkpoint.best_weights(),
                                            prepare_device(on_cpu ? DeviceChoice::cpu : DeviceChoice::automatic));
   const int threads = choice.threads > 0 ? static_cast<int>(choice.threads) : available_cpus();
-  network->configure({.training = choice.precision, .evaluation = choice.precision, .threads = threads});
+  Network::Options options{.training = choice.precision, .evaluation = choice.precision, .threads = threads};
+  if (choice.precision == Precision::automatic) {
+    const Precision trained = model.config.train.precision;
+    options.training = Precision::fp32;
+    options.evaluation = is_supported(trained, network->device()) ? trained : Precision::fp32;
+  }
+  network->configure(options);
   return network;
 }
 

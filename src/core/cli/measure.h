@@ -11,10 +11,10 @@ namespace charnn::cli {
 /// How the commands that measure a text evaluate it.
 struct EvalChoice {
   EvalOptions options;
-  Precision precision = Precision::fp32;
-  std::int64_t threads = 0;       ///< 0: one per core
-  bool quiet = false;             ///< no progress on the terminal
-  std::vector<std::string> with;  ///< more networks, RUN|CKPT: their probabilities are averaged
+  Precision precision = Precision::automatic;  ///< as in training, if this device can; dynamic evaluation: fp32
+  std::int64_t threads = 0;                    ///< 0: one per core
+  bool quiet = false;                          ///< no progress on the terminal
+  std::vector<std::string> with;               ///< more networks, RUN|CKPT: their probabilities are averaged
   OnUnknown unknown = OnUnknown::error;
   bool dynamic = false;
   DynamicOptions dynamic_options;

@@ -64,10 +64,10 @@ RunInfo run_info(const Config& config, const TrainingSetup& setup, const Trainer
                .last_step = trainer.last_step()};
   const std::string processes = group.size() == 1 ? "" : fmt::format("{} processes of ", group.size());
   info.title = fmt::format(
-      "{} {} x {}, {} parameters; {} training and {} validation characters, vocabulary {}; {}, {}{} thread{}{}",
+      "{} {} x {}, {} parameters; {} training and {} validation characters, vocabulary {}; {}, {}, {}{} thread{}{}",
       name_of(config.model.cell, cell_names), config.model.layers, config.model.hidden, info.parameters,
-      info.train_chars, info.val_chars, info.vocabulary, name_of(network.device(), device_kind_names), processes,
-      threads, threads == 1 ? "" : "s",
+      info.train_chars, info.val_chars, info.vocabulary, name_of(network.device(), device_kind_names),
+      name_of(config.train.precision, precision_names), processes, threads, threads == 1 ? "" : "s",
       config.train.shards == 1 ? "" : fmt::format(", {} shards", config.train.shards));
   return info;
 }
@@ -213,13 +213,14 @@ TrainEnd run_training(TrainRequest request, const TrainHooks& hooks) {
   const Place place = place_among_cpus(group);
   std::optional<TrainingSetup> made;
   std::optional<RunSinks> sinks;  // of rank 0
-  const std::string config_json = to_json_text(config);
   together(group, [&] {
     require_shards(config.train.shards, config.train.batch_size, group.size());
     made.emplace(config, open_corpus(start, request.extend_vocab), start.checkpoint ? &*start.checkpoint : nullptr,
                  /*with_moments=*/!start.resumed && !request.reset_optimizer, place);
     const Sampler valid(config.sample, made->corpus.vocabulary());  // throws now rather than at the first evaluation
   });
+  start.config.train.precision = made->network->training_precision();
+  const std::string config_json = to_json_text(config);
   const Fingerprint& text = made->corpus.fingerprint();
   require_same(group, "text", fmt::format("{} bytes, hash {:016x}", text.bytes, text.hash));
   require_same(group, "device", name_of(made->network->device(), device_kind_names));

@@ -61,6 +61,7 @@ TrainStart resume_run(const TrainRequest& request) {
   else
     start.config = before;
   given.merge(request.input.apply(start.config));
+  if (start.config.train.precision == Precision::automatic) start.config.train.precision = before.train.precision;
   require_unchanged(
       start.config, before, given, [](const std::string&) { return true; },
       "this run began (its weights, its state or its place in the text depend on it)",

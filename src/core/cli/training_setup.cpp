@@ -52,6 +52,7 @@ TrainingSetup::TrainingSetup(const Config& config, Corpus text, const Checkpoint
     weights = &extended.emplace(extend_vocabulary(*weights, vocabulary, network->weights().to_host()));
   if (weights != nullptr) network->change_weights().assign(weights->best_weights());
   network->configure({.training = config.train.precision,
+                      .evaluation = config.train.precision,
                       .threads = training_threads(config.train, config.model, vocabulary.size(), place)});
   adam = std::make_unique<Adam>(*network, config.optimizer);
   if (weights != nullptr && with_moments)

@@ -8,10 +8,11 @@
 namespace charnn {
 inline constexpr std::array<const char*, 3> cell_names{"rnn", "gru", "lstm"};
 
-/// Number format of the products in training: bf16 rounds their factors to bfloat16 and sums in float. On a GPU only:
-/// tf32 rounds them to 11 bits, fp16 to IEEE's half. Weights, gradients and moments are float in each.
-enum class Precision { fp32, bf16, tf32, fp16 };
-inline constexpr std::array<const char*, 4> precision_names{"fp32", "bf16", "tf32", "fp16"};
+/// Number format of the products: bf16 rounds their factors to bfloat16 and sums in float. On a GPU only: tf32 rounds
+/// them to 11 bits, fp16 to IEEE's half. Weights, gradients and moments are float in each. automatic: bf16 where the
+/// device multiplies it faster, else fp32.
+enum class Precision { automatic, fp32, bf16, tf32, fp16 };
+inline constexpr std::array<const char*, 5> precision_names{"auto", "fp32", "bf16", "tf32", "fp16"};
 
 /// How a network's weights are kept for sampling: as they are; rounded to bfloat16, which halves what must be read for
 /// each character; or those of the recurrent layers as one of 255 multiples of a scale for each row, which halves it

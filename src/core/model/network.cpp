@@ -17,15 +17,19 @@ FastWindow window_of(const Batch& batch) {
 }
 }  // namespace
 
+bool is_supported(Precision precision, Device device) {
+  return device == Device::cuda || precision == Precision::fp32 ||
+         (precision == Precision::bf16 && (device == Device::torch || bf16_unit() != Bf16Unit::none));
+}
+
 void require_supported(Precision precision, Device device) {
-  if (device == Device::cuda) return;
+  if (is_supported(precision, device)) return;
   if (precision == Precision::tf32 || precision == Precision::fp16)
     fail_input(fmt::format("train.precision = \"{}\" on a CPU", name_of(precision, precision_names)),
                "fp32 or bf16; the others are a GPU's", "use --precision fp32");
-  if (precision == Precision::bf16 && device == Device::cpu && bf16_unit() == Bf16Unit::none)
-    fail_input("train.precision = \"bf16\": this CPU has no instructions for bfloat16",
-               "AMX or AVX-512 BF16 (Intel since 2020, AMD since 2022)",
-               "use --precision fp32; a run that began with bf16 can go on only on such a CPU");
+  fail_input("train.precision = \"bf16\": this CPU has no instructions for bfloat16",
+             "AMX or AVX-512 BF16 (Intel since 2020, AMD since 2022)",
+             "use --precision fp32; a run that began with bf16 can go on only on such a CPU");
 }
 
 Network::Network(const NetworkLayout& layout, Device device)
@@ -48,9 +52,11 @@ Network::Network(const NetworkLayout& layout, std::span<const float> weights, De
 
 Network::~Network() = default;
 
-void Network::configure(const Options& options) {
-  require_supported(options.training, device_);
-  require_supported(options.evaluation, device_);
+void Network::configure(Options options) {
+  for (Precision* precision : {&options.training, &options.evaluation}) {
+    if (*precision == Precision::automatic) *precision = has_fast_bf16(device_) ? Precision::bf16 : Precision::fp32;
+    require_supported(*precision, device_);
+  }
   paths_.clear();  // they use the pool
   options_ = options;
   pool_ = std::make_unique<ThreadPool>(options.threads);

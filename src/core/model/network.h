@@ -33,7 +33,8 @@ class Network {
     int threads = 1;                         ///< of a CPU
   };
   /// Until this is called: fp32, one thread. Throws as require_supported().
-  void configure(const Options& options);
+  void configure(Options options);
+  Precision training_precision() const noexcept { return options_.training; }  ///< never automatic
 
   /// The step that a window of training belongs to, where others train on more streams of it.
   struct Step {
@@ -74,6 +75,8 @@ class Network {
   std::map<Format, std::unique_ptr<FastNetwork>> paths_;
 };
 
-/// Throws Error (usage) if the device cannot multiply in that precision.
+/// Whether the device can multiply in that precision.
+bool is_supported(Precision precision, Device device);
+/// Throws Error (usage) if it cannot.
 void require_supported(Precision precision, Device device);
 }  // namespace charnn

@@ -61,6 +61,7 @@ torch::ScalarType type_of(Precision precision) {
   switch (precision) {
     case Precision::bf16: return torch::kBFloat16;
     case Precision::fp16: return torch::kHalf;
+    case Precision::automatic:
     case Precision::fp32:
     case Precision::tf32: break;
   }

@@ -46,7 +46,7 @@ bool has_fast_bf16(Device device) {
 #if TORCH_VERSION_MAJOR > 2 || (TORCH_VERSION_MAJOR == 2 && TORCH_VERSION_MINOR >= 11)
   if (device == Device::cuda) return at::detail::getCUDAHooks().supportsBFloat16RNNWithCuDNN();
 #endif
-  return device == Device::cpu && bf16_unit() != Bf16Unit::none;
+  return device == Device::cpu && bf16_is_fast();
 }
 
 void allow_tf32(bool allowed) {

@@ -38,7 +38,7 @@ Section describe(SampleConfig& c) {
            Field::integer("beams", c.beams, from_to(1, 1024),
                           "above 1: beam search of this width for the most likely text, instead of drawing"),
            Field::choice("weights", c.weights, step_weights_names,
-                         "number format; auto: int8 (faster) if the weights exceed the processor's cache, else fp32")}};
+                         "number format; auto: int8 (faster) for networks too large for a core's cache, else fp32")}};
 }
 
 namespace {

@@ -68,7 +68,7 @@ struct TrainConfig {
   std::int64_t seed = 1;
   DeviceChoice device = DeviceChoice::automatic;
   std::int64_t threads = 0;
-  Precision precision = Precision::fp32;
+  Precision precision = Precision::automatic;
   OnDivergence on_divergence = OnDivergence::rollback;
   std::int64_t max_skipped_steps = 5;
 };

@@ -22,7 +22,7 @@ struct BenchOptions {
   ConfigInput config;
   std::int64_t vocabulary = 65;
   double seconds = 2;
-  std::string only;  ///< train, sample or empty
+  std::string only;  ///< train, score, sample or empty
   bool json = false;
 };
 
@@ -59,7 +59,7 @@ class Bench {
     threads_ = thread_counts(config.train.threads);
     const MeasuredDevice measured = measured_device(config.train.device);
     device_ = measured.device;
-    if (given.contains("train.precision")) {
+    if (config.train.precision != Precision::automatic) {
       require_supported(config.train.precision, device_);
       precisions_ = {config.train.precision};
     } else if (measured.fast_bf16) {
@@ -71,11 +71,11 @@ class Bench {
     report_ = {{"cpus", available_cpus()},
                {"bf16_unit", name_of(bf16_unit(), unit_names)},
                {"device", name_of(device_, device_kind_names)}};
-    if (options_.only != "sample") {
-      if (device_ == Device::cpu) products();
-      training();
-    }
-    if (options_.only != "train") sampling();
+    const auto wanted = [&](const char* what) { return options_.only.empty() || options_.only == what; };
+    if (device_ == Device::cpu && options_.only != "sample") products();
+    if (wanted("train")) training();
+    if (wanted("score")) scoring();
+    if (wanted("sample")) sampling();
     return report_;
   }
 
@@ -117,18 +117,25 @@ class Bench {
       }
   }
 
+  std::set<int> threads_used() const { return device_ == Device::cpu ? threads_ : std::set<int>{1}; }
+
+  /// Of the peak of products, which is known for a CPU.
+  double share_of_peak(double gflops, Precision precision, int threads) const {
+    const auto peak = peaks_.find({format_of(precision), threads});
+    return peak == peaks_.end() ? NAN : gflops / peak->second;
+  }
+  static std::string percent(double share) { return std::isnan(share) ? "-" : fmt::format("{:.0f} %", 100 * share); }
+
   void training() {
     report_["train"] = Json::array();
-    const std::set<int> threads_used = device_ == Device::cpu ? threads_ : std::set<int>{1};
     if (device_ != Device::cpu) print("device: {}\n", name_of(device_, device_kind_names));
     print("\ntraining                  threads  precision     chars/s   GFLOP/s  of GEMM peak  memory MB (needed)\n");
     for (const BenchCase& b : cases_)
       for (const Precision precision : precisions_)
-        for (const int threads : threads_used) {
+        for (const int threads : threads_used()) {
           const char* name = name_of(precision, precision_names);
           const TrainRate rate = measure_training(b, precision, threads);
-          const double peak = device_ == Device::cpu ? peaks_[{format_of(precision), threads}] : NAN;
-          const double share = rate.gflops / peak;
+          const double share = share_of_peak(rate.gflops, precision, threads);
           report_["train"].push_back(record(b, {{"batch_size", b.batch_size},
                                                 {"sequence_length", b.sequence_length},
                                                 {"precision", name},
@@ -142,8 +149,27 @@ class Bench {
                                                 {"loss", rate.loss}}));
           print("{:<24}  {:>7}  {:<9}  {:>10.0f}  {:>8.0f}  {:>12}  {:>9.0f} ({:.0f})\n",
                 fmt::format("{}, {} x {}", title(b), b.batch_size, b.sequence_length), threads, name,
-                rate.chars_per_second, rate.gflops, std::isnan(share) ? "-" : fmt::format("{:.0f} %", 100 * share),
-                rate.peak_mb, rate.base_mb + rate.needed_mb);
+                rate.chars_per_second, rate.gflops, percent(share), rate.peak_mb, rate.base_mb + rate.needed_mb);
+        }
+  }
+
+  void scoring() {
+    report_["score"] = Json::array();
+    print("\nscoring, evaluation       threads  precision     chars/s   GFLOP/s  of GEMM peak\n");
+    for (const BenchCase& b : cases_)
+      for (const Precision precision : precisions_)
+        for (const int threads : threads_used()) {
+          const char* name = name_of(precision, precision_names);
+          const double rate = measure_scoring(b, precision, threads);
+          const double gflops = rate * training_flops(b.model, b.vocabulary) / 3e9;  // backwards is twice as much
+          const double share = share_of_peak(gflops, precision, threads);
+          report_["score"].push_back(record(b, {{"precision", name},
+                                                {"threads", threads},
+                                                {"chars_per_second", rate},
+                                                {"gflops", gflops},
+                                                {"share_of_products", share}}));
+          print("{:<24}  {:>7}  {:<9}  {:>10.0f}  {:>8.0f}  {:>12}\n", title(b), threads, name, rate, gflops,
+                percent(share));
         }
   }
 
@@ -179,8 +205,8 @@ void add_bench_command(CLI::App& app, const Globals& globals, Action& action) {
       ->type_name("CONFIG.json");
   add_number(*command, "--vocabulary", options->vocabulary, from_to(2, 1 << 20), "vocabulary size");
   add_number(*command, "--seconds", options->seconds, from_to(0.01, 600), "time per figure");
-  command->add_option("--only", options->only, "measure only train or sample")
-      ->check(CLI::IsMember({"train", "sample"}));
+  command->add_option("--only", options->only, "measure only one of these")
+      ->check(CLI::IsMember({"train", "score", "sample"}));
   command->add_flag("--json", options->json, "print the figures as JSON");
   add_config_flags(*command, options->config, {"model", "train"});
   on_chosen(command, action, [&globals, options] {

@@ -16,6 +16,7 @@
 #include "core/model/torch_runtime.h"
 #include "core/sample/generator.h"
 #include "core/train/adam.h"
+#include "core/train/evaluate.h"
 #include "kernels/matrix.h"
 #include "kernels/thread_pool.h"
 
@@ -121,6 +122,18 @@ TrainRate measure_training(const BenchCase& b, Precision precision, int threads)
     rate.gflops = rate.chars_per_second * training_flops(b.model, b.vocabulary) / 1e9;
     rate.peak_mb = peak_megabytes();
     return rate;
+  });
+}
+
+double measure_scoring(const BenchCase& b, Precision precision, int threads) {
+  return in_child([&] {
+    Network network(b.model, b.vocabulary, prepare_device(b.device));
+    network.configure({.evaluation = precision, .threads = threads});
+    std::int64_t times = 0;
+    double seconds = 0;  // per symbol
+    for (const Clock::time_point start = Clock::now(); times == 0 || seconds_since(start) < b.seconds; ++times)
+      seconds += evaluation_seconds(network, 1);
+    return static_cast<double>(times) / seconds;
   });
 }
 

@@ -36,6 +36,9 @@ MeasuredDevice measured_device(DeviceChoice choice);
 /// Trains on random symbols as charnn train does, in a child process, so that its memory can be measured.
 TrainRate measure_training(const BenchCase& bench, Precision precision, int threads);
 
+/// Symbols per second that evaluation reads.
+double measure_scoring(const BenchCase& bench, Precision precision, int threads);
+
 /// Symbols per second of all streams together.
 double measure_sampling(const BenchCase& bench, StepWeights weights, std::int64_t streams, int threads);
 

@@ -97,7 +97,6 @@ class Proposer {
                        : "none: too few passes, or too small a network, to memorise the text");
     if (dropout > 0) set("model.dropout_mask", "window", "variational dropout: generalises better than a mask a step");
     set("optimizer.lr", size_.lr, "suits this size and batch; charnn lr-find tests others");
-    if (facts_.bf16 && size_.hidden >= 256) set("train.precision", "bf16", "faster here");
   }
 
   void evaluations() {

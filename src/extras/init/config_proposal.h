@@ -16,7 +16,6 @@ struct ProposalFacts {
   std::int64_t chars = 0;             ///< length of the text in symbols
   double minutes = 10;                ///< that training may take
   std::int64_t threads = 0;           ///< as train.threads
-  bool bf16 = false;                  ///< the machine multiplies bf16
   /// Characters a second in training of each network of network_sizes, as measured; 0: not yet.
   std::array<double, network_sizes.size()> speeds = {};
   Yardsticks yardsticks = {};  ///< see loss_law.h

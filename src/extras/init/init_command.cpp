@@ -128,7 +128,6 @@ Findings investigate(const ProposalFacts& facts, bool quiet) {
   found.facts.windows = found.shape.ends_lines_as_windows();
   found.facts.sorted = found.shape.is_sorted();
   found.device = prepare_device(DeviceChoice::automatic);
-  found.facts.bf16 = has_fast_bf16(found.device);
   DataConfig data;
   data.files = facts.files;
   data.tokens = found.facts.tokens = found.shape.utf8 ? Tokens::chars : Tokens::bytes;

@@ -25,7 +25,7 @@ class Play(PlayCase):
         symbols = [symbol for line in lines for symbol in line.get("symbols", [])]
         self.assertEqual("".join(symbol[0] for symbol in symbols), text)
         self.assertEqual(lines[-1]["end"], "length")
-        scored = self.out("score", self.path("r"), self.write("t.txt", text), "--chars", "--json").splitlines()
+        scored = self.out("score", self.path("r"), self.write("t.txt", text), "--chars", "--json", "--precision", "fp32").splitlines()
         for line, symbol in zip(scored, symbols):
             self.assertAlmostEqual(json.loads(line)["bits"], symbol[1], delta=2e-3)
         for _, _, expected in symbols:

@@ -1,0 +1,23 @@
+#include "kernels/cpu.h"
+#include <gtest/gtest.h>
+#include "tests/kernels/product.h"
+
+namespace charnn::test {
+namespace {
+TEST(Cpu, MultipliesAtEveryLevel) {
+  Product product(Format::f32, 3, 20, 1, false);
+  for (const char* level : cpu_levels) {
+    SCOPED_TRACE(level);
+    ASSERT_TRUE(limit_cpu(level));
+    Gemm g = product.stored();
+    Buffer c = filled(g.m * block_width, 0);
+    g.c = c.floats();
+    gemm_f32(g);
+    const auto [sum, size] = product.expected(2, 15, 0);
+    EXPECT_NEAR(c.floats()[2 * block_width + 15], sum, 1e-6 * size);
+  }
+  EXPECT_FALSE(limit_cpu("avx3"));
+  limit_cpu(cpu_levels[0]);
+}
+}  // namespace
+}  // namespace charnn::test
