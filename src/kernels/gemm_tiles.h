@@ -39,26 +39,35 @@ void multiply_in_tiles(const Gemm& g) {
   const std::int64_t height = g.a_transposed ? block_width : g.m;
   const auto* a = static_cast<const Element*>(g.a);
   const auto* b = static_cast<const Element*>(g.b);
-  for (std::int64_t p = 0; p < g.panels; p += MaxPanels) {
-    const std::int64_t panels = std::min<std::int64_t>(MaxPanels, g.panels - p);
+  // So many panels share a slice of A, which then stays there too.
+  constexpr std::int64_t group = std::max(MaxPanels, 4);
+  const auto multiply_slice = [&](std::int64_t p, std::int64_t panels, std::int64_t k, std::int64_t k_end,
+                                  const Element* next) {
+    for (std::int64_t begin = 0; begin < g.m; begin += height) {
+      const std::int64_t here = std::min(height, g.m - begin), tiles = (here + MaxRows - 1) / MaxRows;
+      std::int64_t i = begin;
+      for (std::int64_t t = 0; t < tiles; ++t) {  // of even height
+        const std::int64_t rows = here / tiles + (t < here % tiles ? 1 : 0);
+        const Element* a_tile =
+            g.a_transposed ? a + begin / block_width * g.a_block + (i - begin) : a + i * block_width;
+        run_tile<Kernel, MaxRows, MaxPanels>(
+            Tile<Element>{g, a_tile, b + p * g.b_panel, g.c + p * g.c_panel + i * block_width, k, k_end,
+                          g.accumulate || k > 0, fetch_ahead && t < panels ? next + t * g.b_panel : nullptr},
+            rows, panels);
+        i += rows;
+      }
+    }
+  };
+  for (std::int64_t first = 0; first < g.panels; first += group) {
+    const std::int64_t last = std::min(first + group, g.panels);
     for (std::int64_t k = 0; k < g.k; k += k_slice) {
       const std::int64_t k_end = std::min(k + k_slice, g.k);
-      const Element* next = k_end < g.k                ? b + p * g.b_panel + k_end * block_width
-                            : p + MaxPanels < g.panels ? b + (p + MaxPanels) * g.b_panel
-                                                       : b;
-      for (std::int64_t begin = 0; begin < g.m; begin += height) {
-        const std::int64_t here = std::min(height, g.m - begin), tiles = (here + MaxRows - 1) / MaxRows;
-        std::int64_t i = begin;
-        for (std::int64_t t = 0; t < tiles; ++t) {  // of even height
-          const std::int64_t rows = here / tiles + (t < here % tiles ? 1 : 0);
-          const Element* a_tile =
-              g.a_transposed ? a + begin / block_width * g.a_block + (i - begin) : a + i * block_width;
-          run_tile<Kernel, MaxRows, MaxPanels>(
-              Tile<Element>{g, a_tile, b + p * g.b_panel, g.c + p * g.c_panel + i * block_width, k, k_end,
-                            g.accumulate || k > 0, fetch_ahead && t < panels ? next + t * g.b_panel : nullptr},
-              rows, panels);
-          i += rows;
-        }
+      for (std::int64_t p = first; p < last; p += MaxPanels) {
+        const Element* next = p + MaxPanels < last ? b + (p + MaxPanels) * g.b_panel + k * block_width
+                              : k_end < g.k        ? b + first * g.b_panel + k_end * block_width
+                              : last < g.panels    ? b + last * g.b_panel
+                                                   : b;
+        multiply_slice(p, std::min<std::int64_t>(MaxPanels, last - p), k, k_end, next);
       }
     }
   }

@@ -24,7 +24,7 @@ class Bench(Case):
         for record in report["score"]:
             self.assertAlmostEqual(record["gflops"] * 1e9 / record["chars_per_second"], 2 * (4 * 16 * 16 * 3 + 16 * 65), delta=1)
         self.assertEqual({(r["streams"], r["weights"]) for r in report["sample"]},
-                         {(n, w) for n in (1, 64) for w in ("fp32", "bf16", "int8")})
+                         {(1, "fp32"), (1, "bf16"), (1, "int8"), (64, "fp32")})
 
     def test_table_and_parts(self):
         text = self.out("bench", *SMALL, "--threads", "1", "--precision", "fp32", "--only", "train").decode()
