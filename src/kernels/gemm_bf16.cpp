@@ -3,10 +3,6 @@
 #include "kernels/gemm.h"
 #include "kernels/gemm_tiles.h"
 
-namespace charnn {
-static Bf16Unit best_unit = Bf16Unit::amx;
-}
-
 #if defined(__x86_64__) && defined(__linux__)
 
 #include <cpuid.h>
@@ -18,6 +14,8 @@ namespace charnn {
 namespace {
 #define CHARNN_AVX512_BF16 __attribute__((target("avx512f,avx512bw,avx512vl,avx512bf16")))
 #define CHARNN_AMX __attribute__((target("avx512f,avx512bw,avx512vl,avx512bf16,amx-tile,amx-bf16")))
+
+Bf16Unit best_unit = Bf16Unit::amx;
 
 Bf16Unit find_unit() {
   __builtin_cpu_init();
@@ -230,6 +228,8 @@ Bf16Unit bf16_unit() {
   return std::min(unit, best_unit);
 }
 
+void limit_bf16_unit(Bf16Unit best) { best_unit = best; }
+
 bool bf16_is_fast() {
   return bf16_unit() == Bf16Unit::amx || (bf16_unit() == Bf16Unit::avx512_bf16 && __builtin_cpu_is("amd"));
 }
@@ -246,6 +246,7 @@ void gemm_amx(const Gemm& gemm, Format format) {
 namespace charnn {
 Bf16Unit bf16_unit() { return Bf16Unit::none; }
 bool bf16_is_fast() { return false; }
+void limit_bf16_unit(Bf16Unit) {}
 void gemm_avx512_bf16(const Gemm&) {}
 void gemm_amx(const Gemm&, Format) {}
 }  // namespace charnn
@@ -253,8 +254,6 @@ void gemm_amx(const Gemm&, Format) {}
 #endif
 
 namespace charnn {
-void limit_bf16_unit(Bf16Unit best) { best_unit = best; }
-
 Format exact_format() { return bf16_unit() == Bf16Unit::amx ? Format::bf16x3 : Format::f32; }
 
 void multiply(Format format, const Gemm& gemm) {

@@ -45,8 +45,7 @@ void multiply_in_tiles(const Gemm& g) {
                                   const Element* next) {
     for (std::int64_t begin = 0; begin < g.m; begin += height) {
       const std::int64_t here = std::min(height, g.m - begin), tiles = (here + MaxRows - 1) / MaxRows;
-      std::int64_t i = begin;
-      for (std::int64_t t = 0; t < tiles; ++t) {  // of even height
+      for (std::int64_t t = 0, i = begin; t < tiles; ++t) {  // of even height
         const std::int64_t rows = here / tiles + (t < here % tiles ? 1 : 0);
         const Element* a_tile =
             g.a_transposed ? a + begin / block_width * g.a_block + (i - begin) : a + i * block_width;
