@@ -38,21 +38,25 @@ class Backward {
   /// Gradient by the output of layer l in this chunk, from the gradient by what it feeds. It takes the place of the
   /// gradient by the layer above's output, which is not needed any more.
   void to_output(std::int64_t l, const LeftRows& from, const RightMatrix& weights) {
+    share_.each_range(s_.Hb, 1, [&](std::int64_t begin, std::int64_t end) { to_output(l, from, weights, begin, end); });
+  }
+  void to_output(std::int64_t l, const LeftRows& from, const RightMatrix& weights, std::int64_t begin,
+                 std::int64_t end) {
     const bool sums = s_.layout.config().sums_layers(), top = l == s_.L - 1;
     // Where the decoder reads the sum of all layers, each of them gets its gradient too.
     const auto copy_sum = [&](const Buffer& source, Buffer& target) {
-      for (std::int64_t p = 0; p < s_.Hb; ++p) {
+      for (std::int64_t p = begin; p < end; ++p) {
         const std::int64_t at = p * share_.block() + share_.row(t_);
         std::copy_n(source.floats() + at, rows() * W, target.floats() + at);
       }
     };
     if (sums && !top) copy_sum(share_.sum_gradient, share_.gradient);
-    multiply(from, weights, {0, s_.Hb}, {gradient(0, t_), share_.block(), sums && !top});
+    multiply(from, weights, {begin, end - begin}, {gradient(begin, t_), share_.block(), sums && !top});
     if (sums && top) copy_sum(share_.gradient, share_.sum_gradient);
     const Masks masks(s_.layout.config(), work_.window);
     if (masks.rate_after(l) == 0) return;
     for (std::int64_t t = t_; t < t_ + steps(); ++t)
-      for (std::int64_t p = 0; p < s_.Hb; ++p)
+      for (std::int64_t p = begin; p < end; ++p)
         masks.after(l, p, t, share_.begin, share_.count, gradient(p, t), gradient(p, t));
   }
 
@@ -84,18 +88,24 @@ class Backward {
   void pass_step(std::int64_t l, StreamShare::Layer& layer, std::int64_t t) {
     const PreviousState h = state_before(s_, share_, layer.h, share_.h_before, t);
     const PreviousState c = s_.cell.has_c ? state_before(s_, share_, layer.c, share_.c_before, t) : PreviousState{};
-    const std::int64_t n = share_.count * W;
-    for (std::int64_t p = 0; p < s_.Hb; ++p) {
-      CellArrays arrays = arrays_of(s_, share_, layer, p, t, h, c);
-      arrays.dh = gradient(p, t);
-      arrays.dh_prev = t > 0 ? gradient(p, t - 1) : nullptr;
-      if (s_.cell.has_c) arrays.dc = layer.dc.floats() + p * n;
-      s_.cell.backward(arrays, n);
-    }
-    share_.gates_left.update_rows((t - t_) * share_.count, share_.count);
+    const std::int64_t n = share_.count * W, row = (t - t_) * share_.count;
+    share_.each_range(s_.Hb, 2, [&](std::int64_t begin, std::int64_t end) {
+      for (std::int64_t p = begin; p < end; ++p) {
+        CellArrays arrays = arrays_of(s_, share_, layer, p, t, h, c);
+        arrays.dh = gradient(p, t);
+        arrays.dh_prev = t > 0 ? gradient(p, t - 1) : nullptr;
+        if (s_.cell.has_c) arrays.dc = layer.dc.floats() + p * n;
+        s_.cell.backward(arrays, n);
+      }
+      for (int slot = 0; slot < s_.cell.slots; ++slot)
+        share_.gates_left.update(slot * s_.Hb + begin, end - begin, row, share_.count);
+    });
     if (t == 0) return;
-    multiply(share_.gates_left.rows((t - t_) * share_.count, share_.count, s_.cell.h_first * s_.Hb),
-             packed_.layers[l].h_backward, {0, s_.Hb}, {gradient(0, t - 1), share_.block(), true});
+    const LeftRows gates = share_.gates_left.rows(row, share_.count, s_.cell.h_first * s_.Hb);
+    share_.each_range(s_.Hb, 1, [&](std::int64_t begin, std::int64_t end) {
+      multiply(gates, packed_.layers[l].h_backward, {begin, end - begin},
+               {gradient(begin, t - 1), share_.block(), true});
+    });
   }
 
   const PaddedShape& s_;

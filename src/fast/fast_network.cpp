@@ -33,7 +33,7 @@ void FastNetwork::forward(const float* weights, const FastWindow& window, State&
   Parts& p = *parts_;
   pack(weights, window);
   p.work.window = window;
-  prepare(p.shape, p.work, p.pool.size());
+  prepare(p.shape, p.work, p.pool);
   fill_table(p.shape, p.packed, p.work, p.pool);
   load_state(p.shape, state, p.work);
   p.pool.run(static_cast<std::int64_t>(p.work.shares.size()),

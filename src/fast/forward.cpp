@@ -18,7 +18,7 @@ class Forward {
       steps_ = std::min(share_.chunk, share_.steps - t_);
       for (std::int64_t l = 0; l < s_.L; ++l) {
         StreamShare::Layer& layer = share_.layers[l];
-        begin_sums(l, layer);
+        share_.each_range(s_.Hb, 1, [&](std::int64_t begin, std::int64_t end) { begin_sums(l, layer, begin, end); });
         layer.h_left.bind(s_.format, layer.h.floats() + share_.row(t_), share_.state_block(), s_.Hb,
                           (steps_ + 1) * share_.count);
         layer.h_left.update_rows(0, share_.count);
@@ -41,22 +41,24 @@ class Forward {
     return drops(l) ? layer.out_left.rows(0, rows) : layer.h_left.rows(share_.count, rows);
   }
 
-  /// sums = biases + W_ih x for the whole chunk; of the first layer W_ih x + biases is a row of the table.
-  void begin_sums(std::int64_t l, StreamShare::Layer& layer) {
+  /// sums = biases + W_ih x of blocks [begin, end) of units, for the whole chunk; of the first layer W_ih x + biases is
+  /// a row of the table.
+  void begin_sums(std::int64_t l, StreamShare::Layer& layer, std::int64_t begin, std::int64_t end) {
     const PackedNetwork::Layer& weights = packed_.layers[l];
     const std::int64_t rows = steps_ * share_.count, U = work_.symbol_count();
-    const std::int64_t x_begin = s_.cell.x_first * s_.Hb, x_panels = s_.cell.x_count * s_.Hb;
-    for (std::int64_t p = 0; p < s_.cell.slots * s_.Hb; ++p) {
-      float* sums = layer.gates.floats() + p * share_.block() + share_.row(t_);
-      if (l == 0 && p >= x_begin && p < x_begin + x_panels)
-        gather_rows(work_.table.floats() + (p - x_begin) * U * W, share_.table_row.data() + t_ * share_.count, sums,
-                    rows);
-      else
-        fill_rows(weights.bias.floats() + p * W, sums, rows);
+    for (int slot = 0; slot < s_.cell.slots; ++slot) {
+      const std::int64_t x = (slot - s_.cell.x_first) * s_.Hb;  // panel of the slot's first block in W_ih and the table
+      float* sums = layer.gates.floats() + slot * s_.Hb * share_.block() + share_.row(t_);
+      for (std::int64_t p = begin; p < end; ++p)
+        if (l == 0 && s_.cell.takes_x(slot))
+          gather_rows(work_.table.floats() + (x + p) * U * W, share_.table_row.data() + t_ * share_.count,
+                      sums + p * share_.block(), rows);
+        else
+          fill_rows(weights.bias.floats() + (slot * s_.Hb + p) * W, sums + p * share_.block(), rows);
+      if (l > 0 && s_.cell.takes_x(slot))
+        multiply(output(l - 1), weights.x_forward, {x + begin, end - begin},
+                 {sums + begin * share_.block(), share_.block(), true});
     }
-    if (l > 0)
-      multiply(output(l - 1), weights.x_forward, {0, x_panels},
-               {layer.gates.floats() + x_begin * share_.block() + share_.row(t_), share_.block(), true});
   }
 
   /// The state before step t as left factor.
@@ -72,24 +74,31 @@ class Forward {
     const PreviousState h = state_before(s_, share_, layer.h, share_.h_before, t);
     const PreviousState c = s_.cell.has_c ? state_before(s_, share_, layer.c, share_.c_before, t) : PreviousState{};
     const LeftRows left = previous(layer, t, h);
+    share_.each_range(s_.Hb, s_.cell.slots == 1 ? 4 : 2,
+                      [&](std::int64_t begin, std::int64_t end) { take_units(l, layer, t, left, h, c, begin, end); });
+  }
+
+  /// Blocks [begin, end) of that.
+  void take_units(std::int64_t l, StreamShare::Layer& layer, std::int64_t t, const LeftRows& left,
+                  const PreviousState& h, const PreviousState& c, std::int64_t begin, std::int64_t end) {
     const RightMatrix& weights = packed_.layers[l].h_forward;
     // With several slots a product makes the slots of one block of units; with one slot, several blocks.
     const bool one = s_.cell.slots == 1;
     const std::int64_t group = one ? 4 : 1;
-    for (std::int64_t p = 0; p < s_.Hb; p += group) {
-      const std::int64_t blocks = std::min(group, s_.Hb - p), apart = one ? 1 : s_.Hb;
+    for (std::int64_t p = begin; p < end; p += group) {
+      const std::int64_t blocks = std::min(group, end - p), apart = one ? 1 : s_.Hb;
       multiply(left, weights, {p, one ? blocks : s_.cell.h_count, apart},
                {layer.gates.floats() + (s_.cell.h_first * s_.Hb + p) * share_.block() + share_.row(t),
                 apart * share_.block(), true});
       for (std::int64_t q = p; q < p + blocks; ++q)
         s_.cell.forward(arrays_of(s_, share_, layer, q, t, h, c), share_.count * W);
     }
-    layer.h_left.update_rows((t + 1 - t_) * share_.count, share_.count);
+    layer.h_left.update(begin, end - begin, (t + 1 - t_) * share_.count, share_.count);
     if (!drops(l)) return;
-    for (std::int64_t p = 0; p < s_.Hb; ++p)
+    for (std::int64_t p = begin; p < end; ++p)
       masks_.after(l, p, t, share_.begin, share_.count, layer.h.floats() + p * share_.state_block() + share_.row(t + 1),
                    layer.out.floats() + p * share_.block() + share_.row(t));
-    layer.out_left.update_rows((t - t_) * share_.count, share_.count);
+    layer.out_left.update(begin, end - begin, (t - t_) * share_.count, share_.count);
   }
 
   /// What the decoder reads in this chunk.

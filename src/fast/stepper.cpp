@@ -110,18 +110,12 @@ void Stepper::step(State& state, std::span<const std::int64_t> ids, std::vector<
     now.update_rows(0, B);
     left_[2 * l + 1].bind(s.format, h_next_.data() + l * layer_size, B * W, s.Hb, B);
   });
-  const auto share_out = [&](std::int64_t units, std::int64_t group, auto work) {
-    const std::int64_t groups = (units + group - 1) / group, shares = std::min<std::int64_t>(pool_->size(), groups);
-    pool_->run(shares, [&](std::int64_t i) {
-      work(groups * i / shares * group, std::min(groups * (i + 1) / shares * group, units));
-    });
-  };
   for (std::int64_t l = 0; l < s.L; ++l)
-    share_out(s.Hb, layers_[0].h.units_a_group(),
-              [&](std::int64_t begin, std::int64_t end) { take_units(state, l, ids, begin, end); });
+    pool_->share_out(s.Hb, layers_[0].h.units_a_group(),
+                     [&](std::int64_t begin, std::int64_t end) { take_units(state, l, ids, begin, end); });
   std::swap(state.h, h_next_);
   // One stream's logits are too little work to wake a thread for.
-  share_out(s.Vb, B == 1 ? s.Vb : 1, [&](std::int64_t begin, std::int64_t end) { decode(state, begin, end); });
+  pool_->share_out(s.Vb, B == 1 ? s.Vb : 1, [&](std::int64_t begin, std::int64_t end) { decode(state, begin, end); });
   logits.resize(static_cast<std::size_t>(B * s.V));
   for (std::int64_t b = 0; b < B; ++b)
     for (std::int64_t v = 0; v < s.V; v += W)

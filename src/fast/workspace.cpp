@@ -6,14 +6,23 @@
 
 namespace charnn {
 namespace {
-void share_out(const PaddedShape& s, Workspace& work, int threads) {
+/// Few streams for each thread would read all weights for too few rows. Then threads share out the units instead,
+/// unless each had so little to do at a step that waiting for the others costs more.
+bool shares_units(const PaddedShape& s, std::int64_t streams, std::int64_t threads) {
+  constexpr std::int64_t few_streams = 32, flops_a_thread = 4'000'000;
+  return streams < threads * few_streams && 2 * streams * s.cell.slots * s.Hp * s.Hp >= threads * flops_a_thread;
+}
+
+void share_out(const PaddedShape& s, Workspace& work, ThreadPool& pool) {
   constexpr std::int64_t rows_at_a_time = 256;
   const FastWindow& window = work.window;
   const Masks masks(s.layout.config(), window);
-  const std::int64_t count = std::min<std::int64_t>(threads, window.streams);
+  const bool by_units = shares_units(s, window.streams, pool.size());
+  const std::int64_t count = by_units ? 1 : std::min<std::int64_t>(pool.size(), window.streams);
   work.shares.resize(static_cast<std::size_t>(count));
   for (std::int64_t i = 0; i < count; ++i) {
     StreamShare& share = work.shares[i];
+    share.helpers = by_units ? &pool : nullptr;
     share.begin = window.streams * i / count;
     share.count = window.streams * (i + 1) / count - share.begin;
     share.steps = window.steps;
@@ -98,8 +107,8 @@ void each_state_block(const PaddedShape& s, const StreamShare& share, const Stat
 }
 }  // namespace
 
-void prepare(const PaddedShape& s, Workspace& work, int threads) {
-  share_out(s, work, threads);
+void prepare(const PaddedShape& s, Workspace& work, ThreadPool& pool) {
+  share_out(s, work, pool);
   number_symbols(s, work);
   find_starts(work);
 }

@@ -8,12 +8,13 @@
 #include "fast/packed_network.h"
 #include "kernels/buffer.h"
 #include "kernels/matrix.h"
+#include "kernels/thread_pool.h"
 
 // What the passes of FastNetwork work on. Only the sources of this folder include it.
 namespace charnn {
-/// The streams [begin, begin + count) of a window, which one thread takes through all layers and steps. Memory of its
-/// own: threads whose data lay between each other's would keep taking cache lines from one another (on two cores that
-/// cost a quarter of the speed).
+/// The streams [begin, begin + count) of a window, which one thread takes through all layers and steps; if that is all
+/// of them, threads may share out the units of each step. Memory of its own: threads whose data lay between each
+/// other's would keep taking cache lines from one another (on two cores that cost a quarter of the speed).
 ///
 /// R = T * count rows, row t * count + (stream - begin). h and c have `count` rows more, in front: the state before the
 /// first step. The left factors of products exist for a chunk of steps at a time.
@@ -29,7 +30,8 @@ struct StreamShare {
   };
 
   std::int64_t begin = 0, count = 0, steps = 0, rows = 0;
-  std::int64_t chunk = 0;  ///< steps at a time: enough rows for good products, few enough to stay in the cache
+  std::int64_t chunk = 0;         ///< steps at a time: enough rows for good products, few enough to stay in the cache
+  ThreadPool* helpers = nullptr;  ///< where all streams are one share: threads that share out its units
   std::vector<Layer> layers;
   Buffer sum, sum_gradient;             ///< [Hb][R][16]: what the decoder reads, if that is the sum of all layers
   LeftMatrix sum_left;                  ///< chunk steps
@@ -46,6 +48,11 @@ struct StreamShare {
   LeftMatrix h_before_left;
 
   bool starts_at(std::int64_t t) const { return !starts.empty() && !starts[t].empty(); }
+  /// Calls work(begin, end) for ranges of [0, n), which begin at multiples of `unit`.
+  template <class Work>
+  void each_range(std::int64_t n, std::int64_t unit, const Work& work) const {
+    helpers == nullptr ? work(0, n) : helpers->share_out(n, unit, work);
+  }
   // Places in the buffers above.
   std::int64_t row(std::int64_t t) const { return t * count * block_width; }
   std::int64_t block() const { return rows * block_width; }
@@ -70,9 +77,9 @@ struct Workspace {
   std::int64_t symbol_count() const { return static_cast<std::int64_t>(symbols.size()); }
 };
 
-/// Gives each thread its share of work.window, with memory for it; finds the symbols that occur and where documents
-/// start. Throws Error (usage) for a symbol outside the vocabulary.
-void prepare(const PaddedShape& shape, Workspace& work, int threads);
+/// Gives each thread its share of work.window, or makes one for all, with memory for it; finds the symbols that occur
+/// and where documents start. Throws Error (usage) for a symbol outside the vocabulary.
+void prepare(const PaddedShape& shape, Workspace& work, ThreadPool& pool);
 
 /// Between a State and the shares: to the rows before the first step, from those after the last.
 void load_state(const PaddedShape& shape, const State& state, Workspace& work);

@@ -27,7 +27,7 @@ void LeftMatrix::bind(Format format, const float* floats, std::ptrdiff_t stride,
   if (format != Format::f32) pairs_.reserve(planes(format) * blocks / 2 * rows * W);
 }
 
-void LeftMatrix::convert(std::int64_t first_block, std::int64_t blocks, std::int64_t first_row, std::int64_t rows) {
+void LeftMatrix::update(std::int64_t first_block, std::int64_t blocks, std::int64_t first_row, std::int64_t rows) {
   if (format_ == Format::f32) return;
   const std::int64_t block = rows_ * W;
   to_pairs(format_, floats_ + first_block * stride_ + first_row * W, stride_,

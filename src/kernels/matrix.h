@@ -36,13 +36,13 @@ class LeftMatrix {
   /// The next block begins `stride` floats further. `blocks` fill whole column units of the format.
   void bind(Format format, const float* floats, std::ptrdiff_t stride, std::int64_t blocks, std::int64_t rows);
   /// These rows, or these blocks of all rows, have been written since.
-  void update_rows(std::int64_t first, std::int64_t count) { convert(0, blocks_, first, count); }
-  void update_blocks(std::int64_t first, std::int64_t count) { convert(first, count, 0, rows_); }
+  void update_rows(std::int64_t first, std::int64_t count) { update(0, blocks_, first, count); }
+  void update_blocks(std::int64_t first, std::int64_t count) { update(first, count, 0, rows_); }
+  /// These blocks of these rows; an even number of blocks, from an even one on.
+  void update(std::int64_t first_block, std::int64_t blocks, std::int64_t first_row, std::int64_t rows);
   LeftRows rows(std::int64_t first, std::int64_t count, std::int64_t first_block = 0) const;
 
  private:
-  void convert(std::int64_t first_block, std::int64_t blocks, std::int64_t first_row, std::int64_t rows);
-
   Format format_ = Format::f32;
   const float* floats_ = nullptr;
   std::ptrdiff_t stride_ = 0;

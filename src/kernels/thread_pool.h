@@ -33,6 +33,16 @@ class ThreadPool {
         [&](std::int64_t i) { part(i * grain, i * grain + grain < n ? i * grain + grain : n); });
   }
 
+  /// Calls part(begin, end) for [0, n) in as many ranges as there are threads, which begin at multiples of `unit`.
+  template <class Part>
+  void share_out(std::int64_t n, std::int64_t unit, const Part& part) {
+    const std::int64_t units = (n + unit - 1) / unit, parts = size() < units ? size() : units;
+    run(parts, [&](std::int64_t i) {
+      const std::int64_t end = units * (i + 1) / parts * unit;
+      part(units * i / parts * unit, end < n ? end : n);
+    });
+  }
+
  private:
   using Call = void (*)(const void* part, std::int64_t i);
   void run_parts(std::int64_t parts, Call call, const void* part);

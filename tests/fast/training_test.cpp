@@ -131,6 +131,29 @@ TEST_P(Training, DropoutDependsOnTheSeedOnly) {
   }
 }
 
+/// One thread, and two and three, which share out a large network's units: fewer than 32 streams for each.
+TEST_P(Training, ThreadsThatShareOutUnitsChangeNoBit) {
+  constexpr std::int64_t steps = 4, streams = 24;
+  Network network({.cell = GetParam(), .layers = 2, .hidden = 512, .embedding = 7, .dropout = 0.3},
+                  (seed_generators(12), V));
+  Batch batch = test::random_batch(steps, streams, V, 13);
+  batch.starts.assign(batch.input.size(), 0);
+  batch.starts[streams + 3] = 1;
+  const State state = test::random_state(network.config(), streams, 14);
+  std::vector<Precision> precisions{Precision::fp32};
+  if (bf16_unit() != Bf16Unit::none) precisions.push_back(Precision::bf16);
+  for (const Precision precision : precisions) {
+    const auto step = [&](int threads) {
+      network.configure({.training = precision, .threads = threads});
+      seed_generators(3);
+      return test::train(network, batch, state);
+    };
+    const test::Trained alone = step(1);
+    test::expect_same(alone, step(2));
+    test::expect_same(alone, step(3));
+  }
+}
+
 TEST_P(Training, ChangedWeightsAreTakenUp) {
   Scene scene(GetParam());
   const double before = scene.loss();
