@@ -69,7 +69,7 @@ def charnn(seed):
         subprocess.run([a.charnn, "train", "--data", a.data, "--cell", a.cell, "--hidden", str(a.hidden), "--layers", str(LAYERS),
                         "--embedding", str(EMBEDDING), "--batch-size", str(BATCH), "--sequence-length", str(SEQUENCE),
                         "--epochs", str(a.epochs), "--lr", str(a.lr), "--schedule", "constant", "--warmup-steps", str(WARMUP),
-                        "--eval-every", "0", "--seed", str(seed), "--quiet", "--out", folder + "/run"], check=True)
+                        "--eval-every", "0", "--precision", "fp32", "--seed", str(seed), "--quiet", "--out", folder + "/run"], check=True)
         seconds = time.perf_counter() - start
         records = [json.loads(line) for line in open(folder + "/run/metrics.jsonl")]
     steps = [r for r in records if r["event"] == "step"]

@@ -31,7 +31,7 @@ def run(size, way):
         out = pathlib.Path(folder) / "run"
         subprocess.run([a.charnn, "train", "--data", a.text, "--out", out, *SIZES[size], *WAYS[way], "--epochs", "0",
                         "--val-fraction", "0", "--max-minutes", str(a.seconds / 60), "--log-every", "4",
-                        "--checkpoint-every", "0", "--quiet"], check=True)
+                        "--checkpoint-every", "0", "--precision", "fp32", "--quiet"], check=True)
         records = [json.loads(line) for line in (out / "metrics.jsonl").read_text().splitlines()]
     steps = [r for r in records if r["event"] == "step"]
     steps = steps[1:] or steps  # the first ones allocate

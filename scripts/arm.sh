@@ -3,10 +3,16 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 . scripts/packages.sh
-dpkg --print-foreign-architectures | grep -qx arm64 || as_root dpkg --add-architecture arm64
+if ! grep -qx ID=debian /etc/os-release; then
+  echo "arm.sh: this needs Debian, whose archive has packages of other processors" >&2
+  exit 1
+fi
+# To undo it: dpkg --remove-architecture arm64
+[ -n "$(dpkg --print-foreign-architectures | grep -x arm64)" ] || as_root dpkg --add-architecture arm64
 install_packages "${arm_packages[@]}"
 
 build=build/arm
+rm -rf $build
 mkdir -p $build
 compile() { ${CMAKE_CXX_COMPILER_LAUNCHER:-} aarch64-linux-gnu-g++ -std=c++20 -O2 -Wall -Wextra -Werror -Wno-psabi -Isrc -I. -c "$1" -o $build/"$(basename "$1")".o; }
 export -f compile

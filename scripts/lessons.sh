@@ -60,7 +60,7 @@ plot_options=(--val-only)
 # clipping and warm-up.
 lesson_rates() {
   local diary=(--cell rnn --layers 1 --hidden 87 --embedding 87 --batch-size 1 --sequence-length 25 --max-steps 20000
-    --schedule constant --warmup-steps 0 --clip-norm 0 --eval-every 1000 --eval-max-chars 50000 --on-divergence ignore)
+    --schedule constant --warmup-steps 0 --clip-norm 0 --eval-every 1000 --eval-max-chars 50000 --on-divergence ignore --precision fp32)
   local found
   found=$($charnn lr-find --data "$text" "${diary[@]}" --json --svg $pictures/lr-find.svg 2>/dev/null |
     python3 -c 'import json, sys; print(json.load(sys.stdin)["suggestion"])')
@@ -133,7 +133,7 @@ adam_anew() {
   shift 3
   [ -e "$runs/$name/done" ] && return
   rm -rf "${runs:?}/$name"
-  $charnn train --data "$text" --epochs 0 --quiet --out "$runs/$name" "$@" --warmup-steps 0 --stop-at "$every"
+  $charnn train --data "$text" --epochs 0 --precision fp32 --quiet --out "$runs/$name" "$@" --warmup-steps 0 --stop-at "$every"
   for step in $(seq $((2 * every)) "$every" 3000); do
     $charnn train --resume --reset-optimizer --quiet --out "$runs/$name" --warmup-steps "$warmup" --stop-at "$step"
   done
@@ -197,7 +197,7 @@ lesson_size() {
   plot_options=(--val-only)
 }
 
-lesson_sweep() { python3 scripts/lr_sweep.py --charnn $charnn --corpus "$(basename "$text" .txt)=$text"; }
+lesson_sweep() { python3 scripts/lr_sweep.py --charnn $charnn --corpus "$(basename "$text" .txt)=$text" --options "--precision fp32"; }
 
 for lesson in "${lessons[@]}"; do
   printf '\n== %s\n' "$lesson"

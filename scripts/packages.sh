@@ -26,13 +26,10 @@ install_packages() {
     [ "$(dpkg-query -W -f='${db:Status-Status}' "$package" 2>/dev/null || true)" = installed ] || missing+=("$package")
   done
   [ ${#missing[@]} = 0 ] && return
+  [ "$(id -u)" = 0 ] || command -v sudo >/dev/null || { echo "Please install as root: ${missing[*]}" >&2; exit 1; }
   echo "installing ${missing[*]}"
   as_root apt-get update -q
   as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y -q --no-install-recommends "${missing[@]}"
 }
 
-as_root() {
-  [ "$(id -u)" = 0 ] && { "$@"; return; }
-  command -v sudo >/dev/null || { echo "Please run as root: $*" >&2; exit 1; }
-  sudo "$@"
-}
+as_root() { if [ "$(id -u)" = 0 ]; then "$@"; else sudo "$@"; fi; }

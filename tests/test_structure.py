@@ -20,7 +20,7 @@ LIBRARIES = {"torch/": {"core/model", "core/dist"}, "ATen/": {"core/model"}, "hw
              "CLI/": {"core/cli", "extras"}}
 # What people need before and around training went into the core, as did the service behind serve and the page of play,
 # and then several processes.
-CEILINGS = {("core",): 11_650, ("kernels", "fast"): 3260, ("extras",): 5600}
+CEILINGS = {("core",): 11_650, ("kernels", "fast"): 3275, ("extras",): 5600}
 
 
 def layer_of(file):

@@ -38,7 +38,7 @@ class Backward {
   /// Gradient by the output of layer l in this chunk, from the gradient by what it feeds. It takes the place of the
   /// gradient by the layer above's output, which is not needed any more.
   void to_output(std::int64_t l, const LeftRows& from, const RightMatrix& weights) {
-    share_.each_range(s_.Hb, 1, [&](std::int64_t begin, std::int64_t end) { to_output(l, from, weights, begin, end); });
+    share_.each_range(s_.Hb, 2, [&](std::int64_t begin, std::int64_t end) { to_output(l, from, weights, begin, end); });
   }
   void to_output(std::int64_t l, const LeftRows& from, const RightMatrix& weights, std::int64_t begin,
                  std::int64_t end) {
@@ -102,7 +102,7 @@ class Backward {
     });
     if (t == 0) return;
     const LeftRows gates = share_.gates_left.rows(row, share_.count, s_.cell.h_first * s_.Hb);
-    share_.each_range(s_.Hb, 1, [&](std::int64_t begin, std::int64_t end) {
+    share_.each_range(s_.Hb, 2, [&](std::int64_t begin, std::int64_t end) {
       multiply(gates, packed_.layers[l].h_backward, {begin, end - begin},
                {gradient(begin, t - 1), share_.block(), true});
     });

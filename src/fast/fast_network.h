@@ -24,7 +24,8 @@ struct FastWindow {
 /// The whole network, forwards and backwards, over windows of text, on the CPU, without LibTorch: the fast twin of
 /// CharRnn, with the same results but for rounding.
 ///
-/// Threads share out the streams and meet three times a window; then they share out the rows of the weights' gradients.
+/// Threads share out the streams, or at each step the units where that is faster; then the rows of the weights'
+/// gradients.
 /// Every sum is made by one thread in a fixed order: results do not depend on the number of threads.
 class FastNetwork {
  public:

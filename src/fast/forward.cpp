@@ -18,7 +18,7 @@ class Forward {
       steps_ = std::min(share_.chunk, share_.steps - t_);
       for (std::int64_t l = 0; l < s_.L; ++l) {
         StreamShare::Layer& layer = share_.layers[l];
-        share_.each_range(s_.Hb, 1, [&](std::int64_t begin, std::int64_t end) { begin_sums(l, layer, begin, end); });
+        share_.each_range(s_.Hb, 2, [&](std::int64_t begin, std::int64_t end) { begin_sums(l, layer, begin, end); });
         layer.h_left.bind(s_.format, layer.h.floats() + share_.row(t_), share_.state_block(), s_.Hb,
                           (steps_ + 1) * share_.count);
         layer.h_left.update_rows(0, share_.count);
@@ -105,17 +105,19 @@ class Forward {
   LeftRows decoder_input() {
     const std::int64_t rows = steps_ * share_.count;
     if (!s_.layout.config().sums_layers()) return output(s_.L - 1);
-    for (std::int64_t p = 0; p < s_.Hb; ++p) {
-      float* sum = share_.sum.floats() + p * share_.block() + share_.row(t_);
-      for (std::int64_t l = 0; l < s_.L; ++l) {
-        const StreamShare::Layer& layer = share_.layers[l];
-        const float* from = drops(l) ? layer.out.floats() + p * share_.block() + share_.row(t_)
-                                     : layer.h.floats() + p * share_.state_block() + share_.row(t_ + 1);
-        for (std::int64_t i = 0; i < rows * W; ++i) sum[i] = l == 0 ? from[i] : sum[i] + from[i];
-      }
-    }
     share_.sum_left.bind(s_.format, share_.sum.floats() + share_.row(t_), share_.block(), s_.Hb, rows);
-    share_.sum_left.update_rows(0, rows);
+    share_.each_range(s_.Hb, 2, [&](std::int64_t begin, std::int64_t end) {
+      for (std::int64_t p = begin; p < end; ++p) {
+        float* sum = share_.sum.floats() + p * share_.block() + share_.row(t_);
+        for (std::int64_t l = 0; l < s_.L; ++l) {
+          const StreamShare::Layer& layer = share_.layers[l];
+          const float* from = drops(l) ? layer.out.floats() + p * share_.block() + share_.row(t_)
+                                       : layer.h.floats() + p * share_.state_block() + share_.row(t_ + 1);
+          for (std::int64_t i = 0; i < rows * W; ++i) sum[i] = l == 0 ? from[i] : sum[i] + from[i];
+        }
+      }
+      share_.sum_left.update_blocks(begin, end - begin);
+    });
     return share_.sum_left.rows(0, rows);
   }
 
@@ -123,16 +125,22 @@ class Forward {
   void decode() {
     const std::int64_t rows = steps_ * share_.count;
     float* logits = share_.logits.floats() + share_.row(t_);
-    for (std::int64_t p = 0; p < s_.Vb; ++p)
-      fill_rows(packed_.decoder_bias.floats() + p * W, logits + p * share_.block(), rows);
-    multiply(decoder_input(), packed_.decoder_forward, {0, s_.Vb}, {logits, share_.block(), true});
-    cross_entropy({.rows = rows,
-                   .panels = s_.Vb,
-                   .logits = logits,
-                   .panel = share_.block(),
-                   .targets = share_.targets.data() + t_ * share_.count,
-                   .nats = share_.nats.floats() + t_ * share_.count,
-                   .gradient_scale = work_.window.training ? work_.window.gradient_scale : 0});
+    const LeftRows input = decoder_input();
+    share_.each_range(s_.Vb, 2, [&](std::int64_t begin, std::int64_t end) {
+      for (std::int64_t p = begin; p < end; ++p)
+        fill_rows(packed_.decoder_bias.floats() + p * W, logits + p * share_.block(), rows);
+      multiply(input, packed_.decoder_forward, {begin, end - begin},
+               {logits + begin * share_.block(), share_.block(), true});
+    });
+    share_.each_range(rows, W, [&](std::int64_t begin, std::int64_t end) {
+      cross_entropy({.rows = end - begin,
+                     .panels = s_.Vb,
+                     .logits = logits + begin * W,
+                     .panel = share_.block(),
+                     .targets = share_.targets.data() + t_ * share_.count + begin,
+                     .nats = share_.nats.floats() + t_ * share_.count + begin,
+                     .gradient_scale = work_.window.training ? work_.window.gradient_scale : 0});
+    });
   }
 
   const PaddedShape& s_;

@@ -16,21 +16,19 @@ StreamFormat format_of_decoder(StepWeights kept) {
   return kept == StepWeights::bf16 ? StreamFormat::bf16 : StreamFormat::f32;
 }
 
-/// Bytes that one stream reads for every symbol.
-std::int64_t bytes_a_step(const PaddedShape& s, StepWeights kept) {
-  return s.L * (s.cell.x_count + s.cell.h_count) * s.Hp * s.Hp * size_of(format_of_layers(kept));
-}
+/// Weights that one stream reads for every symbol.
+std::int64_t weights_a_step(const PaddedShape& s) { return s.L * (s.cell.x_count + s.cell.h_count) * s.Hp * s.Hp; }
 
 StepWeights resolve(const PaddedShape& s, StepWeights kept) {
-  constexpr std::int64_t cache = 1 << 21;  // a core's second-level cache, at most
+  constexpr std::int64_t near = 1 << 19;  // as floats they fill a core's second-level cache
   if (kept != StepWeights::automatic) return kept;
-  return bytes_a_step(s, StepWeights::fp32) > cache ? StepWeights::int8 : StepWeights::fp32;
+  return weights_a_step(s) > near ? StepWeights::int8 : StepWeights::fp32;
 }
 
-/// With little to read, a second thread costs about as much to wake as it saves.
+/// With few weights, a second thread costs about as much to wake as it saves.
 int fastest_threads(const PaddedShape& s) {
-  constexpr std::int64_t share = 3 << 19;
-  return static_cast<int>(std::clamp<std::int64_t>(bytes_a_step(s, StepWeights::fp32) / share, 1, available_cpus()));
+  constexpr std::int64_t share = 3 << 17;
+  return static_cast<int>(std::clamp<std::int64_t>(weights_a_step(s) / share, 1, available_cpus()));
 }
 }  // namespace
 

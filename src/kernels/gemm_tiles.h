@@ -39,7 +39,7 @@ void multiply_in_tiles(const Gemm& g) {
   const std::int64_t height = g.a_transposed ? block_width : g.m;
   const auto* a = static_cast<const Element*>(g.a);
   const auto* b = static_cast<const Element*>(g.b);
-  // So many panels share a slice of A, which then stays there too.
+  // So many panels share a slice of A, which stays in the first-level cache, too.
   constexpr std::int64_t group = std::max(MaxPanels, 4);
   const auto multiply_slice = [&](std::int64_t p, std::int64_t panels, std::int64_t k, std::int64_t k_end,
                                   const Element* next) {

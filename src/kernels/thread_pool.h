@@ -19,7 +19,7 @@ class ThreadPool {
   int size() const noexcept { return static_cast<int>(workers_.size()) + 1; }
 
   /// Calls part(i) once for every i in [0, parts), each on one of the threads, and returns when all are done. Which
-  /// thread takes which part differs from call to call. `part` must not throw.
+  /// thread takes which part differs from call to call. `part` must not throw. A single part may itself call run().
   template <class Part>
   void run(std::int64_t parts, const Part& part) {
     run_parts(

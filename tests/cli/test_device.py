@@ -9,7 +9,7 @@ DROPOUT = ["--dropout", "0.2", "--input-dropout", "0.1", "--embedding-dropout", 
            "--weight-dropout", "0.1", "--drop-state-probability", "0.1"]
 DOCUMENTS = ["--document-separator", "\n", "--average-decay", "0.9", "--decoder-input", "sum"]
 SHORT = ["--max-steps", "60"]
-PLAIN = ["--dropout", "0", *SHORT]
+PLAIN = ["--dropout", "0", "--precision", "fp32", *SHORT]
 
 
 class Devices(Case):
@@ -58,7 +58,7 @@ class Devices(Case):
 
     def test_bf16(self):
         given = ["--device", DEVICE, *DROPOUT, *DOCUMENTS, *SHORT]
-        self.train("exact", *given)
+        self.train("exact", *given, "--precision", "fp32")
         self.train("rounded", *given, "--precision", "bf16")
         self.near("exact", "rounded", 1)
         self.assertNotEqual(self.losses("exact"), self.losses("rounded"))

@@ -131,14 +131,21 @@ TEST_P(Training, DropoutDependsOnTheSeedOnly) {
   }
 }
 
-/// One thread, and two and three, which share out a large network's units: fewer than 32 streams for each.
+/// One thread, and two and three, which share out the units: see shares_units() in workspace.cpp. Several chunks of
+/// steps, units that fill no pair of blocks, documents that begin within a chunk and with one.
 TEST_P(Training, ThreadsThatShareOutUnitsChangeNoBit) {
-  constexpr std::int64_t steps = 4, streams = 24;
-  Network network({.cell = GetParam(), .layers = 2, .hidden = 512, .embedding = 7, .dropout = 0.3},
+  constexpr std::int64_t steps = 24, streams = 24;
+  const std::int64_t hidden = GetParam() == Cell::rnn ? 750 : 520;
+  Network network({.cell = GetParam(),
+                   .layers = 2,
+                   .hidden = hidden,
+                   .embedding = 7,
+                   .dropout = 0.3,
+                   .decoder_input = GetParam() == Cell::gru ? DecoderInput::last : DecoderInput::sum},
                   (seed_generators(12), V));
   Batch batch = test::random_batch(steps, streams, V, 13);
   batch.starts.assign(batch.input.size(), 0);
-  batch.starts[streams + 3] = 1;
+  for (const std::int64_t t : {0, 1, 9, 10, 11}) batch.starts[t * streams + t] = 1;
   const State state = test::random_state(network.config(), streams, 14);
   std::vector<Precision> precisions{Precision::fp32};
   if (bf16_unit() != Bf16Unit::none) precisions.push_back(Precision::bf16);

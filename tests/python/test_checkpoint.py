@@ -53,7 +53,8 @@ class Checkpoint(Case):
                 with torch.no_grad():
                     logits, _ = network(ids[:-1].view(-1, 1))
                     loss = nn.functional.cross_entropy(logits[start - 1:, 0], ids[start:]).item()
-                    report = json.loads(self.out("eval", self.path(cell), "--split", "all", "--streams", "1", "--json"))
+                    report = json.loads(self.out("eval", self.path(cell), "--split", "all", "--streams", "1",
+                                                 "--precision", "fp32", "--json"))
                     self.assertAlmostEqual(loss, report["nats_per_char"], delta=1e-5)
 
                     prompt = "The cat "

@@ -57,7 +57,9 @@ std::unique_ptr<Network> make_network(const LoadedModel& model, const EvalChoice
   if (choice.precision == Precision::automatic) {
     const Precision trained = model.config.train.precision;
     options.training = Precision::fp32;
-    options.evaluation = is_supported(trained, network->device()) ? trained : Precision::fp32;
+    options.evaluation = trained == Precision::bf16 && !choice.dynamic && is_supported(trained, network->device())
+                             ? trained
+                             : Precision::fp32;
   }
   network->configure(options);
   return network;

@@ -74,8 +74,9 @@ void add_eval_choice(CLI::App& command, EvalChoice& choice) {
   auto* streams =
       add_number(command, "--streams", options.streams, at_least(0),
                  "read the text as N parallel streams, each warmed up on 256 characters; 1: unbroken; 0: automatic");
-  add_choice(command, "--precision", choice.precision, precision_names,
-             "number format of matrix products; auto: that of training where this machine has it, with --dynamic fp32");
+  add_choice(
+      command, "--precision", choice.precision, precision_names,
+      "number format of matrix products; auto: bf16 if the run was trained in it and this machine has it, else fp32");
   add_threads(command, choice.threads);
   add_unknown(command, choice.unknown, "the text");
   auto* with = add_with(command, choice.with);

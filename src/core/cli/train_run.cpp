@@ -220,6 +220,7 @@ TrainEnd run_training(TrainRequest request, const TrainHooks& hooks) {
     const Sampler valid(config.sample, made->corpus.vocabulary());  // throws now rather than at the first evaluation
   });
   start.config.train.precision = made->network->training_precision();
+  require_same(group, "precision", name_of(config.train.precision, precision_names));
   const std::string config_json = to_json_text(config);
   const Fingerprint& text = made->corpus.fingerprint();
   require_same(group, "text", fmt::format("{} bytes, hash {:016x}", text.bytes, text.hash));

@@ -51,8 +51,10 @@ TrainingSetup::TrainingSetup(const Config& config, Corpus text, const Checkpoint
   if (weights != nullptr && !(weights->vocabulary == vocabulary))
     weights = &extended.emplace(extend_vocabulary(*weights, vocabulary, network->weights().to_host()));
   if (weights != nullptr) network->change_weights().assign(weights->best_weights());
-  network->configure({.training = config.train.precision,
-                      .evaluation = config.train.precision,
+  const Precision precision = config.train.precision;
+  const bool rounded_more = precision == Precision::tf32 || precision == Precision::fp16;
+  network->configure({.training = precision,
+                      .evaluation = rounded_more ? Precision::fp32 : precision,
                       .threads = training_threads(config.train, config.model, vocabulary.size(), place)});
   adam = std::make_unique<Adam>(*network, config.optimizer);
   if (weights != nullptr && with_moments)

@@ -18,6 +18,7 @@ FastWindow window_of(const Batch& batch) {
 }  // namespace
 
 bool is_supported(Precision precision, Device device) {
+  if (precision == Precision::automatic) return false;
   return device == Device::cuda || precision == Precision::fp32 ||
          (precision == Precision::bf16 && (device == Device::torch || bf16_unit() != Bf16Unit::none));
 }
@@ -29,7 +30,8 @@ void require_supported(Precision precision, Device device) {
                "fp32 or bf16; the others are a GPU's", "use --precision fp32");
   fail_input("train.precision = \"bf16\": this CPU has no instructions for bfloat16",
              "AMX or AVX-512 BF16 (Intel since 2020, AMD since 2022)",
-             "use --precision fp32; a run that began with bf16 can go on only on such a CPU");
+             "use --precision fp32; a run that began in bf16 goes on on such a CPU only, elsewhere as a new one: "
+             "--init-from RUN");
 }
 
 Network::Network(const NetworkLayout& layout, Device device)

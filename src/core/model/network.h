@@ -32,7 +32,7 @@ class Network {
     Precision evaluation = Precision::fp32;  ///< and in score_window()
     int threads = 1;                         ///< of a CPU
   };
-  /// Until this is called: fp32, one thread. Throws as require_supported().
+  /// Until this is called: fp32, one thread. Chooses what is automatic. Throws as require_supported().
   void configure(Options options);
   Precision training_precision() const noexcept { return options_.training; }  ///< never automatic
 
@@ -75,7 +75,7 @@ class Network {
   std::map<Format, std::unique_ptr<FastNetwork>> paths_;
 };
 
-/// Whether the device can multiply in that precision.
+/// Whether the device can multiply in that precision, which is not automatic.
 bool is_supported(Precision precision, Device device);
 /// Throws Error (usage) if it cannot.
 void require_supported(Precision precision, Device device);

@@ -98,8 +98,8 @@ Section describe(TrainConfig& c) {
        Field::integer("threads", c.threads, from_to(0, 1024), "CPU threads; 0: one per core, fewer for small networks"),
        Field::choice(
            "precision", c.precision, precision_names,
-           "number format of matrix products; auto: bf16 where that is faster (a CPU with AMX, or AMD's with AVX-512 "
-           "BF16), else fp32; on a GPU also tf32 and fp16")
+           "number format of matrix products; auto: bf16 where that is faster (a CPU with AMX, AMD's with AVX-512 "
+           "BF16, a GPU whose cuDNN has it), else fp32; tf32 and fp16: on a GPU only")
            .fixed_for_run(),
        Field::choice("on_divergence", c.on_divergence, on_divergence_names,
                      "if the loss explodes: roll back to the best weights so far, at half the rate; stop with exit "

@@ -50,6 +50,7 @@ struct Trial {
         adam(network, config.optimizer),
         batcher(corpus, corpus.train(), config.train.batch_size, config.train.sequence_length) {
     network.configure({.training = config.train.precision,
+                       .evaluation = config.train.precision,
                        .threads = training_threads(config.train, config.model, corpus.vocabulary().size())});
   }
   Network network;

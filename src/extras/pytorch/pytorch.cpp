@@ -151,6 +151,7 @@ int import_model(const ImportOptions& options, const Globals& globals) {
                "if it is tanh, say so: --nonlinearity tanh");
   Config config;
   config.model = network.config;
+  config.train.precision = Precision::fp32;
   const Checkpoint checkpoint = first_checkpoint(std::move(network), config);
 
   run.create();

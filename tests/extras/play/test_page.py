@@ -146,7 +146,7 @@ class Page(PlayCase):
         self.assertEqual(len(self.browser.find_elements(By.CSS_SELECTOR, "#surprises li")), 5)
         self.assertIn("[T]at", self.find("#surprises").text)
         bits = float(re.search(r"([\d.]+) bits each", self.find("#total").text)[1])
-        score = json.loads(self.out("score", self.path("r"), self.write("t.txt", text), "--json"))
+        score = json.loads(self.out("score", self.path("r"), self.write("t.txt", text), "--json", "--precision", "fp32"))
         self.assertAlmostEqual(bits, score["bits_per_char"], delta=1e-3)
         self.shot("read")
 

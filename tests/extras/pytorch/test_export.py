@@ -55,7 +55,8 @@ class Export(Case):
                                 *(["--nonlinearity", "tanh"] if cell == "rnn" else []))
                 self.assertEqual(self.greedy(cell), self.greedy(f"{cell}-back"))
                 self.assertEqual(weights, self.exported(f"{cell}-back", f"{cell}-again")[1])
-                losses = [json.loads(self.out("eval", self.path(run), "--data", self.text, "--window", "99", "--json"))["nats_per_char"]
+                losses = [json.loads(self.out("eval", self.path(run), "--data", self.text, "--window", "99",
+                                             "--precision", "fp32", "--json"))["nats_per_char"]
                           for run in (cell, f"{cell}-back")]
                 self.assertEqual(*losses)
 

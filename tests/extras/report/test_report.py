@@ -20,10 +20,11 @@ class Report(Case):
         grams = [line["text"][i:i + 8] for i in range(400 - 7)]
         self.assertAlmostEqual(report["copied_8_grams"], sum(g in whole for g in grams) / len(grams), delta=1e-12)
         self.write("sampled.txt", line["text"])
-        evaluated = json.loads(self.out("eval", self.path("r"), "--data", self.path("sampled.txt"), "--split", "all", "--json"))
+        evaluated = json.loads(self.out("eval", self.path("r"), "--data", self.path("sampled.txt"), "--split", "all",
+                                        "--precision", "fp32", "--json"))
         self.assertAlmostEqual(report["bits_per_char"], evaluated["bits_per_char"], delta=1e-4, msg="as eval says")
         if "score" in EXTRAS:
-            scored = json.loads(self.out("score", self.path("r"), "-", "--json", stdin=line["text"].encode()))
+            scored = json.loads(self.out("score", self.path("r"), "-", "--json", "--precision", "fp32", stdin=line["text"].encode()))
             self.assertAlmostEqual(report["bits_per_char"], scored["bits_per_char"], delta=1e-4, msg="as score says")
 
     def test_new_and_unique_texts(self):

@@ -96,7 +96,7 @@ class Score(Case):
         probabilities = [one["probability"] for one in answer["next"]]
         self.assertAlmostEqual(sum(probabilities), 1, delta=1e-4)
         self.assertEqual(probabilities, sorted(probabilities, reverse=True))
-        scored = [json.loads(line) for line in self.score(self.write("c", "The ca"), "--chars", "--json").splitlines()]
+        scored = [json.loads(line) for line in self.score(self.write("c", "The ca"), "--chars", "--json", "--precision", "fp32").splitlines()]
         bits = {one["text"]: one["bits"] for one in answer["next"]}
         self.assertAlmostEqual(scored[-1]["bits"], bits["a"], delta=1e-3)
         self.assertEqual(len(self.out("next", self.path("r"), "--top", "3").splitlines()), 3)
