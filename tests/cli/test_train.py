@@ -50,6 +50,10 @@ class Train(Case):
                 self.same_file(f"{level}/last.safetensors", "asked/last.safetensors")
                 best = min(r["loss"] for r in self.metrics(level) if r["event"] == "eval")
                 self.assertIn(f"nats/char   {best:.6f}", self.out("eval", self.path(level)).decode())
+        with unittest.mock.patch.dict(os.environ, CHARNN_CPU="avx2"):
+            self.out("eval", self.path("amx"))
+            if chosen == "bf16":
+                self.refused("train", "--resume", self.path("amx"), "--max-steps", "300", says=["bfloat16", "--init-from"])
 
     def test_metrics(self):
         self.train("a")
