@@ -70,7 +70,7 @@ class Checkpoint(Case):
     def test_logits_of_the_stepper_are_pytorchs(self):
         # Sampling draws from the logits, so equal texts over many draws mean equal logits; the bound is checked here
         # directly through the carried state, which the checkpoint holds.
-        self.train("a", "--dropout", "0", "--stop-at", "1", "--lr", "0", "--max-steps", "2")
+        self.train("a", "--precision", "fp32", "--dropout", "0", "--stop-at", "1", "--lr", "0", "--max-steps", "2")
         metadata, tensors = open_checkpoint(self.path("a/last.safetensors"))
         symbols = metadata["vocab"]["symbols"]
         network = Network(len(symbols), metadata["config"]["model"])
@@ -86,8 +86,8 @@ class Checkpoint(Case):
         torch.testing.assert_close(tensors["state.c"], c, atol=1e-5, rtol=0)
 
     def test_optimizer_loads_and_takes_the_same_next_step(self):
-        self.train("a", "--dropout", "0", "--schedule", "constant", "--stop-at", "50", "--eval-every", "0", "--clip-norm", "0.5")
-        self.train("b", "--dropout", "0", "--schedule", "constant", "--stop-at", "51", "--eval-every", "0", "--clip-norm", "0.5")
+        self.train("a", "--precision", "fp32", "--dropout", "0", "--schedule", "constant", "--stop-at", "50", "--eval-every", "0", "--clip-norm", "0.5")
+        self.train("b", "--precision", "fp32", "--dropout", "0", "--schedule", "constant", "--stop-at", "51", "--eval-every", "0", "--clip-norm", "0.5")
         metadata, tensors = open_checkpoint(self.path("a/last.safetensors"))
         _, after = open_checkpoint(self.path("b/last.safetensors"))
         symbols = metadata["vocab"]["symbols"]
