@@ -28,10 +28,11 @@ void require_supported(Precision precision, Device device) {
   if (precision == Precision::tf32 || precision == Precision::fp16)
     fail_input(fmt::format("train.precision = \"{}\" on a CPU", name_of(precision, precision_names)),
                "fp32 or bf16; the others are a GPU's", "use --precision fp32");
-  fail_input("train.precision = \"bf16\": this CPU has no instructions for bfloat16",
-             "AMX or AVX-512 BF16 (Intel since 2020, AMD since 2022)",
-             "use --precision fp32; a run that began in bf16 resumes on such a CPU only, elsewhere start a new one from "
-             "its weights: --init-from RUN");
+  fail_input(
+      "train.precision = \"bf16\": this CPU has no instructions for bfloat16",
+      "AMX or AVX-512 BF16 (Intel since 2020, AMD since 2022)",
+      "use --precision fp32; a run that began in bf16 resumes on such a CPU only, elsewhere start a new one from "
+      "its weights: --init-from RUN");
 }
 
 Network::Network(const NetworkLayout& layout, Device device)
