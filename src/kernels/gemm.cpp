@@ -71,6 +71,7 @@ void Multiply(const Gemm& g) { multiply_in_tiles<FloatTile, max_rows, max_panels
 
 // --- a vector by a matrix ---
 
+// As many sums as fit the registers.
 constexpr int gemv_panels = panel_vectors == 1 ? 8 : panel_vectors == 2 || HWY_ARCH_ARM_A64 ? 4 : 1;
 
 HWY_INLINE Vec load(const float* weights) { return hn::Load(Tag(), weights); }

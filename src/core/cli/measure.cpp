@@ -53,15 +53,12 @@ std::unique_ptr<Network> make_network(const LoadedModel& model, const EvalChoice
                                            model.checkpoint.best_weights(),
                                            prepare_device(on_cpu ? DeviceChoice::cpu : DeviceChoice::automatic));
   const int threads = choice.threads > 0 ? static_cast<int>(choice.threads) : available_cpus();
-  Network::Options options{.training = choice.precision, .evaluation = choice.precision, .threads = threads};
-  if (choice.precision == Precision::automatic) {
-    const Precision trained = model.config.train.precision;
-    options.training = Precision::fp32;
-    options.evaluation = trained == Precision::bf16 && !choice.dynamic && is_supported(trained, network->device())
-                             ? trained
-                             : Precision::fp32;
+  Precision precision = choice.precision;
+  if (precision == Precision::automatic) {
+    const bool rounded = model.config.train.precision == Precision::bf16 && !choice.dynamic;
+    precision = rounded && is_supported(Precision::bf16, network->device()) ? Precision::bf16 : Precision::fp32;
   }
-  network->configure(options);
+  network->configure({.training = precision, .evaluation = precision, .threads = threads});
   return network;
 }
 
@@ -97,7 +94,9 @@ void adapt(LoadedModel& model, const TextOptions& prompt, std::int64_t passes) {
   const auto read = encode(vocabulary, prompt.prompt, prompt.prompt_name, prompt.unknown).ids;
   if (read.empty()) fail_input("--adapt without a prompt", "a text to learn from", "add --prompt or --prompt-file");
   ids.insert(ids.end(), read.begin(), read.end());
-  const auto network = make_network(model, {});
+  EvalChoice choice;
+  choice.dynamic = true;
+  const auto network = make_network(model, choice);
   DynamicNetwork dynamic(*network, model.checkpoint);
   const std::int64_t last = std::ssize(ids) - 1, length = dynamic.options().segment;  // nothing follows the last one
   std::vector<float> nats(static_cast<std::size_t>(length));

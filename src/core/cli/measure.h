@@ -11,7 +11,7 @@ namespace charnn::cli {
 /// How the commands that measure a text evaluate it.
 struct EvalChoice {
   EvalOptions options;
-  Precision precision = Precision::automatic;  ///< bf16 if it was trained so and this device can; else fp32
+  Precision precision = Precision::automatic;  ///< bf16 if trained so, this device can, and not dynamic; else fp32
   std::int64_t threads = 0;                    ///< 0: one per core
   bool quiet = false;                          ///< no progress on the terminal
   std::vector<std::string> with;               ///< more networks, RUN|CKPT: their probabilities are averaged
