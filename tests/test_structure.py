@@ -19,8 +19,8 @@ LIBRARIES = {"torch/": {"core/model", "core/dist"}, "ATen/": {"core/model"}, "hw
              "nlohmann/": {"core/io", "core/train", "core/cli", "extras"}, "spdlog/": {"core/train", "core/cli"},
              "CLI/": {"core/cli", "extras"}}
 # What people need before and around training went into the core, as did the service behind serve and the page of play,
-# and then several processes.
-CEILINGS = {("core",): 11_650, ("kernels", "fast"): 3275, ("extras",): 5600}
+# then several processes, and steps that are not waited for on a GPU.
+CEILINGS = {("core",): 11_850, ("kernels", "fast"): 3275, ("extras",): 5600}
 
 
 def layer_of(file):

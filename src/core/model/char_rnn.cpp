@@ -169,17 +169,21 @@ CharRnn::Output CharRnn::forward(const torch::Tensor& ids, const State& state, c
   return {logits.to(own), {torch::cat(h).to(own), c.empty() ? torch::Tensor() : torch::cat(c).to(own)}};
 }
 
-void CharRnn::move_into(const FlatArray& weights, const FlatArray& gradients) {
+std::vector<torch::Tensor> CharRnn::weights() const {
+  std::vector<torch::Tensor> all{encoder_->weight};
+  all.insert(all.end(), layers_.begin(), layers_.end());
+  all.insert(all.end(), {decoder_->weight, decoder_->bias});
+  return all;
+}
+
+void CharRnn::move_into(const FlatArray& flat) {
   const torch::NoGradGuard no_grad;
-  auto parameters = named_parameters();
-  for (const WeightInfo& weight : layout_.weights()) {
-    const auto view = [&](const FlatArray& flat) {
-      return flat.tensor().slice(0, weight.offset, weight.offset + weight.size).view(weight.shape);
-    };
-    torch::Tensor& parameter = parameters[weight.name];
-    view(weights).copy_(parameter);
-    parameter.set_data(view(weights));
-    parameter.mutable_grad() = view(gradients);
+  std::vector<torch::Tensor> parameters = weights();
+  for (std::size_t i = 0; i < parameters.size(); ++i) {
+    const WeightInfo& weight = layout_.weights()[i];
+    const torch::Tensor view = flat.tensor().slice(0, weight.offset, weight.offset + weight.size).view(weight.shape);
+    view.copy_(parameters[i]);
+    parameters[i].set_data(view);
   }
 }
 }  // namespace charnn

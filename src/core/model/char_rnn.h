@@ -44,9 +44,9 @@ class CharRnn : public torch::nn::Module {
 
   State zero_state(std::int64_t streams) const;
 
-  /// From now on the parameters are views into `weights`, and their gradients into `gradients`; `weights` gets their
-  /// present values.
-  void move_into(const FlatArray& weights, const FlatArray& gradients);
+  /// From now on the parameters are views into `flat`, which gets their present values.
+  void move_into(const FlatArray& flat);
+  std::vector<torch::Tensor> weights() const;  ///< the parameters as the layout has them
 
  private:
   torch::Tensor run_layer(std::int64_t layer, torch::Tensor input, const torch::Tensor& sizes,

@@ -1,7 +1,8 @@
 #include "core/model/flat_array.h"
-#include <algorithm>
+#include <cmath>
 #include <numeric>
 #include <fmt/format.h>
+#include <torch/version.h>
 #include "core/base/error.h"
 #include "core/model/torch.h"
 #include "kernels/elementwise.h"
@@ -40,21 +41,21 @@ void FlatArray::assign(std::span<const float> values) const {
 
 void FlatArray::assign(const FlatArray& other) const { tensor_->copy_(other.tensor()); }
 
-void add(const FlatArray& values, const FlatArray& sum, ThreadPool& pool) {
+void add(float factor, const FlatArray& values, const FlatArray& sum, ThreadPool& pool) {
   if (values.device() != Device::cpu) {
-    sum.tensor().add_(values.tensor());
+    sum.tensor().add_(values.tensor(), factor);
     return;
   }
   const float* from = values.data();
   float* to = sum.data();
   pool.run_ranges(values.size(), grain, [&](std::int64_t begin, std::int64_t end) {
-    for (std::int64_t i = begin; i < end; ++i) to[i] += from[i];
+    for (std::int64_t i = begin; i < end; ++i) to[i] += factor * from[i];
   });
 }
 
-void blend(float share, const FlatArray& values, const FlatArray& average, ThreadPool& pool) {
+void blend(float share, const Scalar& skip, const FlatArray& values, const FlatArray& average, ThreadPool& pool) {
   if (values.device() != Device::cpu) {
-    average.tensor().lerp_(values.tensor(), share);
+    average.tensor().lerp_(values.tensor(), skip.tensor(values.tensor()).mul(-share).add(share));
     return;
   }
   const float* from = values.data();
@@ -78,30 +79,66 @@ void dynamic_step(const DynamicStep& step, const FlatArray& gradients, const Fla
   });
 }
 
-double sum_of_squares(const FlatArray& array, FlatRange range, ThreadPool& pool) {
-  if (array.device() != Device::cpu) return slice(array, range).square().sum(torch::kDouble).item<double>();
-  const float* data = array.data() + range.begin;
-  const std::int64_t size = range.end - range.begin;
-  std::vector<double> sums(static_cast<std::size_t>((size + grain - 1) / grain));
-  pool.run_ranges(size, grain, [&](std::int64_t begin, std::int64_t end) {
-    sums[begin / grain] = sum_of_squares(data + begin, end - begin);
-  });
-  return std::accumulate(sums.begin(), sums.end(), 0.0);
+Scalar norm_of(const FlatArray& array, std::span<const FlatRange> ranges, ThreadPool& pool) {
+  if (array.device() != Device::cpu) {
+    torch::Tensor squares;
+    for (const FlatRange& range : ranges) {
+      const torch::Tensor more = slice(array, range).square().sum(torch::kDouble);
+      squares = squares.defined() ? squares + more : more;
+    }
+    return Scalar(squares.sqrt());
+  }
+  double squares = 0;
+  for (const FlatRange& range : ranges) {
+    const float* data = array.data() + range.begin;
+    const std::int64_t size = range.end - range.begin;
+    std::vector<double> sums(static_cast<std::size_t>((size + grain - 1) / grain));
+    pool.run_ranges(size, grain, [&](std::int64_t begin, std::int64_t end) {
+      sums[begin / grain] = sum_of_squares(data + begin, end - begin);
+    });
+    squares += std::accumulate(sums.begin(), sums.end(), 0.0);
+  }
+  return std::sqrt(squares);
 }
 
-void adam_step(const AdamStep& s, FlatRange range, const FlatArray& weights, const FlatArray& gradients,
-               const FlatArray& exp_avg, const FlatArray& exp_avg_sq, ThreadPool& pool) {
-  if (weights.device() != Device::cpu) {
-    torch::Tensor w = slice(weights, range), m = slice(exp_avg, range), v = slice(exp_avg_sq, range);
-    const torch::Tensor g = slice(gradients, range).mul(s.scale).add(w, s.l2_penalty);
-    m.lerp_(g, s.beta1_rest);
-    v.mul_(s.beta2).addcmul_(g, g, s.beta2_rest);
-    w.mul_(s.keep).addcdiv_(m, v.sqrt().div_(s.correction2).add_(s.eps), -s.lr_over_correction1);
-    return;
-  }
+void adam_step(const AdamStep& s, FlatRange range, const AdamArrays& arrays, ThreadPool& pool) {
+  const auto& [weights, gradients, exp_avg, exp_avg_sq] = arrays;
   pool.run_ranges(range.end - range.begin, grain, [&](std::int64_t begin, std::int64_t end) {
     const std::int64_t at = range.begin + begin;
     adam_step(s, weights.data() + at, gradients.data() + at, exp_avg.data() + at, exp_avg_sq.data() + at, end - begin);
   });
+}
+
+void adam_step(const DeviceAdamStep& s, std::span<const FlatRange> ranges, const AdamArrays& arrays) {
+  const auto slices = [&](const FlatArray& array) {
+    std::vector<torch::Tensor> all;
+    for (const FlatRange& range : ranges) all.push_back(slice(array, range));
+    return all;
+  };
+  const torch::Tensor like = arrays.weights.tensor();
+  // Gradients are divided by this, as clip_scale() would multiply them.
+  torch::Tensor divisor =
+      s.clip_norm > 0 ? s.norm.tensor(like).add(1e-6).div(s.clip_norm).clamp_min(1) : Scalar(1).tensor(like);
+  std::vector<torch::Tensor> w = slices(arrays.weights), g = slices(arrays.gradients), m = slices(arrays.exp_avg),
+                             v = slices(arrays.exp_avg_sq);
+  if (s.l2_penalty > 0) {
+    for (std::size_t i = 0; i < g.size(); ++i) g[i].div_(divisor).add_(w[i], s.l2_penalty);
+    divisor = Scalar(1).tensor(like);
+  }
+#if TORCH_VERSION_MAJOR >= 2
+  const std::vector<torch::Tensor> numbers(g.size(), Scalar(static_cast<double>(s.number)).tensor(like));
+  at::_fused_adamw_(w, g, m, v, /*max_exp_avg_sqs=*/{}, numbers, s.lr, s.beta1, s.beta2, s.weight_decay, s.eps,
+                    /*amsgrad=*/false, /*maximize=*/false, divisor, s.skip.tensor(like));
+#else
+  if (s.skip != 0) return;
+  const double t = static_cast<double>(s.number), correction2 = std::sqrt(1 - std::pow(s.beta2, t));
+  for (std::size_t i = 0; i < g.size(); ++i) {
+    g[i].div_(divisor);
+    m[i].lerp_(g[i], 1 - s.beta1);
+    v[i].mul_(s.beta2).addcmul_(g[i], g[i], 1 - s.beta2);
+    w[i].mul_(1 - s.lr * s.weight_decay)
+        .addcdiv_(m[i], v[i].sqrt().div_(correction2).add_(s.eps), -s.lr / (1 - std::pow(s.beta1, t)));
+  }
+#endif
 }
 }  // namespace charnn

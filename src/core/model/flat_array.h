@@ -4,10 +4,7 @@
 #include <memory>
 #include <span>
 #include <vector>
-
-namespace at {
-class Tensor;
-}
+#include "core/model/scalar.h"
 
 namespace charnn {
 struct AdamStep;
@@ -45,11 +42,11 @@ struct FlatRange {
   std::int64_t begin, end;
 };
 
-/// sum += values.
-void add(const FlatArray& values, const FlatArray& sum, ThreadPool& pool);
+/// sum += factor values.
+void add(float factor, const FlatArray& values, const FlatArray& sum, ThreadPool& pool);
 
-/// average += share (values - average).
-void blend(float share, const FlatArray& values, const FlatArray& average, ThreadPool& pool);
+/// average += share (values - average), unless a GPU finds that `skip` is 1.
+void blend(float share, const Scalar& skip, const FlatArray& values, const FlatArray& average, ThreadPool& pool);
 
 /// weights += decays (trained - weights) - share rates gradients; see train/dynamic.h.
 struct DynamicStep {
@@ -58,8 +55,19 @@ struct DynamicStep {
 };
 void dynamic_step(const DynamicStep& step, const FlatArray& gradients, const FlatArray& weights, ThreadPool& pool);
 
-/// On a CPU the result does not depend on the number of threads.
-double sum_of_squares(const FlatArray& array, FlatRange range, ThreadPool& pool);
-void adam_step(const AdamStep& step, FlatRange range, const FlatArray& weights, const FlatArray& gradients,
-               const FlatArray& exp_avg, const FlatArray& exp_avg_sq, ThreadPool& pool);
+/// Of all ranges together. On a CPU the result does not depend on the number of threads.
+Scalar norm_of(const FlatArray& array, std::span<const FlatRange> ranges, ThreadPool& pool);
+
+struct AdamArrays {
+  const FlatArray &weights, &gradients, &exp_avg, &exp_avg_sq;
+};
+void adam_step(const AdamStep& step, FlatRange range, const AdamArrays& arrays, ThreadPool& pool);  ///< on a CPU
+/// On a GPU all ranges are one launch, which does nothing if `skip` is 1. May change the gradients.
+struct DeviceAdamStep {
+  std::int64_t number;  ///< of the step, from 1
+  double lr, beta1, beta2, eps, l2_penalty, weight_decay;
+  double clip_norm;  ///< gradients of this `norm` are clipped to it; 0: not at all
+  Scalar norm, skip;
+};
+void adam_step(const DeviceAdamStep& step, std::span<const FlatRange> ranges, const AdamArrays& arrays);
 }  // namespace charnn

@@ -77,7 +77,7 @@ FastNetwork& Network::path(Precision precision) {
   return *path;
 }
 
-double Network::train_window(const Batch& batch, State& state, std::span<float> nats, std::optional<Step> step) {
+Scalar Network::train_window(const Batch& batch, State& state, std::span<float> nats, std::optional<Step> step) {
   if (!step) step = {std::ssize(batch.input), config().drops_out() ? draw_seed() : 0};
   if (torch_) return torch_->train(batch, state, nats, *step, options_.training);
   std::vector<float> own(nats.empty() ? batch.input.size() : 0);

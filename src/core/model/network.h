@@ -43,8 +43,8 @@ class Network {
   };
   /// One window of training, with dropout: returns the mean loss in nats per symbol, or this window's share in it,
   /// fills gradients(), and moves `state` on; no gradient flows into it. Also writes to `nats`, unless empty, as
-  /// score_window() does. Without a `step`, draws the seed.
-  double train_window(const Batch& batch, State& state, std::span<float> nats = {}, std::optional<Step> step = {});
+  /// score_window() does. Without a `step`, draws the seed. A GPU may still be at work afterwards.
+  Scalar train_window(const Batch& batch, State& state, std::span<float> nats = {}, std::optional<Step> step = {});
   /// Writes -log p of each target to `nats` [T, B] (0 where a target is negative) and moves `state` on. No dropout.
   void score_window(const Batch& batch, State& state, std::span<float> nats);
 

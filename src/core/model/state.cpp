@@ -40,7 +40,10 @@ State State::on_host() const {
 }
 
 void State::clear(std::int64_t stream) {
-  if (device) *this = on_host();
+  if (device) {
+    device = device->without(stream);
+    return;
+  }
   each_block(*this, stream, [&](std::int64_t at, auto, auto) {
     std::fill_n(h.begin() + at, W, 0.0F);
     if (has_c) std::fill_n(c.begin() + at, W, 0.0F);

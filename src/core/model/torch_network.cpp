@@ -4,6 +4,7 @@
 #include <vector>
 #include <ATen/CPUGeneratorImpl.h>
 #include <ATen/Context.h>
+#include <torch/csrc/autograd/autograd.h>
 #include "core/model/char_rnn.h"
 #include "core/model/torch_runtime.h"
 
@@ -32,15 +33,42 @@ class TorchState : public DeviceState {
     if (state.has_c) copy(values_.c, state.c);
   }
 
+  std::shared_ptr<const DeviceState> without(std::int64_t stream) const override {
+    return changed([&](const torch::Tensor& all) {
+      torch::Tensor copy = all.clone();
+      copy.select(1, stream).zero_();
+      return copy;
+    });
+  }
+
+  std::shared_ptr<const DeviceState> zero_where(const Scalar& skip) const override {
+    const torch::Tensor zeros = skip.tensor(values_.h).to(torch::kBool);
+    return changed([&](const torch::Tensor& all) { return all.masked_fill(zeros, 0); });
+  }
+
  private:
+  template <class Change>
+  std::shared_ptr<const DeviceState> changed(const Change& change) const {
+    return std::make_shared<TorchState>(
+        CharRnn::State{change(values_.h), values_.c.defined() ? change(values_.c) : torch::Tensor()});
+  }
+
   CharRnn::State values_;
 };
 
-/// [T, B] int64, or uint8, on the CPU, sharing the memory of `values`.
+/// [T, B], on the CPU, sharing the memory of `values`.
 template <class T>
 torch::Tensor tensor_of(const Batch& batch, const std::vector<T>& values, torch::ScalarType type) {
   if (values.empty()) return {};
   return torch::from_blob(const_cast<T*>(values.data()), {batch.steps, batch.streams}, type);
+}
+
+/// Input and target, [2, T, B] int64. A GPU copies them when it comes to that; nothing waits.
+torch::Tensor symbols_of(const Batch& batch, torch::Device device) {
+  torch::Tensor both = torch::empty({2, batch.steps, batch.streams},
+                                    torch::TensorOptions(torch::kInt64).pinned_memory(device.is_cuda()));
+  std::ranges::copy(batch.target, std::ranges::copy(batch.input, both.data_ptr<std::int64_t>()).out);
+  return both.to(device, /*non_blocking=*/true);
 }
 
 /// At the beginning of the sequence of `seed`. A GPU has one generator, from which nothing but dropout draws.
@@ -72,14 +100,13 @@ torch::ScalarType type_of(Precision precision) {
 TorchNetwork::TorchNetwork(const NetworkLayout& layout, const FlatArray& weights, const FlatArray& gradients)
     : gradients_(gradients), module_(std::make_unique<CharRnn>(layout)) {
   module_->to(weights.tensor().device());
-  module_->move_into(weights, gradients);
+  module_->move_into(weights);
 }
 
 TorchNetwork::~TorchNetwork() = default;
 
-double TorchNetwork::train(const Batch& batch, State& state, std::span<float> nats, const Network::Step& step,
+Scalar TorchNetwork::train(const Batch& batch, State& state, std::span<float> nats, const Network::Step& step,
                            Precision precision) {
-  gradients_.tensor().zero_();
   module_->train();
   const auto symbols = static_cast<double>(step.symbols);
   const at::Generator generator = generator_at(step.dropout_seed, gradients_.tensor().device());
@@ -88,10 +115,13 @@ double TorchNetwork::train(const Batch& batch, State& state, std::span<float> na
   const torch::Tensor sum = losses.sum();
   // The gradient of the mean would be too small for fp16.
   const bool later = precision == Precision::fp16;
-  (later ? sum : sum / symbols).backward();
-  if (later) gradients_.tensor().div_(symbols);
+  std::vector<torch::Tensor> gradients = torch::autograd::grad({later ? sum : sum / symbols}, module_->weights());
+  for (torch::Tensor& gradient : gradients) gradient = gradient.flatten();
+  torch::Tensor all = gradients_.tensor();
+  torch::cat_out(all, gradients);
+  if (later) all.div_(symbols);
   copy_to(losses, nats);
-  return sum.item<double>() / symbols;
+  return Scalar(sum.detach().to(torch::kDouble).div_(symbols));
 }
 
 void TorchNetwork::score(const Batch& batch, State& state, std::span<float> nats, Precision precision) {
@@ -104,13 +134,13 @@ torch::Tensor TorchNetwork::run(const Batch& batch, State& state, const DropoutF
   const torch::Device device = gradients_.tensor().device();
   allow_tf32(precision == Precision::tf32);
   const auto* kept = dynamic_cast<const TorchState*>(state.device.get());
-  auto [logits, next] = module_->forward(tensor_of(batch, batch.input, torch::kInt64).to(device),
-                                         kept != nullptr ? kept->values() : TorchState(state, device).values(),
-                                         tensor_of(batch, batch.starts, torch::kUInt8), factors, type_of(precision));
+  const torch::Tensor symbols = symbols_of(batch, device);
+  auto [logits, next] =
+      module_->forward(symbols[0], kept != nullptr ? kept->values() : TorchState(state, device).values(),
+                       tensor_of(batch, batch.starts, torch::kUInt8), factors, type_of(precision));
   state.device = std::make_shared<TorchState>(
       CharRnn::State{next.h.detach(), next.c.defined() ? next.c.detach() : torch::Tensor()});
-  const torch::Tensor targets = tensor_of(batch, batch.target, torch::kInt64).to(device).reshape({-1});
   const auto options = torch::nn::functional::CrossEntropyFuncOptions().ignore_index(-1).reduction(torch::kNone);
-  return torch::nn::functional::cross_entropy(logits.flatten(0, 1), targets, options);
+  return torch::nn::functional::cross_entropy(logits.flatten(0, 1), symbols[1].flatten(), options);
 }
 }  // namespace charnn

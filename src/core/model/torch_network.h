@@ -14,9 +14,9 @@ class TorchNetwork {
   TorchNetwork(const NetworkLayout& layout, const FlatArray& weights, const FlatArray& gradients);
   ~TorchNetwork();
 
-  /// As Network::train_window() and score_window(). The state stays on the device; `nats` are copied to the host
-  /// only if asked for.
-  double train(const Batch& batch, State& state, std::span<float> nats, const Network::Step& step, Precision precision);
+  /// As Network::train_window() and score_window(). The state stays on the device; `nats` alone, if asked for, are
+  /// copied to the host.
+  Scalar train(const Batch& batch, State& state, std::span<float> nats, const Network::Step& step, Precision precision);
   void score(const Batch& batch, State& state, std::span<float> nats, Precision precision);
 
  private:

@@ -14,26 +14,26 @@ bool has_weight(std::string_view layer, std::string_view name) {
   if (!name.starts_with(layer.substr(0, dot)) || name.substr(dot, 1) != ".") return false;
   return dot == layer.size() || name.ends_with(fmt::format("_l{}", layer.substr(dot + 1)));
 }
-
 }  // namespace
 
-/// All weights outside the frozen layers; adjacent ranges are joined where nothing tells them apart.
-std::vector<Adam::Trained> Adam::trained_ranges(const NetworkLayout& layout, const OptimizerConfig& config) {
-  std::vector<Trained> trained;
+Adam::Trained Adam::trained_ranges(const NetworkLayout& layout, const OptimizerConfig& config) {
+  Trained trained;
+  const auto append = [](std::vector<FlatRange>& ranges, const WeightInfo& weight) {
+    if (ranges.empty() || ranges.back().end != weight.offset) ranges.push_back({weight.offset, weight.offset});
+    ranges.back().end += weight.size;
+  };
   std::vector<std::string> unknown = config.freeze;
   for (const WeightInfo& weight : layout.weights()) {
     const auto freezes = [&](const std::string& layer) { return has_weight(layer, weight.name); };
     std::erase_if(unknown, freezes);
     if (std::any_of(config.freeze.begin(), config.freeze.end(), freezes)) continue;
-    const bool decays = config.weight_decay > 0 && weight.shape.size() > 1;
-    if (trained.empty() || trained.back().range.end != weight.offset || trained.back().decays != decays)
-      trained.push_back({{weight.offset, weight.offset}, decays});
-    trained.back().range.end += weight.size;
+    append(trained.all, weight);
+    append(config.weight_decay > 0 && weight.shape.size() > 1 ? trained.decaying : trained.rest, weight);
   }
   if (!unknown.empty())
     fail_input(fmt::format("optimizer.freeze \"{}\": the network has no such layer", unknown[0]),
                "encoder, rnn, rnn.0, rnn.1 and so on, or decoder", "correct the name");
-  if (trained.empty())
+  if (trained.all.empty())
     fail_input("optimizer.freeze names all layers", "at least one that is trained", "leave one of them out");
   return trained;
 }
@@ -48,29 +48,43 @@ Adam::Adam(Network& network, const OptimizerConfig& config)
   restore_average({});
 }
 
-double Adam::gradient_norm() const {
-  double squares = 0;
-  for (const auto& [range, decays] : trained_) squares += sum_of_squares(network_.gradients(), range, network_.pool());
-  return std::sqrt(squares);
-}
+Scalar Adam::gradient_norm() const { return norm_of(network_.gradients(), trained_.all, network_.pool()); }
 
-void Adam::step(double lr, double gradient_scale) {
+void Adam::step(double lr, const Scalar& norm, const Scalar& skip) {
+  if (skip.known() && skip != 0) return;
   const auto t = static_cast<double>(++steps_);
-  AdamStep step{.lr_over_correction1 = static_cast<float>(lr / (1 - std::pow(config_.beta1, t))),
-                .correction2 = static_cast<float>(std::sqrt(1 - std::pow(config_.beta2, t))),
-                .beta1_rest = static_cast<float>(1 - config_.beta1),
-                .beta2 = static_cast<float>(config_.beta2),
-                .beta2_rest = static_cast<float>(1 - config_.beta2),
-                .eps = static_cast<float>(config_.eps),
-                .l2_penalty = static_cast<float>(config_.l2_penalty),
-                .scale = static_cast<float>(gradient_scale)};
-  const FlatArray& weights = network_.change_weights();
-  for (const auto& [range, decays] : trained_) {
-    step.keep = decays ? static_cast<float>(1 - lr * config_.weight_decay) : 1;
-    adam_step(step, range, weights, network_.gradients(), exp_avg_, exp_avg_sq_, network_.pool());
-  }
+  const AdamArrays arrays{network_.change_weights(), network_.gradients(), exp_avg_, exp_avg_sq_};
+  const auto update = [&](const std::vector<FlatRange>& ranges, double weight_decay) {
+    if (ranges.empty()) return;
+    if (network_.device() != Device::cpu) {
+      return adam_step({.number = steps_,
+                        .lr = lr,
+                        .beta1 = config_.beta1,
+                        .beta2 = config_.beta2,
+                        .eps = config_.eps,
+                        .l2_penalty = config_.l2_penalty,
+                        .weight_decay = weight_decay,
+                        .clip_norm = config_.clip_norm,
+                        .norm = norm,
+                        .skip = skip},
+                       ranges, arrays);
+    }
+    const AdamStep step{.lr_over_correction1 = static_cast<float>(lr / (1 - std::pow(config_.beta1, t))),
+                        .correction2 = static_cast<float>(std::sqrt(1 - std::pow(config_.beta2, t))),
+                        .beta1_rest = static_cast<float>(1 - config_.beta1),
+                        .beta2 = static_cast<float>(config_.beta2),
+                        .beta2_rest = static_cast<float>(1 - config_.beta2),
+                        .eps = static_cast<float>(config_.eps),
+                        .l2_penalty = static_cast<float>(config_.l2_penalty),
+                        .scale = static_cast<float>(clip_scale(norm, config_.clip_norm)),
+                        .keep = static_cast<float>(1 - lr * weight_decay)};
+    for (const FlatRange& range : ranges) adam_step(step, range, arrays, network_.pool());
+  };
+  update(trained_.decaying, config_.weight_decay);
+  update(trained_.rest, 0);
   const double d = config_.average_decay;
-  if (average_) blend(static_cast<float>((1 - d) / (1 - std::pow(d, t))), weights, *average_, network_.pool());
+  if (average_)
+    blend(static_cast<float>((1 - d) / (1 - std::pow(d, t))), skip, arrays.weights, *average_, network_.pool());
 }
 
 void Adam::restore(std::span<const float> exp_avg, std::span<const float> exp_avg_sq, std::int64_t steps) {
@@ -82,18 +96,19 @@ void Adam::restore(std::span<const float> exp_avg, std::span<const float> exp_av
 void Adam::restore_average(std::span<const float> average) {
   if (!average_) return;
   if (average.empty())
-    average_->assign(network_.weights().to_host());
+    average_->assign(network_.weights());
   else
     average_->assign(average);
 }
 
 AveragedWeights::AveragedWeights(Network& network, const Adam& adam) : network_(network) {
   if (adam.average() == nullptr) return;
-  trained_ = network.weights().to_host();
-  network.change_weights().assign(adam.average()->to_host());
+  trained_.emplace(network.layout().size(), network.device());
+  trained_->assign(network.weights());
+  network.change_weights().assign(*adam.average());
 }
 
 AveragedWeights::~AveragedWeights() {
-  if (!trained_.empty()) network_.change_weights().assign(trained_);
+  if (trained_) network_.change_weights().assign(*trained_);
 }
 }  // namespace charnn

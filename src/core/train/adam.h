@@ -20,9 +20,10 @@ class Adam {
   /// Throws Error (usage) if config.freeze names a layer that does not exist, or all of them.
   Adam(Network& network, const OptimizerConfig& config);
 
-  double gradient_norm() const;  ///< of all gradients together, without those of frozen weights
-  /// Every gradient is first multiplied by `gradient_scale`; see clip_scale().
-  void step(double lr, double gradient_scale = 1);
+  Scalar gradient_norm() const;  ///< of all gradients together, without those of frozen weights
+  /// Gradients of this `norm` are first clipped to config.clip_norm. If `skip` is 1, weights and moments stay as they
+  /// are; on a GPU, which may not know that yet, such a step counts all the same.
+  void step(double lr, const Scalar& norm = 0, const Scalar& skip = 0);
 
   std::int64_t steps() const noexcept { return steps_; }
   const FlatArray& exp_avg() const noexcept { return exp_avg_; }        ///< first moments, laid out like the weights
@@ -36,12 +37,11 @@ class Adam {
   Network& network_;
   const OptimizerConfig& config_;
   struct Trained {
-    FlatRange range;
-    bool decays;  ///< no biases in it; always false without weight_decay
+    std::vector<FlatRange> all, decaying, rest;  ///< weights that are not frozen; without weight_decay none decays
   };
-  static std::vector<Trained> trained_ranges(const NetworkLayout& layout, const OptimizerConfig& config);
+  static Trained trained_ranges(const NetworkLayout& layout, const OptimizerConfig& config);
 
-  std::vector<Trained> trained_;  ///< weights that are not frozen
+  Trained trained_;
   FlatArray exp_avg_, exp_avg_sq_;
   std::optional<FlatArray> average_;
   std::int64_t steps_ = 0;
@@ -57,7 +57,7 @@ class AveragedWeights {
 
  private:
   Network& network_;
-  std::vector<float> trained_;  ///< the weights to put back; empty if nothing is averaged
+  std::optional<FlatArray> trained_;  ///< the weights to put back; none if nothing is averaged
 };
 
 /// Scales gradients of this norm down to `max_norm` (Pascanu et al. 2013); 1 if they are below it, or max_norm is 0.

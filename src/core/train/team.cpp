@@ -59,30 +59,30 @@ State Team::whole(const State& given) const {
   return all;
 }
 
-double Team::train(const Batch& batch, State& state, Wishes& wishes) {
+Scalar Team::train(const Batch& batch, State& state, Wishes& wishes) {
   step_ = {batch.steps * streams_, network_.config().drops_out() ? draw_seed() : 0};
-  const double loss = train_branch(batch, state, own_shards_, 0);
-  return group_.size() == 1 ? loss : add_up(loss, wishes);
+  const Scalar loss = train_branch(batch, state, own_shards_, 0);
+  return group_.size() == 1 ? loss : Scalar(add_up(loss, wishes));
 }
 
-double Team::train_branch(const Batch& batch, State& state, Share shards, std::size_t depth) {
+Scalar Team::train_branch(const Batch& batch, State& state, Share shards, std::size_t depth) {
   if (shards.count == 1) return train_shard(batch, state, shards.first);
   const std::int64_t half = shards.count / 2;
-  const double left = train_branch(batch, state, {shards.first, half}, depth + 1);
+  const Scalar left = train_branch(batch, state, {shards.first, half}, depth + 1);
   kept_[depth].assign(network_.gradients());
-  const double right = train_branch(batch, state, {shards.first + half, half}, depth + 1);
-  add(kept_[depth], network_.gradients(), network_.pool());
-  return left + right;
+  const Scalar right = train_branch(batch, state, {shards.first + half, half}, depth + 1);
+  add(1, kept_[depth], network_.gradients(), network_.pool());
+  return sum(left, right);
 }
 
-double Team::train_shard(const Batch& batch, State& state, std::int64_t shard) {
+Scalar Team::train_shard(const Batch& batch, State& state, std::int64_t shard) {
   Network::Step step = step_;
   if (shard > 0 && step.dropout_seed != 0)
     step.dropout_seed = Random(step.dropout_seed + static_cast<std::uint64_t>(shard)).next();
   if (own_shards_.count == 1) return network_.train_window(batch, state, {}, step);
   const std::int64_t first = first_of(shard) - own_.first, count = first_of(shard + 1) - first_of(shard);
   State part = state.columns(first, count);
-  const double loss = network_.train_window(batch.columns(first, count), part, {}, step);
+  const Scalar loss = network_.train_window(batch.columns(first, count), part, {}, step);
   state.put(first, part);
   return loss;
 }

@@ -31,12 +31,12 @@ class Team {
 
   /// Network::train_window() of all processes together: `batch` and `state` are those of own streams, the loss and the
   /// gradients are those of all. `wishes` becomes what happens.
-  double train(const Batch& batch, State& state, Wishes& wishes);
+  Scalar train(const Batch& batch, State& state, Wishes& wishes);
 
  private:
   std::int64_t first_of(std::int64_t shard) const { return streams_ * shard / shards_; }
-  double train_branch(const Batch& batch, State& state, Share shards, std::size_t depth);
-  double train_shard(const Batch& batch, State& state, std::int64_t shard);
+  Scalar train_branch(const Batch& batch, State& state, Share shards, std::size_t depth);
+  Scalar train_shard(const Batch& batch, State& state, std::int64_t shard);
   double add_up(double loss, Wishes& wishes);
 
   Network& network_;

@@ -8,17 +8,6 @@
 #include "core/train/schedule.h"
 
 namespace charnn {
-namespace {
-bool is_finite(const StepInfo& info) { return std::isfinite(info.loss) && std::isfinite(info.grad_norm); }
-
-}  // namespace
-
-double Trainer::norm(std::span<const float> values) {
-  double squares = 0;
-  for (const double value : values) squares += value * value;
-  return std::sqrt(squares);
-}
-
 Trainer::Trainer(TrainerParts parts)
     : parts_(std::move(parts)),
       guard_(parts_.train, state_.guard, std::log(static_cast<double>(parts_.network.vocabulary_size()))),
@@ -77,103 +66,6 @@ Wishes Trainer::own_wishes() const {
           .time_is_up = time_is_up(),
           .long_evaluation = pace_.evaluation() > 2,
           .planned_steps = state_.planned_steps};
-}
-
-StepInfo Trainer::step() {
-  const Clock::time_point start = Clock::now();
-  const Batch batch = parts_.batcher.next(team_.own().first, team_.own().count);
-  in_step_ = true;
-  if (batch.starts_epoch || parts_.train.state == CarriedState::reset) reset_recurrent();
-  drop_states();
-  StepInfo info;
-  if (in_company()) agreed_ = own_wishes();
-  info.loss = team_.train(batch, recurrent_, agreed_);
-  if (in_company()) state_.planned_steps = agreed_.planned_steps;
-  info.grad_norm = parts_.adam.gradient_norm();
-  info.lr = rate(state_.step, parts_.adam.steps());
-  if (parts_.train.window_jitter > 0)
-    info.lr *= static_cast<double>(batch.steps) / static_cast<double>(parts_.train.sequence_length);
-  verdict_ = guard_.judge(info.loss, info.grad_norm);
-  const std::int64_t chars = batch.steps * parts_.train.batch_size;
-  info.step = ++state_.step;
-  info.chars = state_.chars += chars;
-  info.epoch = epoch_of(parts_.batcher);
-  if (is_finite(info)) {
-    update(info);
-    state_.loss_sum += info.loss * static_cast<double>(chars);
-    state_.loss_chars += chars;
-  } else {
-    reset_recurrent();  // the state after this window may not be finite either
-  }
-  info.skipped = state_.guard.skipped;
-  training_seconds_ += seconds_since(start);
-  training_chars_ += chars;
-  if (chars_per_second_ == 0) chars_per_second_ = static_cast<double>(training_chars_) / training_seconds_;
-  info.chars_per_second = chars_per_second_;
-  info.elapsed_seconds = elapsed();
-  info.last_step = last_step();
-  info.seconds_left = seconds_left();
-  in_step_ = false;
-  return info;
-}
-
-void Trainer::drop_states() {
-  const double probability = parts_.train.drop_state_probability;
-  if (probability == 0) return;
-  Random random(draw_seed());
-  for (std::int64_t b = 0; b < parts_.train.batch_size; ++b)
-    if (const std::int64_t own = b - team_.own().first;
-        random.uniform() < probability && own >= 0 && own < recurrent_.streams)
-      recurrent_.clear(own);
-}
-
-void Trainer::update(StepInfo& info) {
-  const double scale = clip_scale(info.grad_norm, parts_.optimizer.clip_norm);
-  if (!due(parts_.train.log_every)) return parts_.adam.step(info.lr, scale);
-  const std::vector<float> before = parts_.network.weights().to_host();
-  parts_.adam.step(info.lr, scale);
-  std::vector<float> change = parts_.network.weights().to_host();
-  for (std::size_t i = 0; i < change.size(); ++i) change[i] -= before[i];
-  info.update_ratio = norm(change) / norm(before);
-  const State all = team_.whole(recurrent_);
-  const std::size_t layer = all.h.size() / static_cast<std::size_t>(all.layers);
-  const auto units = static_cast<double>(all.streams * all.hidden);
-  info.hidden_rms = INFINITY;
-  for (std::size_t begin = 0; begin < all.h.size(); begin += layer) {
-    const std::span<const float> h(&all.h[begin], layer);
-    const auto saturated = std::count_if(h.begin(), h.end(), [](float value) { return std::abs(value) > 0.98F; });
-    info.hidden_rms = std::min(info.hidden_rms, norm(h) / std::sqrt(units));
-    info.hidden_saturated = std::max(info.hidden_saturated, static_cast<double>(saturated) / units);
-  }
-}
-
-void Trainer::report_step(const StepInfo& info) {
-  for (Sink* sink : parts_.sinks) sink->step(info);
-  std::vector<Warning> warnings;
-  if (is_finite(info))
-    monitor_.step(info, guard_.smoothed(), warnings);
-  else if (info.skipped == 1)
-    warnings.push_back({info.step, "skipped",
-                        fmt::format("loss {} and gradient norm {}: the step is skipped. The metrics count such steps "
-                                    "as \"skipped\"",
-                                    info.loss, info.grad_norm)});
-  if (due(parts_.train.log_every)) {
-    StepInfo mean = info;
-    mean.loss = state_.loss_chars > 0 ? state_.loss_sum / static_cast<double>(state_.loss_chars) : NAN;
-    mean.chars_per_second = chars_per_second_ = static_cast<double>(training_chars_) / training_seconds_;
-    mean.exchange_share =
-        (parts_.group.seconds() - std::exchange(exchanged_before_, parts_.group.seconds())) / training_seconds_;
-    training_chars_ = state_.loss_chars = 0;
-    training_seconds_ = state_.loss_sum = 0;
-    for (Sink* sink : parts_.sinks) sink->record(mean);
-    if (is_finite(info)) monitor_.record(mean, guard_.smoothed(), warnings);
-  }
-  warn(warnings);
-}
-
-void Trainer::warn(const std::vector<Warning>& warnings) {
-  for (const Warning& warning : warnings)
-    for (Sink* sink : parts_.sinks) sink->warn(warning);
 }
 
 bool Trainer::save_due() { return due(parts_.train.checkpoint_every) || due(parts_.train.keep_every) || agreed_.save; }
@@ -258,11 +150,13 @@ Outcome Trainer::train() {
     bool done = (last_step() > 0 && state_.step >= last_step()) || out_of_patience() || agreed_.time_is_up;
     const bool eval_due = parts_.corpus.val().size() > 0 && (due(parts_.train.eval_every) || done) &&
                           state_.evaluated_step != state_.step;
+    const bool ends = done || agreed_.stop != 0 || (parts_.stop_at > 0 && state_.step >= parts_.stop_at);
+    if ((ends || eval_due || save_due()) && !report_steps()) continue;
     if (eval_due && !done) save_first();
     const bool complete = !eval_due || evaluate_now();
     if ((eval_due || save_due()) && !guard_.suspicious()) save(CheckpointKind::last);
     done = done || out_of_patience();
-    if (!in_company() && agreed_.stop == 0) agreed_.stop = own_stop();
+    if (!in_company() && agreed_.stop == 0 && launched_.empty()) agreed_.stop = own_stop();
     if (done || agreed_.stop != 0 || (parts_.stop_at > 0 && state_.step >= parts_.stop_at)) {
       if (guard_.suspicious() && !done)
         warn({{state_.step, "not_saved", "the loss is exploding: not saved, the last good checkpoint is kept"}});
@@ -272,16 +166,8 @@ Outcome Trainer::train() {
       if (done && complete) return out_of_patience() ? Outcome::early : Outcome::finished;
       return agreed_.stop != 0 ? Outcome::stopped : Outcome::stop_at;
     }
-    const Clock::time_point start = Clock::now();
-    const StepInfo info = step();
-    report_step(info);
-    pace_.step(seconds_since(start));
-    plan_time();
-    if (verdict_ != DivergenceGuard::Verdict::diverged || parts_.train.on_divergence == OnDivergence::ignore) continue;
-    recover(is_finite(info)
-                ? fmt::format("the loss has risen to {:.3f}, from {:.3f} at its best", guard_.smoothed(), guard_.best())
-                : fmt::format("loss {}, gradient norm {}, {} steps in a row", info.loss, info.grad_norm,
-                              state_.guard.bad_in_row));
+    launch();
+    if (launched_.back().loss.known() || due(parts_.train.log_every)) report_steps();
   }
 }
 }  // namespace charnn

@@ -57,7 +57,8 @@ class Trainer {
   /// and throws Error (diverged). If anything else fails between two steps, saves before passing the exception on,
   /// unless there are several processes.
   Outcome run();
-  /// Trains on the next window. If loss or gradient is not finite, the weights stay as they are.
+  /// Trains on the next window, and waits until that is done. If loss or gradient is not finite, the weights stay as
+  /// they are.
   StepInfo step();
 
   Checkpoint snapshot() const;          ///< of several processes all must call it
@@ -73,7 +74,19 @@ class Trainer {
   double elapsed() const { return parts_.elapsed_before + seconds_since(start_); }  ///< seconds, over all resumptions
 
  private:
+  /// A step that a GPU may still be working on: what is not known of it is empty.
+  struct Launched {
+    StepInfo info;
+    Scalar loss, norm;
+    std::int64_t chars;
+  };
+
   Outcome train();
+  void launch();  ///< the next step
+  /// Waits for the steps launched so far, accounts for them, and tells the sinks of them. False: training had diverged,
+  /// and has gone back.
+  bool report_steps();
+  StepInfo account(const Launched& launched, double loss, double norm, double seconds);
   bool out_of_patience() const;
   bool due(std::int64_t every) const { return every > 0 && state_.step > 0 && state_.step % every == 0; }
   bool in_company() const { return parts_.group.size() > 1; }
@@ -83,7 +96,7 @@ class Trainer {
   double rate(std::int64_t step, std::int64_t optimizer_steps) const;
   void reset_recurrent() { recurrent_ = team_.zero_state(); }
   void drop_states();  ///< drop_state_probability
-  void update(StepInfo& info);
+  void update(StepInfo& info, const Scalar& norm, const Scalar& skip);
   bool save_due();    ///< between evaluations
   void save_first();  ///< before an evaluation that takes long
   /// With max_minutes, fixes the end of the schedule once the speed is known; it is saved, so that resuming is exact.
@@ -101,15 +114,16 @@ class Trainer {
   DivergenceGuard guard_;
   TrainingMonitor monitor_;
   CheckpointSaver saver_;
-  DivergenceGuard::Verdict verdict_ = DivergenceGuard::Verdict::good;  ///< on the latest step
   Team team_;
-  Wishes agreed_;                      ///< by all processes, in the latest step
-  State recurrent_;                    ///< of own streams
-  std::vector<std::int64_t> opening_;  ///< for checkpoints
-  bool in_step_ = false;               ///< state_ and the weights do not match
-  Clock::time_point start_ = Clock::now(), saved_ = start_;
+  Wishes agreed_;                                                      ///< by all processes, in the latest step
+  State recurrent_;                                                    ///< of own streams
+  std::vector<std::int64_t> opening_;                                  ///< for checkpoints
+  bool in_step_ = false;                                               ///< state_ and the weights do not match
+  std::vector<Launched> launched_;                                     ///< on a CPU only the latest step
+  DivergenceGuard::Verdict verdict_ = DivergenceGuard::Verdict::good;  ///< on the step accounted for last
+  Clock::time_point start_ = Clock::now(), saved_ = start_, launching_since_ = start_;
   Pace pace_;
-  double training_seconds_ = 0;  ///< spent in step() since the last record
+  double training_seconds_ = 0;  ///< spent on steps since the last record
   std::int64_t training_chars_ = 0;
   double chars_per_second_ = 0;
   double exchanged_before_ = 0;  ///< Group::seconds() at the last record

@@ -73,7 +73,8 @@ double needed_megabytes(const BenchCase& b) {
   return static_cast<double>(4 * parameters + b.batch_size * b.sequence_length * per_row) * sizeof(float) / (1 << 20);
 }
 
-/// Takes training steps on random symbols until done(number of steps) is true; returns the last loss.
+/// Takes training steps on random symbols until done(number of steps) is true; returns the last loss. Waits for a GPU
+/// as seldom as training does.
 template <class Done>
 double train(const BenchCase& b, Device device, Precision precision, int threads, const Done& done) {
   const OptimizerConfig optimizer;
@@ -86,12 +87,13 @@ double train(const BenchCase& b, Device device, Precision precision, int threads
     for (std::int64_t& id : *symbols)
       id = static_cast<std::int64_t>(random.next() % static_cast<std::uint64_t>(b.vocabulary));
   State state = network.zero_state(b.batch_size);
-  double loss = 0;
-  for (std::int64_t steps = 0; !done(steps); ++steps) {
-    loss = network.train_window(batch, state);
-    adam.step(optimizer.lr, clip_scale(adam.gradient_norm(), optimizer.clip_norm));
+  for (std::int64_t steps = 1;; ++steps) {
+    const Scalar loss = network.train_window(batch, state), norm = adam.gradient_norm();
+    adam.step(optimizer.lr, norm, not_finite(loss, norm));
+    const std::int64_t every = TrainConfig{}.log_every;
+    if (!loss.known() && steps > every && steps % every != 0) continue;
+    if (const double waited = loss; done(steps)) return waited;
   }
-  return loss;
 }
 }  // namespace
 

@@ -67,8 +67,9 @@ double speed_of(const Config& config, const Corpus& corpus) {
   double chars = 0;
   for (int step = 0; step < 3 || (step < 50 && seconds_since(start) < 1); ++step) {
     const Batch batch = batcher.next();
-    network.train_window(batch, state);
-    adam.step(0);
+    const double loss = network.train_window(batch, state);
+    const Scalar norm = adam.gradient_norm();
+    adam.step(0, norm, not_finite(loss, norm));
     if (step == 0)
       start = Clock::now();  // the first one allocates
     else

@@ -97,8 +97,7 @@ int lr_find(const LrFindOptions& options, const Globals& globals, const Extras& 
         {.title = fmt::format("{}, {} steps from {:g} to {:g}", title, range.steps, range.min_lr, range.max_lr),
          .last_step = range.steps});
   const RangeCurve curve = lr_range_test(
-      *setup.network, *setup.adam, *setup.batcher, config.optimizer, range, [] { return StopSignals::received() != 0; },
-      display.get());
+      *setup.network, *setup.adam, *setup.batcher, range, [] { return StopSignals::received() != 0; }, display.get());
   display.reset();
   if (curve.stopped) return 128 + StopSignals::received();
 

@@ -17,8 +17,8 @@ std::int64_t range_test_steps(std::int64_t chars_per_step) {
   return std::clamp<std::int64_t>(100'000 / std::max<std::int64_t>(chars_per_step, 1), 400, 4000);
 }
 
-RangeCurve lr_range_test(Network& network, Adam& adam, Batcher& batcher, const OptimizerConfig& optimizer,
-                         const RangeTestConfig& config, const std::function<bool()>& stop, Sink* progress) {
+RangeCurve lr_range_test(Network& network, Adam& adam, Batcher& batcher, const RangeTestConfig& config,
+                         const std::function<bool()>& stop, Sink* progress) {
   const Clock::time_point start = Clock::now();
   RangeCurve curve;
   StepInfo info;
@@ -43,7 +43,7 @@ RangeCurve lr_range_test(Network& network, Adam& adam, Batcher& batcher, const O
     // In the first tenth of the steps the average rests on few terms.
     curve.exploded = step > config.steps / 10 && average.value() > explosion_limit(lowest);
     if (curve.exploded) break;
-    adam.step(info.lr, clip_scale(info.grad_norm, optimizer.clip_norm));
+    adam.step(info.lr, info.grad_norm);
     if (progress == nullptr) continue;
     info.step = step + 1;
     info.chars += batch.steps * batch.streams;

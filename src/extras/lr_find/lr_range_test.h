@@ -30,9 +30,8 @@ struct RangeCurve {
 };
 
 /// Trains `network`, which is useless afterwards, with clipping as in training. `progress` may be null.
-RangeCurve lr_range_test(Network& network, Adam& adam, Batcher& batcher, const OptimizerConfig& optimizer,
-                         const RangeTestConfig& config, const std::function<bool()>& stop = {},
-                         Sink* progress = nullptr);
+RangeCurve lr_range_test(Network& network, Adam& adam, Batcher& batcher, const RangeTestConfig& config,
+                         const std::function<bool()>& stop = {}, Sink* progress = nullptr);
 
 struct LrSuggestion {
   double lr = 0;                       ///< the suggestion: half of `enough`, rounded to two digits

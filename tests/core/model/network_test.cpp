@@ -1,6 +1,8 @@
 // The network's weights, and its LibTorch module.
 #include "core/model/network.h"
+#include <cmath>
 #include <cstdlib>
+#include <limits>
 #include <numeric>
 #include <string>
 #include <vector>
@@ -271,7 +273,7 @@ TEST(TorchNetwork, RoundsOnlyWhereItIsAskedTo) {
   }
 }
 
-TEST(State, OnADeviceIsFetchedBeforeItIsChanged) {
+TEST(State, CanBeChangedOnADevice) {
   Network network({.layers = 1, .hidden = 4, .embedding = 3}, 5, Device::torch);
   const Batch batch = test::random_batch(3, 2, 5, 1);
   State state = network.zero_state(2);
@@ -281,10 +283,34 @@ TEST(State, OnADeviceIsFetchedBeforeItIsChanged) {
   const State second = state.columns(1, 1), expected = host.columns(1, 1);
   EXPECT_EQ(to_rows(second, second.h), to_rows(expected, expected.h));
   state.clear(0);
-  EXPECT_EQ(state.device, nullptr);
-  const State kept = state.columns(1, 1);
+  ASSERT_NE(state.device, nullptr);
+  const State kept = state.columns(1, 1), cleared = state.columns(0, 1);
   EXPECT_EQ(to_rows(kept, kept.c), to_rows(expected, expected.c));
-  EXPECT_EQ(to_rows(state, state.h)[0], 0);
+  EXPECT_EQ(to_rows(cleared, cleared.h), std::vector<float>(4));
+  for (const double skip : {0, 1}) {
+    state.device = state.device->zero_where(Scalar(torch::tensor(skip, torch::kDouble)));
+    const State after = state.columns(1, 1);
+    EXPECT_EQ(to_rows(after, after.c), skip == 0 ? to_rows(expected, expected.c) : std::vector<float>(4));
+  }
+}
+
+TEST(Scalar, OfADeviceIsAsGoodAsOneThatIsKnown) {
+  const auto on_device = [](double value) { return Scalar(torch::tensor(value, torch::kDouble)); };
+  const double infinity = std::numeric_limits<double>::infinity(), nan = std::numeric_limits<double>::quiet_NaN();
+  for (const double a : {1.5, -1e-300, infinity, nan})
+    for (const double b : {2.0, 1e300, -infinity})
+      for (const Scalar& first : {Scalar(a), on_device(a)})
+        for (const Scalar& second : {Scalar(b), on_device(b)}) {
+          const Scalar added = sum(first, second), flag = not_finite(first, second);
+          EXPECT_EQ(added.known(), first.known() && second.known());
+          const std::vector<double> read = read_all(std::vector{added, Scalar(7), flag, second});
+          const bool finite = std::isfinite(a) && std::isfinite(b);
+          EXPECT_TRUE(!finite || read[0] == a + b);
+          EXPECT_EQ(std::isnan(read[0]), std::isnan(a + b));
+          EXPECT_EQ(read[1], 7);
+          EXPECT_EQ(read[2], finite ? 0 : 1) << a << ' ' << b;
+          EXPECT_EQ(read[3], b);
+        }
 }
 
 }  // namespace

@@ -23,13 +23,13 @@ std::vector<float> gradient(std::int64_t count, std::int64_t step) {
 }
 
 TEST(Adam, FollowsTorchOptimAdam) {
-  const OptimizerConfig config{.beta1 = 0.9, .beta2 = 0.99, .eps = 1e-8, .l2_penalty = 0.01};
+  const OptimizerConfig config{.beta1 = 0.9, .beta2 = 0.99, .eps = 1e-8, .l2_penalty = 0.01, .clip_norm = 0.5};
   Network network(NetworkLayout(tiny, 2),
                   numbers(10, [](std::int64_t i) { return 0.1 * (static_cast<double>(i) - 4.5); }));
   Adam adam(network, config);
   for (std::int64_t step = 0; step < 20; ++step) {
     network.gradients().assign(gradient(10, step));
-    adam.step(0.01 * static_cast<double>(step + 1), 0.5);  // the rate may change at every step
+    adam.step(0.01 * static_cast<double>(step + 1), 1);  // the rate may change at every step
   }
   // From torch.optim.Adam (LibTorch 1.13), with the same weights and half the gradients.
   const std::vector<double> expected{-0.481616467, -0.294054151, -0.0712058246, -0.339666188, -0.123070344,
@@ -112,6 +112,32 @@ TEST(Adam, AConstantGradientMovesEveryWeightByTheRate) {
     for (const std::size_t i : {1U, 3U, 5U}) EXPECT_NEAR(static_cast<double>(weights[i]), moved, 1e-5) << i;
     EXPECT_EQ(weights[6], 0);
   }
+}
+
+TEST(Adam, TakesTheSameStepsOnADevice) {
+  const auto after = [](Device device, const OptimizerConfig& config) {
+    const NetworkLayout layout({.cell = Cell::lstm, .layers = 2, .hidden = 3, .embedding = 2}, 4);
+    Network network(layout, numbers(layout.size(), [](std::int64_t i) { return std::cos(static_cast<double>(i)); }),
+                    device);
+    Adam adam(network, config);
+    for (std::int64_t step = 0; step < 5; ++step) {
+      network.gradients().assign(gradient(layout.size(), step));
+      adam.step(0.01, adam.gradient_norm());
+    }
+    std::vector<float> all = network.weights().to_host();
+    for (const FlatArray* array : {&adam.exp_avg(), &adam.exp_avg_sq(), adam.average()})
+      for (const float value : array->to_host()) all.push_back(value);
+    return all;
+  };
+  for (const double clip_norm : {0.0, 2.0})
+    for (const double decay : {0.0, 0.5})
+      for (const double l2 : {0.0, 0.1})
+        for (const std::vector<std::string>& freeze : {std::vector<std::string>{}, {"rnn.0"}}) {
+          OptimizerConfig config{.weight_decay = decay, .l2_penalty = l2, .clip_norm = clip_norm, .average_decay = 0.8};
+          config.freeze = freeze;
+          const std::vector<float> expected = after(Device::cpu, config), seen = after(Device::torch, config);
+          for (std::size_t i = 0; i < expected.size(); ++i) ASSERT_NEAR(seen[i], expected[i], 2e-6) << i;
+        }
 }
 
 TEST(Adam, NormIsThatOfAllGradientsTogether) {

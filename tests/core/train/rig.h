@@ -41,10 +41,10 @@ struct Rig {
   }
 
   /// With the present configs.
-  void make(ModelConfig model) {
+  void make(ModelConfig model, Device device = Device::cpu) {
     seed_generators(1);
     config_json = config_to_json({describe(model)}).dump();
-    network = std::make_unique<Network>(model, corpus->vocabulary().size());
+    network = std::make_unique<Network>(model, corpus->vocabulary().size(), device);
     adam = std::make_unique<Adam>(*network, optimizer);
     batcher = std::make_unique<Batcher>(*corpus, corpus->train(), train.batch_size, train.sequence_length,
                                         train.window_jitter, train.seed);

@@ -253,6 +253,31 @@ TEST(Trainer, SavesAtItsCadenceAndWhenStopped) {
   EXPECT_EQ(best.front(), 7);
 }
 
+TEST(Trainer, WaitsForADeviceOnlyWhereItHasTo) {
+  const auto reported = [](Device device) {
+    /// Where the loop stood, by how often it had asked whether to stop, when it told of each step.
+    struct Progress : Sink {
+      void step(const StepInfo& info) override { turns.push_back(info.step == std::ssize(turns) + 1 ? asked : -1); }
+      int asked = 0;
+      std::vector<int> turns;
+    } progress;
+    Rig rig;
+    rig.make(rig.network->config(), device);
+    rig.train.max_steps = 16;
+    TrainerParts parts = rig.parts();
+    parts.sinks = {&progress};
+    parts.stop = [&] { return ++progress.asked, 0; };
+    Trainer(parts).run();
+    std::vector<int> groups;  // the last step of each group that it told of together
+    for (int step = 1; step <= 16; ++step)
+      if (step == 16 || progress.turns[step] != progress.turns[step - 1]) groups.push_back(step);
+    return groups;
+  };
+  EXPECT_EQ(reported(Device::cpu).size(), 16U);
+  EXPECT_EQ(reported(Device::torch), (std::vector<int>{3, 5, 6, 7, 9, 10, 12, 14, 15, 16}))
+      << "every third step is logged, every fifth saved, every seventh evaluated";
+}
+
 TEST(Trainer, PlanEndsAtTheFirstLimit) {
   Rig rig;
   rig.train.epochs = 2;

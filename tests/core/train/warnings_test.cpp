@@ -73,22 +73,31 @@ TEST(Warnings, Overfitting) {
 }
 
 TEST(Divergence, NothingThatIsNotFiniteReachesTheWeights) {
-  Rig rig;
-  WarningSink warnings;
-  TrainerParts parts = rig.parts();
-  parts.sinks = {&warnings};
-  rig.train.on_divergence = OnDivergence::ignore;
-  rig.train.eval_every = 0;
-  rig.train.max_steps = 12;
-  Trainer trainer(parts);
-  for (int i = 0; i < 3; ++i) trainer.step();
-  poison(*rig.network);
-  const std::vector<float> poisoned = rig.network->weights().to_host();
-  trainer.run();
-  EXPECT_EQ(trainer.state().guard.skipped, 9);
-  EXPECT_EQ(rig.adam->steps(), 3);
-  EXPECT_TRUE(bytes_of(poisoned) == bytes_of(rig.network->weights().to_host()));
-  EXPECT_EQ(warnings.count("skipped"), 1);
+  for (const Device device : {Device::cpu, Device::torch}) {
+    Rig rig;
+    rig.make(rig.network->config(), device);
+    WarningSink warnings;
+    TrainerParts parts = rig.parts();
+    parts.sinks = {&warnings};
+    rig.train.on_divergence = OnDivergence::ignore;
+    rig.train.eval_every = 0;
+    rig.train.max_steps = 12;
+    Trainer trainer(parts);
+    for (int i = 0; i < 3; ++i) trainer.step();
+    poison(*rig.network);
+    const auto bytes = [&] {
+      return bytes_of(rig.network->weights().to_host()) + bytes_of(rig.adam->exp_avg().to_host()) +
+             bytes_of(rig.adam->exp_avg_sq().to_host());
+    };
+    const std::string poisoned = bytes();
+    trainer.run();
+    EXPECT_EQ(trainer.state().guard.skipped, 9);
+    EXPECT_EQ(rig.adam->steps(), device == Device::cpu ? 3 : 12);
+    EXPECT_TRUE(poisoned == bytes());
+    const State state = trainer.snapshot().state;
+    EXPECT_TRUE(std::ranges::all_of(state.h, [](float h) { return h == 0; }));
+    EXPECT_EQ(warnings.count("skipped"), 1);
+  }
 }
 
 TEST(Divergence, RollsBackHalvesTheRateAndGoesOn) {

@@ -72,8 +72,8 @@ TEST(SuggestLr, SaysNothingWhereNothingIsLearned) {
 
 TEST(LrRangeTest, RatesRiseExponentiallyAndTheNetworkLearns) {
   Rig rig;
-  const RangeCurve curve = lr_range_test(*rig.network, *rig.adam, *rig.batcher, rig.optimizer,
-                                         {.min_lr = 1e-4, .max_lr = 0.1, .steps = 101});
+  const RangeCurve curve =
+      lr_range_test(*rig.network, *rig.adam, *rig.batcher, {.min_lr = 1e-4, .max_lr = 0.1, .steps = 101});
   ASSERT_EQ(curve.points.size(), 101U);
   EXPECT_FALSE(curve.exploded);
   EXPECT_DOUBLE_EQ(curve.points[0].lr, 1e-4);
@@ -86,12 +86,12 @@ TEST(LrRangeTest, RatesRiseExponentiallyAndTheNetworkLearns) {
 TEST(LrRangeTest, EndsWhereTheLossExplodes) {
   Rig rig(Cell::rnn);
   rig.optimizer.clip_norm = 0;
-  const RangeCurve curve = lr_range_test(*rig.network, *rig.adam, *rig.batcher, rig.optimizer,
-                                         {.min_lr = 1e-4, .max_lr = 1000, .steps = 200});
+  const RangeCurve curve =
+      lr_range_test(*rig.network, *rig.adam, *rig.batcher, {.min_lr = 1e-4, .max_lr = 1000, .steps = 200});
   EXPECT_TRUE(curve.exploded);
   EXPECT_LT(curve.points.size(), 200U);
   test::poison(*rig.network);
-  const RangeCurve none = lr_range_test(*rig.network, *rig.adam, *rig.batcher, rig.optimizer, {});
+  const RangeCurve none = lr_range_test(*rig.network, *rig.adam, *rig.batcher, {});
   EXPECT_TRUE(none.exploded);
   EXPECT_TRUE(none.points.empty());
 }
@@ -100,7 +100,7 @@ TEST(LrRangeTest, BeginsEveryWindowAsTrainingWill) {
   const auto losses = [](CarriedState state) {
     Rig rig;
     const RangeTestConfig config{.min_lr = 1e-9, .max_lr = 2e-9, .steps = 2, .state = state};
-    return lr_range_test(*rig.network, *rig.adam, *rig.batcher, rig.optimizer, config).points;
+    return lr_range_test(*rig.network, *rig.adam, *rig.batcher, config).points;
   };
   const auto carried = losses(CarriedState::carried), reset = losses(CarriedState::reset);
   EXPECT_EQ(carried[0].loss, reset[0].loss) << "both begin with zeros";
@@ -113,8 +113,7 @@ TEST(LrRangeTest, TellsEveryStep) {
     std::vector<StepInfo> seen;
   } sink;
   Rig rig;
-  const RangeCurve curve =
-      lr_range_test(*rig.network, *rig.adam, *rig.batcher, rig.optimizer, {.steps = 20}, {}, &sink);
+  const RangeCurve curve = lr_range_test(*rig.network, *rig.adam, *rig.batcher, {.steps = 20}, {}, &sink);
   ASSERT_EQ(sink.seen.size(), 20U);
   EXPECT_EQ(sink.seen[19].step, 20);
   EXPECT_EQ(sink.seen[0].chars, 4 * 20);
@@ -126,8 +125,7 @@ TEST(LrRangeTest, TellsEveryStep) {
 TEST(LrRangeTest, CanBeStopped) {
   Rig rig;
   int left = 5;
-  const RangeCurve curve =
-      lr_range_test(*rig.network, *rig.adam, *rig.batcher, rig.optimizer, {}, [&] { return left-- == 0; });
+  const RangeCurve curve = lr_range_test(*rig.network, *rig.adam, *rig.batcher, {}, [&] { return left-- == 0; });
   EXPECT_TRUE(curve.stopped);
   EXPECT_EQ(curve.points.size(), 5U);
 }
