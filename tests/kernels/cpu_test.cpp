@@ -1,5 +1,7 @@
 #include "kernels/cpu.h"
+#include <string_view>
 #include <gtest/gtest.h>
+#include "kernels/elementwise.h"
 #include "tests/kernels/product.h"
 
 namespace charnn::test {
@@ -15,7 +17,9 @@ TEST(Cpu, MultipliesAtEveryLevel) {
     gemm_f32(g);
     const auto [sum, size] = product.expected(2, 15, 0);
     EXPECT_NEAR(c.floats()[2 * block_width + 15], sum, 1e-6 * size);
+    EXPECT_TRUE(level != std::string_view("avx512") || bf16_unit() == Bf16Unit::none);
   }
+  EXPECT_STREQ(instruction_set(), "EMU128") << "plain is the last level";
   EXPECT_FALSE(limit_cpu("avx3"));
   limit_cpu(cpu_levels[0]);
 }

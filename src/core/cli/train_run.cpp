@@ -198,7 +198,7 @@ void say_what_is_odd(const TrainStart& start, const Corpus& corpus, const TrainH
   const std::int64_t val_chars = corpus.val().size(), evaluated = evaluated_chars(config.train, corpus.val());
   if (evaluated < val_chars && config.train.eval_max_chars < 0)
     hooks.note(
-        fmt::format("evaluations read {} of the {} validation characters, to take at most a tenth of the time "
+        fmt::format("evaluations read {} of the {} validation characters, to take at most a twentieth of the time "
                     "(--eval-max-chars 0: all); the best network is measured on all of them at the end",
                     evaluated, val_chars));
 }

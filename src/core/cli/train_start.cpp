@@ -33,18 +33,13 @@ RunFolder run_of(const TrainRequest& request) {
   if (!request.out.empty()) return RunFolder(request.out);
   Config config;
   request.input.apply(config);
+  if (request.resume && config.data.files.empty())
+    fail_input("--resume without a run folder", "the run to resume", "charnn train --resume DIR");
   return usual_folder(request, config);
 }
 
 TrainStart resume_run(const TrainRequest& request) {
-  TrainStart start{RunFolder(request.out), {}};
-  if (request.out.empty()) {
-    Config named;
-    request.input.apply(named);
-    if (named.data.files.empty())
-      fail_input("--resume without a run folder", "the run to resume", "charnn train --resume DIR");
-    start.run = usual_folder(request, named);
-  }
+  TrainStart start{run_of(request), {}};
   const RunFolder& run = start.run;
   if (!fs::exists(run.last())) refuse_folder_of_runs(run.path());
   if (!fs::exists(run.last()))

@@ -79,7 +79,7 @@ Section describe(TrainConfig& c) {
        Field::integer("eval_every", c.eval_every, at_least(0), "steps between evaluations; 0: only at the end"),
        Field::integer("eval_max_chars", c.eval_max_chars, at_least(-1),
                       "characters of the validation part that evaluations during training use; 0: all; -1: all, or as "
-                      "many as take about a tenth of the time"),
+                      "many as take about a twentieth of the time"),
        Field::integer("checkpoint_every", c.checkpoint_every, at_least(0),
                       "steps between checkpoints; 0: only with evaluations and at the end"),
        Field::real("checkpoint_minutes", c.checkpoint_minutes, at_least(0),

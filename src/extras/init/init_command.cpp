@@ -177,7 +177,7 @@ std::vector<std::string> summary(const Findings& f) {
       fmt::format("counted  {} characters, {} contexts of three; a 5-gram model predicts unseen text at {}", e.chars,
                   e.contexts[3], describe_loss(e.held_out)),
       fmt::format("machine  {} CPUs, {}, {:.0f} GB memory; trains this network{} at {:.0f} characters per second",
-                  available_cpus(), name_of(bf16_unit(), bf16_texts), f.memory_gb,
+                  available_cpus(), bf16_is_fast() ? name_of(bf16_unit(), bf16_texts) : "no fast bf16", f.memory_gb,
                   f.device == Device::cuda ? " on a GPU" : "", f.proposal.chars_per_second),
       fmt::format("config   {} {} x {}, about {} steps, learning rate {:g}, dropout {:g}", name_of(m.cell, cell_names),
                   m.layers, m.hidden, f.proposal.steps, f.proposal.config.optimizer.lr, m.dropout),
