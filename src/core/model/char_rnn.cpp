@@ -21,7 +21,8 @@ std::shared_ptr<torch::nn::Module> make_rnn(const ModelConfig& c) {
 struct Pieces {
   torch::Tensor sizes;           ///< [longest], on the CPU: how many pieces have a first symbol, a second one, ...
   torch::Tensor order, inverse;  ///< [T B]: where symbol i is in the window, t B + b; where the window's symbol i is
-  torch::Tensor first, last;     ///< [B]: the pieces that a stream begins and ends with
+  torch::Tensor from;            ///< [pieces]: the stream whose state a piece goes on from; B: zeros
+  torch::Tensor last;            ///< [B]: the piece that a stream ends with
 };
 
 Pieces cut(const torch::Tensor& starts, torch::Device device) {
@@ -37,9 +38,9 @@ Pieces cut(const torch::Tensor& starts, torch::Device device) {
       ++pieces.back().length;
     }
   std::ranges::stable_sort(pieces, std::greater(), &Piece::length);
-  std::vector<std::int64_t> sizes, order, inverse(steps * streams), first(streams), last(streams);
+  std::vector<std::int64_t> sizes, order, inverse(steps * streams), from, last(streams);
   for (std::int64_t i = 0; i < std::ssize(pieces); ++i) {
-    if (pieces[i].begin == 0) first[pieces[i].stream] = i;
+    from.push_back(pieces[i].begin == 0 && start[0][pieces[i].stream] == 0 ? pieces[i].stream : streams);
     if (pieces[i].begin + pieces[i].length == steps) last[pieces[i].stream] = i;
   }
   for (std::int64_t n = 0; n < pieces[0].length; ++n) {
@@ -51,10 +52,14 @@ Pieces cut(const torch::Tensor& starts, torch::Device device) {
     }
   }
   const auto tensor = [](const std::vector<std::int64_t>& values) { return torch::tensor(values, torch::kInt64); };
-  return {tensor(sizes), tensor(order).to(device), tensor(inverse).to(device), tensor(first).to(device),
-          tensor(last).to(device)};
+  return {tensor(sizes), to_device(tensor(order), device), to_device(tensor(inverse), device),
+          to_device(tensor(from), device), to_device(tensor(last), device)};
 }
 }  // namespace
+
+torch::Tensor to_device(const torch::Tensor& host, torch::Device device) {
+  return device.is_cuda() ? host.pin_memory().to(device, /*non_blocking=*/true) : host.to(device);
+}
 
 CharRnn::CharRnn(const NetworkLayout& layout) : layout_(layout) {
   const ModelConfig& config = layout.config();
@@ -136,7 +141,7 @@ CharRnn::Output CharRnn::forward(const torch::Tensor& ids, const State& state, c
   const torch::ScalarType own = encoder_->weight.scalar_type(), type = given.value_or(own);
   const std::int64_t steps = ids.size(0), streams = ids.size(1);
   Pieces pieces;
-  if (starts.defined() && starts.slice(0, 1, steps).any().item<bool>()) pieces = cut(starts, ids.device());
+  if (starts.defined() && starts.any().item<bool>()) pieces = cut(starts, ids.device());
   const bool packed = pieces.sizes.defined();
   const auto masked = [&](const torch::Tensor& values, torch::Tensor mask) {
     if (packed) mask = mask.expand({steps, streams, mask.size(2)}).flatten(0, 1).index_select(0, pieces.order);
@@ -150,10 +155,9 @@ CharRnn::Output CharRnn::forward(const torch::Tensor& ids, const State& state, c
   std::vector<torch::Tensor> h, c;
   for (std::int64_t l = 0; l < layout_.config().layers; ++l) {
     const auto begin = [&](const torch::Tensor& all) {
-      torch::Tensor part = all.slice(0, l, l + 1).to(type);
-      if (starts.defined()) part = part * starts[0].eq(0).to(part.device(), type).unsqueeze(1);
+      const torch::Tensor part = all.slice(0, l, l + 1).to(type);
       if (!packed) return part;
-      return part.new_zeros({1, pieces.sizes[0].item<std::int64_t>(), part.size(2)}).index_copy(1, pieces.first, part);
+      return torch::cat({part, part.new_zeros({1, 1, part.size(2)})}, 1).index_select(1, pieces.from);
     };
     const auto end = [&](const torch::Tensor& part) { return packed ? part.index_select(1, pieces.last) : part; };
     torch::Tensor own_h = begin(state.h), own_c = state.c.defined() ? begin(state.c) : torch::Tensor();

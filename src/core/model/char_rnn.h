@@ -6,6 +6,9 @@
 #include "core/model/torch.h"
 
 namespace charnn {
+/// A copy on the device; a GPU makes it from pinned memory, and nothing waits for that.
+torch::Tensor to_device(const torch::Tensor& host, torch::Device device);
+
 /// Factors of a window's dropout, each 0 or 1 / (1 - p). Undefined or missing: nothing is dropped there. Where a
 /// mask lasts for the window, T is 1.
 struct DropoutFactors {

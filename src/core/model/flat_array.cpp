@@ -125,11 +125,11 @@ void adam_step(const DeviceAdamStep& s, std::span<const FlatRange> ranges, const
     for (std::size_t i = 0; i < g.size(); ++i) g[i].div_(divisor).add_(w[i], s.l2_penalty);
     divisor = Scalar(1).tensor(like);
   }
-#if TORCH_VERSION_MAJOR >= 2
+#if TORCH_VERSION_MAJOR > 2 || (TORCH_VERSION_MAJOR == 2 && TORCH_VERSION_MINOR >= 4)
   const std::vector<torch::Tensor> numbers(g.size(), Scalar(static_cast<double>(s.number)).tensor(like));
   at::_fused_adamw_(w, g, m, v, /*max_exp_avg_sqs=*/{}, numbers, s.lr, s.beta1, s.beta2, s.weight_decay, s.eps,
                     /*amsgrad=*/false, /*maximize=*/false, divisor, s.skip.tensor(like));
-#else
+#else  // older ones have no CPU kernel of it
   if (s.skip != 0) return;
   const double t = static_cast<double>(s.number), correction2 = std::sqrt(1 - std::pow(s.beta2, t));
   for (std::size_t i = 0; i < g.size(); ++i) {

@@ -45,7 +45,7 @@ struct FlatRange {
 /// sum += factor values.
 void add(float factor, const FlatArray& values, const FlatArray& sum, ThreadPool& pool);
 
-/// average += share (values - average), unless a GPU finds that `skip` is 1.
+/// average += share (values - average); on a GPU not if `skip` is 1.
 void blend(float share, const Scalar& skip, const FlatArray& values, const FlatArray& average, ThreadPool& pool);
 
 /// weights += decays (trained - weights) - share rates gradients; see train/dynamic.h.

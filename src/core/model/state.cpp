@@ -41,7 +41,7 @@ State State::on_host() const {
 
 void State::clear(std::int64_t stream) {
   if (device) {
-    device = device->without(stream);
+    device = device->cleared(stream);
     return;
   }
   each_block(*this, stream, [&](std::int64_t at, auto, auto) {

@@ -14,8 +14,8 @@ class DeviceState {
  public:
   virtual ~DeviceState() = default;
   virtual void copy_to(State& state) const = 0;
-  virtual std::shared_ptr<const DeviceState> without(std::int64_t stream) const = 0;    ///< that stream is zeros
-  virtual std::shared_ptr<const DeviceState> zero_where(const Scalar& skip) const = 0;  ///< all zeros if it is 1
+  virtual std::shared_ptr<const DeviceState> cleared(std::int64_t stream) const = 0;    ///< that stream is zeros
+  virtual std::shared_ptr<const DeviceState> zero_where(const Scalar& skip) const = 0;  ///< all zeros if `skip` is 1
 };
 
 /// Recurrent state of some streams; one type for all cells. Stored as the kernels read it:

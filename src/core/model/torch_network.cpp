@@ -33,7 +33,7 @@ class TorchState : public DeviceState {
     if (state.has_c) copy(values_.c, state.c);
   }
 
-  std::shared_ptr<const DeviceState> without(std::int64_t stream) const override {
+  std::shared_ptr<const DeviceState> cleared(std::int64_t stream) const override {
     return changed([&](const torch::Tensor& all) {
       torch::Tensor copy = all.clone();
       copy.select(1, stream).zero_();
@@ -61,14 +61,6 @@ template <class T>
 torch::Tensor tensor_of(const Batch& batch, const std::vector<T>& values, torch::ScalarType type) {
   if (values.empty()) return {};
   return torch::from_blob(const_cast<T*>(values.data()), {batch.steps, batch.streams}, type);
-}
-
-/// Input and target, [2, T, B] int64. A GPU copies them when it comes to that; nothing waits.
-torch::Tensor symbols_of(const Batch& batch, torch::Device device) {
-  torch::Tensor both = torch::empty({2, batch.steps, batch.streams},
-                                    torch::TensorOptions(torch::kInt64).pinned_memory(device.is_cuda()));
-  std::ranges::copy(batch.target, std::ranges::copy(batch.input, both.data_ptr<std::int64_t>()).out);
-  return both.to(device, /*non_blocking=*/true);
 }
 
 /// At the beginning of the sequence of `seed`. A GPU has one generator, from which nothing but dropout draws.
@@ -134,7 +126,9 @@ torch::Tensor TorchNetwork::run(const Batch& batch, State& state, const DropoutF
   const torch::Device device = gradients_.tensor().device();
   allow_tf32(precision == Precision::tf32);
   const auto* kept = dynamic_cast<const TorchState*>(state.device.get());
-  const torch::Tensor symbols = symbols_of(batch, device);
+  const torch::Tensor symbols = to_device(
+      torch::stack({tensor_of(batch, batch.input, torch::kInt64), tensor_of(batch, batch.target, torch::kInt64)}),
+      device);
   auto [logits, next] =
       module_->forward(symbols[0], kept != nullptr ? kept->values() : TorchState(state, device).values(),
                        tensor_of(batch, batch.starts, torch::kUInt8), factors, type_of(precision));

@@ -57,16 +57,8 @@ void Adam::step(double lr, const Scalar& norm, const Scalar& skip) {
   const auto update = [&](const std::vector<FlatRange>& ranges, double weight_decay) {
     if (ranges.empty()) return;
     if (network_.device() != Device::cpu) {
-      return adam_step({.number = steps_,
-                        .lr = lr,
-                        .beta1 = config_.beta1,
-                        .beta2 = config_.beta2,
-                        .eps = config_.eps,
-                        .l2_penalty = config_.l2_penalty,
-                        .weight_decay = weight_decay,
-                        .clip_norm = config_.clip_norm,
-                        .norm = norm,
-                        .skip = skip},
+      const OptimizerConfig& c = config_;
+      return adam_step({steps_, lr, c.beta1, c.beta2, c.eps, c.l2_penalty, weight_decay, c.clip_norm, norm, skip},
                        ranges, arrays);
     }
     const AdamStep step{.lr_over_correction1 = static_cast<float>(lr / (1 - std::pow(config_.beta1, t))),

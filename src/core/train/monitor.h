@@ -9,8 +9,8 @@ namespace charnn {
 /// A smoothed loss above this counts as exploded: half as much again as the best, plus half a nat.
 constexpr double explosion_limit(double best) { return 1.5 * best + 0.5; }
 
-/// Judges each step before its gradient is used, so that NaN and infinity never reach the weights, and notices when the
-/// loss explodes. All it remembers is in a GuardState, which is part of checkpoints.
+/// Judges each step, on a GPU some steps later, and notices when the loss explodes. Adam leaves out a step that is not
+/// finite in any case. All it remembers is in a GuardState, which is part of checkpoints.
 class DivergenceGuard {
  public:
   enum class Verdict {

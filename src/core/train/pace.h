@@ -9,8 +9,9 @@ class Pace {
  public:
   explicit Pace(const TrainConfig& config) : config_(config) {}
 
-  void step(double seconds) {
-    if (steps_++ > 0) measured_ += seconds;  // the first one allocates
+  void steps(std::int64_t count, double seconds) {
+    if (steps_ > 0) measured_ += seconds;  // the first one allocates
+    steps_ += count;
   }
   void evaluation(double seconds) { evaluation_ = seconds; }
   void last(double seconds) { last_ = seconds; }  ///< an evaluation after the last step, besides the usual one

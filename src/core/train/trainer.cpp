@@ -127,7 +127,8 @@ Outcome Trainer::run() {
     if (in_company()) throw;  // a checkpoint takes the states of all processes
     const auto* error = dynamic_cast<const Error*>(&exception);
     if (error != nullptr && error->code() == ExitCode::diverged) throw;
-    if (!in_step_ && !guard_.suspicious() && !saver_.saved(state_.step) && !saver_.tried(state_.step))
+    if (!in_step_ && launched_.empty() && !guard_.suspicious() && !saver_.saved(state_.step) &&
+        !saver_.tried(state_.step))
       save(CheckpointKind::last, /*at_end=*/true);
     if (error != nullptr && error->code() != ExitCode::failure && saver_.failure())
       throw Error(ExitCode::failure, error->what(), "", saver_.failure()->what());
@@ -167,7 +168,10 @@ Outcome Trainer::train() {
       return agreed_.stop != 0 ? Outcome::stopped : Outcome::stop_at;
     }
     launch();
-    if (launched_.back().loss.known() || due(parts_.train.log_every)) report_steps();
+    // The first steps alone, to know how long one takes; then a GPU works ahead, for a second at most.
+    if (launched_.back().loss.known() || !pace_.known() || due(parts_.train.log_every) ||
+        seconds_since(launching_since_) > 1)
+      report_steps();
   }
 }
 }  // namespace charnn

@@ -74,7 +74,7 @@ class Trainer {
   double elapsed() const { return parts_.elapsed_before + seconds_since(start_); }  ///< seconds, over all resumptions
 
  private:
-  /// A step that a GPU may still be working on: what is not known of it is empty.
+  /// A step that a GPU may still be working on. account() fills in loss, norm and times.
   struct Launched {
     StepInfo info;
     Scalar loss, norm;
@@ -94,7 +94,7 @@ class Trainer {
   bool time_is_up() const { return parts_.train.max_minutes > 0 && elapsed() >= 60 * parts_.train.max_minutes; }
   Wishes own_wishes() const;
   double rate(std::int64_t step, std::int64_t optimizer_steps) const;
-  void reset_recurrent() { recurrent_ = team_.zero_state(); }
+  void reset_recurrent();
   void drop_states();  ///< drop_state_probability
   void update(StepInfo& info, const Scalar& norm, const Scalar& skip);
   bool save_due();    ///< between evaluations

@@ -19,10 +19,18 @@ double Trainer::norm(std::span<const float> values) {
   return std::sqrt(squares);
 }
 
+void Trainer::reset_recurrent() {
+  if (recurrent_.device)
+    recurrent_.device = recurrent_.device->zero_where(1);  // nothing is copied
+  else
+    recurrent_ = team_.zero_state();
+}
+
 StepInfo Trainer::step() {
   launch();
   const Launched launched = std::exchange(launched_, {}).back();
-  return account(launched, launched.loss, launched.norm, seconds_since(launching_since_));
+  const double loss = launched.loss, norm = launched.norm;
+  return account(launched, loss, norm, seconds_since(launching_since_));
 }
 
 void Trainer::launch() {
@@ -93,12 +101,13 @@ bool Trainer::report_steps() {
   std::vector<Scalar> numbers;
   for (const Launched& launched : launched_) numbers.insert(numbers.end(), {launched.loss, launched.norm});
   const std::vector<double> values = read_all(numbers);
-  const std::vector<Launched> steps = std::exchange(launched_, {});
-  const auto seconds = [&] { return seconds_since(launching_since_) / static_cast<double>(steps.size()); };
-  const double training = seconds();
+  const std::int64_t steps = std::ssize(launched_);
+  const double seconds = seconds_since(launching_since_) / static_cast<double>(steps);
   std::string found;
-  for (std::size_t i = 0; i < steps.size(); ++i) {
-    const StepInfo info = account(steps[i], values[2 * i], values[2 * i + 1], training);
+  for (std::size_t i = 0; !launched_.empty(); i += 2) {
+    const Launched launched = launched_.front();
+    launched_.erase(launched_.begin());
+    const StepInfo info = account(launched, values[i], values[i + 1], seconds);
     report_step(info);
     if (verdict_ != DivergenceGuard::Verdict::diverged || !found.empty()) continue;
     found = is_finite(info)
@@ -106,7 +115,7 @@ bool Trainer::report_steps() {
                 : fmt::format("loss {}, gradient norm {}, {} steps in a row", info.loss, info.grad_norm,
                               state_.guard.bad_in_row);
   }
-  for (std::size_t i = 0; i < steps.size(); ++i) pace_.step(seconds());
+  pace_.steps(steps, seconds_since(launching_since_));
   plan_time();
   if (found.empty() || parts_.train.on_divergence == OnDivergence::ignore) return true;
   recover(found);
@@ -161,5 +170,4 @@ void Trainer::warn(const std::vector<Warning>& warnings) {
   for (const Warning& warning : warnings)
     for (Sink* sink : parts_.sinks) sink->warn(warning);
 }
-
 }  // namespace charnn

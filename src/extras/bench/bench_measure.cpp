@@ -87,10 +87,10 @@ double train(const BenchCase& b, Device device, Precision precision, int threads
     for (std::int64_t& id : *symbols)
       id = static_cast<std::int64_t>(random.next() % static_cast<std::uint64_t>(b.vocabulary));
   State state = network.zero_state(b.batch_size);
+  const std::int64_t every = TrainConfig{}.log_every;
   for (std::int64_t steps = 1;; ++steps) {
     const Scalar loss = network.train_window(batch, state), norm = adam.gradient_norm();
     adam.step(optimizer.lr, norm, not_finite(loss, norm));
-    const std::int64_t every = TrainConfig{}.log_every;
     if (!loss.known() && steps > every && steps % every != 0) continue;
     if (const double waited = loss; done(steps)) return waited;
   }
