@@ -139,13 +139,14 @@ Findings investigate(const ProposalFacts& facts, bool quiet) {
   found.note = corpus.note();
   found.vocabulary = corpus.vocabulary().size();
   found.entropy = entropy_of(corpus);
+  found.facts.yardsticks.counting = found.entropy.held_out;
   found.memory_gb = static_cast<double>(::sysconf(_SC_PHYS_PAGES)) * static_cast<double>(::sysconf(_SC_PAGESIZE)) / 1e9;
   const auto name = [](std::size_t size) {
     return fmt::format("{} x {}", network_sizes[size].layers, network_sizes[size].hidden);
   };
-  for (std::size_t i = 0; i < found.facts.yardsticks.size() && StopSignals::received() == 0; ++i) {
+  for (std::size_t i = 0; i < found.facts.yardsticks.networks.size() && StopSignals::received() == 0; ++i) {
     Percent percent([&](std::int64_t done) { show(fmt::format("training {} for a moment, {} %", name(i), done)); });
-    found.facts.yardsticks[i] = yardstick_loss(found.facts, i, corpus, percent).value_or(0);
+    found.facts.yardsticks.networks[i] = yardstick_loss(found.facts, i, corpus, percent).value_or(0);
   }
   for (std::size_t size = 0; size < network_sizes.size() && StopSignals::received() == 0; ++size) {
     show("measuring the speed of " + name(size));

@@ -11,8 +11,8 @@ double weights_of(const NetworkSize& size) {
 
 /// S of the header; lower is better.
 double level(const NetworkSize& size, double chars, double train_chars) {
-  constexpr double by_size = -0.08511, by_chars = -0.1285, fades = 6.081, together = -0.01433, bend = 0.003456;
-  constexpr double worth_of_passes = 4;
+  constexpr double by_size = -0.1589, by_chars = -0.2153, fades = 12.95, together = -0.04288, bend = 0.004755;
+  constexpr double worth_of_passes = 9.969;
   const double passes = chars / train_chars;
   const double worth =
       passes > 1 ? train_chars * (1 + worth_of_passes * (1 - std::exp((1 - passes) / worth_of_passes))) : chars;
@@ -23,14 +23,17 @@ double level(const NetworkSize& size, double chars, double train_chars) {
 }  // namespace
 
 double expected_loss(const Yardsticks& yardsticks, const NetworkSize& size, double chars, double train_chars) {
-  constexpr double begins = 271.4, power = 0.03971, floor = 1.249;
+  constexpr double begins = 9.063, power = 0.05471, by_weights = 0.8121, of_counting = 0.75, deepest = 0.8236;
+  const double first_loss = yardsticks.networks[0], fall = std::log(first_loss / yardsticks.networks[1]);
+  const double to_lowest = std::min(deepest, std::log(first_loss / yardsticks.counting / of_counting));
+  const double room = std::max(to_lowest, 1.1 * fall);  // at least what the second network has fallen
   const auto yardstick = static_cast<double>(yardstick_chars);
   const double first = level(network_sizes[0], yardstick, train_chars);
-  const double slope = -std::log(1 - floor * std::log(yardsticks[0] / yardsticks[1])) /
-                       (first - level(network_sizes[1], yardstick, train_chars));
+  const double slope = -std::log(1 - fall / room) / (first - level(network_sizes[1], yardstick, train_chars));
   const double fallen = slope * (first - level(size, chars, train_chars));
-  const double remembers = chars / train_chars * 4 * weights_of(size) / train_chars / begins;
-  return yardsticks[0] * std::exp((std::exp(-fallen) - 1) / floor) * std::pow(std::max(1.0, remembers), power);
+  const double remembers =
+      chars / train_chars / begins * std::pow(weights_of(size) / weights_of(network_sizes.back()), by_weights);
+  return first_loss * std::exp(room * (std::exp(-fallen) - 1)) * std::pow(std::max(1.0, remembers), power);
 }
 
 double suitable_dropout(const NetworkSize& size, double passes) {

@@ -9,7 +9,7 @@ namespace {
 /// As on a machine with two slow cores.
 ProposalFacts facts_of(std::int64_t chars, double minutes = 5, double times_as_fast = 1) {
   ProposalFacts facts{.files = {"a \"text\".txt"}, .chars = chars, .minutes = minutes};
-  facts.yardsticks = {2.0, 1.75};
+  facts.yardsticks = {{2.0, 1.75}, 1.5};
   facts.speeds = {3e5, 1e5, 3e4, 8e3};
   for (double& speed : facts.speeds) speed *= times_as_fast;
   return facts;
