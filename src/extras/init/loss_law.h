@@ -27,9 +27,9 @@ inline constexpr std::int64_t yardstick_chars = 1'000'000;
 ///   F = s (S of the first network - S(weights, E))
 ///
 /// where s is such that the second network's loss comes out. The last factor, n: the weights relative to the largest
-/// network's, counts only where it is above 1: the network remembers the text. S falls with the logarithm of the weights
-/// and with E, the text's worth in millions of characters, where further passes are worth less and less (Muennighoff et
-/// al. 2023, "Scaling data-constrained language models").
+/// network's, counts only where it is above 1: the network remembers the text. S falls with the logarithm of the
+/// weights and with E, the text's worth in millions of characters, where further passes are worth less and less
+/// (Muennighoff et al. 2023, "Scaling data-constrained language models").
 double expected_loss(const Yardsticks& yardsticks, const NetworkSize& size, double chars, double train_chars);
 
 /// Dropout, with masks of a window, for so many passes over the text; as in those runs.
