@@ -82,7 +82,7 @@ std::int64_t evaluated_chars(const TrainConfig& train, Split val) {
   std::int64_t most = train.eval_max_chars;
   if (most < 0)
     most = train.eval_every > 0
-               ? std::max<std::int64_t>(10'000, train.eval_every * train.batch_size * train.sequence_length / 8)
+               ? std::max<std::int64_t>(10'000, train.eval_every * train.batch_size * train.sequence_length / 10)
                : 0;
   return most > 0 ? std::min(val.size(), most + 1) : val.size();  // the first symbol is not predicted
 }

@@ -38,7 +38,7 @@ bool observe_validation(RateState& rate, const ScheduleConfig& schedule, double 
 std::int64_t plan_steps(const TrainConfig& train, std::int64_t windows_per_epoch);
 
 /// How much of the validation part evaluations during training read: eval_max_chars, or by default as much as makes
-/// them a twentieth of the work, since to evaluate a character costs about 0.4 of what training on it does.
+/// them a twentieth of the work, since to evaluate a character costs up to half of what training on it does.
 std::int64_t evaluated_chars(const TrainConfig& train, Split val);
 
 /// True if max_minutes is to shape the schedule: it needs an end, and schedule.total_steps does not give it.
