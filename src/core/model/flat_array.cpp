@@ -19,6 +19,8 @@ FlatArray::FlatArray(std::int64_t size, Device device)
     : device_(device),
       tensor_(std::make_unique<at::Tensor>(
           torch::zeros({size}, torch::Device(device == Device::cuda ? torch::kCUDA : torch::kCPU)))) {}
+FlatArray::FlatArray(const FlatArray& other)
+    : device_(other.device_), tensor_(std::make_unique<at::Tensor>(other.tensor().clone())) {}
 FlatArray::FlatArray(FlatArray&&) noexcept = default;
 FlatArray& FlatArray::operator=(FlatArray&&) noexcept = default;
 FlatArray::~FlatArray() = default;

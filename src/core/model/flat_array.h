@@ -19,6 +19,7 @@ inline constexpr std::array<const char*, 3> device_kind_names{"cpu", "torch", "c
 class FlatArray {
  public:
   FlatArray(std::int64_t size, Device device);  ///< zeros
+  explicit FlatArray(const FlatArray& other);
   FlatArray(FlatArray&&) noexcept;
   FlatArray& operator=(FlatArray&&) noexcept;
   ~FlatArray();

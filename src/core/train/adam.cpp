@@ -95,8 +95,7 @@ void Adam::restore_average(std::span<const float> average) {
 
 AveragedWeights::AveragedWeights(Network& network, const Adam& adam) : network_(network) {
   if (adam.average() == nullptr) return;
-  trained_.emplace(network.layout().size(), network.device());
-  trained_->assign(network.weights());
+  trained_.emplace(network.weights());
   network.change_weights().assign(*adam.average());
 }
 

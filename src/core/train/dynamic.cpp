@@ -9,7 +9,7 @@ namespace charnn {
 DynamicNetwork::DynamicNetwork(Network& network, const Checkpoint& trained, const DynamicOptions& options)
     : network_(network),
       options_(options),
-      trained_(network.layout().size(), network.device()),
+      trained_(network.weights()),
       rates_(network.layout().size(), network.device()),
       decays_(network.layout().size(), network.device()) {
   std::vector<float> roots(trained.exp_avg_sq);
@@ -23,7 +23,6 @@ DynamicNetwork::DynamicNetwork(Network& network, const Checkpoint& trained, cons
     rates.push_back(static_cast<float>(options.rate / (static_cast<double>(root) + mean)));
     decays.push_back(static_cast<float>(std::min(1.0, options.decay * static_cast<double>(root) / mean)));
   }
-  trained_.assign(network.weights().to_host());
   rates_.assign(rates);
   decays_.assign(decays);
 }

@@ -151,14 +151,14 @@ Outcome Trainer::train() {
     bool done = (last_step() > 0 && state_.step >= last_step()) || out_of_patience() || agreed_.time_is_up;
     const bool eval_due = parts_.corpus.val().size() > 0 && (due(parts_.train.eval_every) || done) &&
                           state_.evaluated_step != state_.step;
-    const bool ends = done || agreed_.stop != 0 || (parts_.stop_at > 0 && state_.step >= parts_.stop_at);
-    if ((ends || eval_due || save_due()) && !report_steps()) continue;
+    const bool at_stop = parts_.stop_at > 0 && state_.step >= parts_.stop_at;
+    if ((done || agreed_.stop != 0 || at_stop || eval_due || save_due()) && !report_steps()) continue;
     if (eval_due && !done) save_first();
     const bool complete = !eval_due || evaluate_now();
     if ((eval_due || save_due()) && !guard_.suspicious()) save(CheckpointKind::last);
     done = done || out_of_patience();
     if (!in_company() && agreed_.stop == 0 && launched_.empty()) agreed_.stop = own_stop();
-    if (done || agreed_.stop != 0 || (parts_.stop_at > 0 && state_.step >= parts_.stop_at)) {
+    if (done || agreed_.stop != 0 || at_stop) {
       if (guard_.suspicious() && !done)
         warn({{state_.step, "not_saved", "the loss is exploding: not saved, the last good checkpoint is kept"}});
       else if (!saver_.saved(state_.step))

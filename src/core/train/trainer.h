@@ -94,8 +94,8 @@ class Trainer {
   bool time_is_up() const { return parts_.train.max_minutes > 0 && elapsed() >= 60 * parts_.train.max_minutes; }
   Wishes own_wishes() const;
   double rate(std::int64_t step, std::int64_t optimizer_steps) const;
-  void reset_recurrent();
-  void drop_states();  ///< drop_state_probability
+  void reset_recurrent(const Scalar& where = 1);  ///< to zeros, if it is 1
+  void drop_states();                             ///< drop_state_probability
   void update(StepInfo& info, const Scalar& norm, const Scalar& skip);
   bool save_due();    ///< between evaluations
   void save_first();  ///< before an evaluation that takes long

@@ -19,10 +19,10 @@ double Trainer::norm(std::span<const float> values) {
   return std::sqrt(squares);
 }
 
-void Trainer::reset_recurrent() {
+void Trainer::reset_recurrent(const Scalar& where) {
   if (recurrent_.device)
-    recurrent_.device = recurrent_.device->zero_where(1);  // nothing is copied
-  else
+    recurrent_.device = recurrent_.device->zero_where(where);  // nothing is copied
+  else if (where != 0)
     recurrent_ = team_.zero_state();
 }
 
@@ -69,16 +69,11 @@ void Trainer::drop_states() {
 void Trainer::update(StepInfo& info, const Scalar& grad_norm, const Scalar& skip) {
   const auto update = [&] {
     parts_.adam.step(info.lr, grad_norm, skip);
-    // The state after a window that is skipped may not be finite either.
-    if (recurrent_.device)
-      recurrent_.device = recurrent_.device->zero_where(skip);
-    else if (skip != 0)
-      reset_recurrent();
+    reset_recurrent(skip);  // the state after a window that is skipped may not be finite either
   };
   if (!due(parts_.train.log_every)) return update();
   const FlatArray& weights = parts_.network.weights();
-  FlatArray change(weights.size(), weights.device());
-  change.assign(weights);
+  FlatArray change(weights);
   update();
   add(-1, weights, change, parts_.network.pool());
   const std::array<FlatRange, 1> all_weights{FlatRange{0, weights.size()}};
